@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * libustack: user stacks captured by perf, paired with their samples,
+ * unwound by DWARF CFI and named.
+ *
+ * Units, once for all: addresses and cookies are u64 as the kernel wrote
+ * them; sizes are bytes; times are ns on the perf clock of the recording.
+ *
+ * Habits: functions return 0 or a count, else -errno; *out is NULL on failure.
+ * ustack_x_free(NULL) is allowed.  "Borrowed until E" means: do not free, not
+ * valid after E.  There are no globals; an object belongs to one thread at a
+ * time, but images are immutable once opened and may be shared read-only.
+ *
+ * A broken stack is not an error: ustack_unwind() returns the frames found so
+ * far and says why it stopped.
+ */
+#ifndef USTACK_H
+#define USTACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- registers and captured memory ------------------------------------ */
+
+/* Registers as perf numbers them (PERF_REG_X86_*); x86-64 uses 0..23. */
+#define USTACK_REGS_MAX 64
+
+enum ustack_abi {
+	USTACK_ABI_NONE = 0,	/* no registers were captured */
+	USTACK_ABI_32 = 1,
+	USTACK_ABI_64 = 2,
+};
+
+struct ustack_regs {
+	enum ustack_abi abi;
+	uint64_t mask;		/* bit n set: val[n] was captured */
+	uint64_t val[USTACK_REGS_MAX];
+};
+
+/* One captured piece of user memory. data is borrowed with its owner. */
+struct ustack_range {
+	uint64_t addr;		/* user address of data[0] */
+	uint64_t size;
+	const uint8_t *data;
+};
+
+/* --- space: the modules of one process -------------------------------- */
+
+struct ustack_images;	/* cache of ELF images and their compiled CFI */
+struct ustack_space;	/* one address space: which image is mapped where */
+
+struct ustack_images_opts {
+	size_t sz;		/* sizeof(struct ustack_images_opts) */
+	const char *root;	/* prefix for every path ("" or NULL: none) */
+};
+
+int ustack_images_new(struct ustack_images **out,
+		      const struct ustack_images_opts *opts);
+void ustack_images_free(struct ustack_images *images);
+
+/* images is borrowed until ustack_space_free(). */
+int ustack_space_new(struct ustack_space **out, struct ustack_images *images);
+void ustack_space_free(struct ustack_space *space);
+
+/*
+ * Record that [addr, addr + size) maps path from file offset pgoff.  Replaces
+ * what it overlaps.  build_id may be NULL; an image whose build-id differs is
+ * not used.  "[vdso]" stands for this machine's own vDSO.
+ */
+int ustack_space_map(struct ustack_space *space, uint64_t addr, uint64_t size,
+		     uint64_t pgoff, const char *path,
+		     const uint8_t *build_id, size_t build_id_size);
+/* fork: *out becomes a copy of parent. */
+int ustack_space_fork(struct ustack_space **out,
+		      const struct ustack_space *parent);
+/* exec: forget every mapping. */
+void ustack_space_clear(struct ustack_space *space);
+
+/* --- unwind ------------------------------------------------------------ */
+
+enum ustack_end {
+	USTACK_END_FINISHED,	/* the outermost frame was reached */
+	USTACK_END_TRUNCATED,	/* the next word lies outside the captured memory */
+	USTACK_END_NO_RULE,	/* no unwind information for a pc */
+	USTACK_END_BAD_MEMORY,	/* the rule leads to an address that cannot be a stack */
+	USTACK_END_LOOP,	/* the stack does not grow towards its base any more */
+	USTACK_END_LIMIT,	/* max frames reached */
+	USTACK_END_NO_REGS,	/* no usable registers: nothing to unwind */
+};
+
+enum {
+	USTACK_FRAME_RETURN = 1,  /* ip is a return address: look up ip - 1 */
+	USTACK_FRAME_SIGNAL = 2,  /* the frame below was interrupted by a signal */
+	USTACK_FRAME_FALLBACK = 4, /* found by frame pointer, not by CFI */
+};
+
+struct ustack_frame {
+	uint64_t ip;
+	uint64_t cfa;		/* 0 where it was not computed (last frame) */
+	uint32_t flags;		/* USTACK_FRAME_* */
+};
+
+/*
+ * Unwind one stack.  regs: at least ip and sp.  ranges: captured memory, any
+ * order.  Returns the number of frames written to frames[] (innermost first,
+ * at most max), never more than max; *end says why it stopped.  No other
+ * source of memory than ranges and the read-only segments of the images.
+ */
+int ustack_unwind(struct ustack_space *space, const struct ustack_regs *regs,
+		  const struct ustack_range *ranges, size_t nr_ranges,
+		  struct ustack_frame *frames, size_t max,
+		  enum ustack_end *end);
+
+const char *ustack_end_name(enum ustack_end end);
+
+/* --- names -------------------------------------------------------------- */
+
+struct ustack_symbol {
+	const char *name;	/* demangled; NULL: unknown. Borrowed until images are freed */
+	uint64_t offset;	/* of the address in the symbol */
+	const char *path;	/* of the module; NULL: none. Borrowed until space changes */
+	uint64_t module_offset;	/* the address as an address of the module's ELF file */
+};
+
+/* Name a user address; for a USTACK_FRAME_RETURN frame pass ip - 1. */
+int ustack_symbolize(struct ustack_space *space, uint64_t addr,
+		     struct ustack_symbol *sym);
+
+/* --- reader: perf.data to paired samples -------------------------------- */
+
+struct ustack_reader;
+
+/* How a sample stands to its user stack when it leaves the reader. */
+enum ustack_pair {
+	USTACK_PAIR_NONE,	/* none was asked for, or the task has no user stack */
+	USTACK_PAIR_LEGACY,	/* copied in the sample itself */
+	USTACK_PAIR_PAIRED,	/* met its PERF_RECORD_STACK_DEFERRED */
+	USTACK_PAIR_LOST,	/* has a cookie, its record never came (complete) */
+};
+
+struct ustack_sample {
+	uint64_t time, ip, addr, period, id;
+	uint32_t pid, tid, cpu;
+	uint16_t misc;		/* of the sample's header */
+	const char *comm;
+	const char *event;	/* name of the event */
+	const uint64_t *chain;	/* callchain as sampled, contexts included */
+	size_t nr_chain;
+	uint64_t cookie;	/* 0: none */
+	enum ustack_pair pair;
+	int stack_changed;	/* user ip or sp changed between sample and capture */
+	struct ustack_regs regs;
+	const struct ustack_range *ranges;
+	size_t nr_ranges;
+	struct ustack_space *space; /* the process at the time of the stack */
+	uint32_t record_size;	/* bytes of the sample's own record */
+};
+
+/* Accounts of one reading; complete after ustack_reader_next() returned 0. */
+struct ustack_stats {
+	uint64_t samples;	/* left the reader, paired or not */
+	uint64_t legacy, paired, lost, none;	/* by enum ustack_pair */
+	uint64_t stacks;	/* PERF_RECORD_STACK_DEFERRED captures seen */
+	uint64_t stacks_unused;	/* captures no sample asked for */
+	uint64_t lost_records;	/* as told by PERF_RECORD_LOST(_SAMPLES) */
+	uint64_t sample_bytes;	/* bytes of all sample records */
+	uint64_t stack_bytes;	/* bytes of all stack records */
+};
+
+/* path "-" is standard input.  images is borrowed until the reader is freed. */
+int ustack_reader_open(struct ustack_reader **out, const char *path,
+		       struct ustack_images *images);
+void ustack_reader_free(struct ustack_reader *reader);
+
+/*
+ * 1 and the next sample, in time order (borrowed until the next call), 0 at
+ * the end, -errno on bad input.  A cut file gives what it holds first.
+ */
+int ustack_reader_next(struct ustack_reader *reader,
+		       const struct ustack_sample **sample);
+void ustack_reader_stats(const struct ustack_reader *reader,
+			 struct ustack_stats *stats);
+/*
+ * One line: what is wrong and what to do.  Borrowed until the next call on
+ * reader.  reader may be what a failed open left: see ustack_reader_open().
+ */
+const char *ustack_reader_error(const struct ustack_reader *reader);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
