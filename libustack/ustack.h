@@ -56,6 +56,8 @@ struct ustack_space;	/* one address space: which image is mapped where */
 struct ustack_images_opts {
 	size_t sz;		/* sizeof(struct ustack_images_opts) */
 	const char *root;	/* prefix for every path ("" or NULL: none) */
+	const char *vdso;	/* file that holds the vDSO of the recorded kernel;
+				   NULL: this machine's own is used.  No root. */
 };
 
 int ustack_images_new(struct ustack_images **out,

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* What only x86-64 knows: register numbers, the look of a call. */
+#include <errno.h>
+
+#include "unwind.h"
+
+/* PERF_REG_X86_* (arch/x86/include/uapi/asm/perf_regs.h), by DWARF number. */
+static const uint8_t perf_reg[NR_REGS] = {
+	[REG_RAX] = 0,	[REG_RBX] = 1,	[REG_RCX] = 2,	[REG_RDX] = 3,
+	[REG_RSI] = 4,	[REG_RDI] = 5,	[REG_RBP] = 6,	[REG_RSP] = 7,
+	[REG_RIP] = 8,	[REG_R8] = 16,	[REG_R9] = 17,	[REG_R10] = 18,
+	[REG_R11] = 19, [REG_R12] = 20, [REG_R13] = 21, [REG_R14] = 22,
+	[REG_R15] = 23,
+};
+
+int arch_cpu(struct cpu *cpu, const struct ustack_regs *regs)
+{
+	cpu->known = 0;
+	for (unsigned int reg = 0; reg < NR_REGS; reg++)
+		if (regs->mask & (1ULL << perf_reg[reg]))
+			cpu_set(cpu, reg, regs->val[perf_reg[reg]]);
+	return cpu_knows(cpu, REG_RIP) && cpu_knows(cpu, REG_RSP) ? 0 :
+								    -ENODATA;
+}
+
+bool arch_after_call(const struct image *image, uint64_t ra)
+{
+	size_t left, before = 0;
+	const uint8_t *p;
+
+	/* The longest: call *disp32(base, index) with a REX prefix. */
+	while (before < 7 && image_at(image, ra - before - 1, &left))
+		before++;
+	if (before < 2)
+		return false;
+	p = image_at(image, ra - before, &left);
+	if (left < before)
+		return false;
+	p += before;
+	if (before >= 5 && p[-5] == 0xe8)
+		return true;
+	/* ff /2: modrm and what follows it take 1, 2, 3, 5 or 6 bytes. */
+	for (size_t n = 2; n <= before; n++) {
+		uint8_t modrm, mod, rm;
+		size_t size = 2;
+
+		if (p[-n] != 0xff)
+			continue;
+		modrm = p[1 - (long)n];
+		mod = modrm >> 6;
+		rm = modrm & 7;
+		if ((modrm >> 3 & 7) != 2)
+			continue;
+		if (mod != 3 && rm == 4)
+			size += 1;
+		if (mod == 1)
+			size += 1;
+		else if (mod == 2 || (mod == 0 && rm == 5))
+			size += 4;
+		else if (mod == 0 && rm == 4 && n >= 3 &&
+			 (p[2 - (long)n] & 7) == 5)
+			size += 4;
+		if (size == n)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,618 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Call frame information (.eh_frame, .debug_frame): from a pc to the row of
+ * its table.  Everything read here comes from a file that may be cut or
+ * hostile; struct buf keeps each read inside it.
+ */
+#include <dwarf.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "unwind.h"
+
+#define STATES_MAX 16		/* nested DW_CFA_remember_state */
+
+struct cie {
+	uint64_t code_align;
+	int64_t data_align;
+	uint8_t ra;
+	uint8_t encoding;	/* of pcs: DW_EH_PE_* */
+	bool sized, signal;	/* 'z', 'S' */
+	struct buf insns;
+};
+
+struct fde {
+	struct cie cie;
+	uint64_t start, end;
+	struct buf insns;
+};
+
+static uint64_t frames_vaddr(const struct cfi *cfi, const uint8_t *p)
+{
+	return cfi->frames.vaddr + (p - cfi->frames.data);
+}
+
+static uint64_t buf_encoded(struct buf *b, uint8_t encoding, uint64_t vaddr,
+			    uint64_t datarel)
+{
+	uint64_t base, val;
+
+	switch (encoding & 0x70) {
+	case DW_EH_PE_absptr:
+		base = 0;
+		break;
+	case DW_EH_PE_pcrel:
+		base = vaddr;
+		break;
+	case DW_EH_PE_datarel:
+		base = datarel;
+		break;
+	default:
+		b->bad = true;
+		return 0;
+	}
+	if (encoding & DW_EH_PE_indirect) {
+		b->bad = true;
+		return 0;
+	}
+	switch (encoding & 0x0f) {
+	case DW_EH_PE_absptr:
+	case DW_EH_PE_udata8:
+	case DW_EH_PE_sdata8:
+		val = buf_uint(b, 8);
+		break;
+	case DW_EH_PE_uleb128:
+		val = buf_uleb(b);
+		break;
+	case DW_EH_PE_udata2:
+		val = buf_uint(b, 2);
+		break;
+	case DW_EH_PE_udata4:
+		val = buf_uint(b, 4);
+		break;
+	case DW_EH_PE_sleb128:
+		val = buf_sleb(b);
+		break;
+	case DW_EH_PE_sdata2:
+		val = buf_sint(b, 2);
+		break;
+	case DW_EH_PE_sdata4:
+		val = buf_sint(b, 4);
+		break;
+	default:
+		b->bad = true;
+		return 0;
+	}
+	return base + val;
+}
+
+/* --- entries ------------------------------------------------------------- */
+
+struct entry {
+	struct buf body;	/* after the CIE pointer or id */
+	uint64_t next;		/* offset of the entry behind */
+	uint64_t cie;		/* offset of the CIE */
+	bool is_cie;
+};
+
+/* 0, -ENOENT at the end of the section, -EINVAL. */
+static int entry_at(const struct cfi *cfi, uint64_t offset, struct entry *e)
+{
+	const struct section *s = &cfi->frames;
+	struct buf b = { s->data, s->data + s->size, false };
+	const uint8_t *id_at;
+	unsigned int id_size = 4;
+	uint64_t size, id;
+
+	if (offset >= s->size)
+		return -ENOENT;
+	buf_skip(&b, offset);
+	size = buf_uint(&b, 4);
+	if (!size && !b.bad)
+		return -ENOENT;
+	if (size == UINT32_MAX) {
+		size = buf_uint(&b, 8);
+		/* .eh_frame keeps a 4-byte id also behind a 64-bit size. */
+		if (cfi->debug_frame)
+			id_size = 8;
+	}
+	if (b.bad || size > buf_left(&b) || size < id_size)
+		return -EINVAL;
+	b.end = b.p + size;
+	id_at = b.p;
+	id = buf_uint(&b, id_size);
+	e->body = b;
+	e->next = b.end - s->data;
+	if (cfi->debug_frame) {
+		e->is_cie = id == (id_size == 4 ? UINT32_MAX : UINT64_MAX);
+		e->cie = id;
+	} else {
+		e->is_cie = !id;
+		e->cie = (id_at - s->data) - id;
+	}
+	return 0;
+}
+
+static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
+{
+	struct entry e;
+	struct buf *b = &e.body, aug_data;
+	const char *aug;
+	uint8_t version;
+	uint64_t ra;
+
+	if (entry_at(cfi, offset, &e) || !e.is_cie)
+		return -EINVAL;
+	version = buf_uint(b, 1);
+	if (version != 1 && version != 3 && version != 4)
+		return -ENOTSUP;
+	aug = (const char *)b->p;
+	if (!memchr(aug, 0, buf_left(b)))
+		return -EINVAL;
+	buf_skip(b, strlen(aug) + 1);
+	if (version == 4) {
+		/* Address and segment selector size. */
+		if (buf_uint(b, 1) != 8 || buf_uint(b, 1))
+			return -ENOTSUP;
+	}
+	*cie = (struct cie){ .encoding = DW_EH_PE_absptr };
+	cie->code_align = buf_uleb(b);
+	cie->data_align = buf_sleb(b);
+	ra = version == 1 ? buf_uint(b, 1) : buf_uleb(b);
+	if (b->bad)
+		return -EINVAL;
+	if (ra >= NR_REGS)
+		return -ENOTSUP;
+	cie->ra = ra;
+	if (*aug && *aug != 'z')
+		return -ENOTSUP;
+	if (*aug == 'z') {
+		uint64_t size = buf_uleb(b);
+
+		cie->sized = true;
+		aug_data.bad = false;
+		aug_data.p = buf_skip(b, size);
+		if (b->bad)
+			return -EINVAL;
+		aug_data.end = aug_data.p + size;
+		while (*++aug) {
+			uint8_t enc;
+
+			if (*aug == 'S') {
+				cie->signal = true;
+			} else if (*aug == 'R') {
+				cie->encoding = buf_uint(&aug_data, 1);
+			} else if (*aug == 'L') {
+				buf_uint(&aug_data, 1);
+			} else if (*aug == 'P') {
+				enc = buf_uint(&aug_data, 1);
+				/* Only its length matters, so no indirection. */
+				buf_encoded(&aug_data, enc & 0x0f, 0, 0);
+			} else {
+				/* Unknown data: 'z' tells where the code is. */
+				break;
+			}
+		}
+		if (aug_data.bad)
+			return -EINVAL;
+	}
+	cie->insns = *b;
+	return 0;
+}
+
+static int fde_read(const struct cfi *cfi, uint64_t offset, struct fde *fde)
+{
+	struct entry e;
+	struct buf *b = &e.body;
+	int err;
+
+	err = entry_at(cfi, offset, &e);
+	if (err)
+		return err;
+	if (e.is_cie)
+		return -EINVAL;
+	err = cie_read(cfi, e.cie, &fde->cie);
+	if (err)
+		return err;
+	fde->start = buf_encoded(b, fde->cie.encoding, frames_vaddr(cfi, b->p),
+				 cfi->hdr.vaddr);
+	fde->end = fde->start +
+		   buf_encoded(b, fde->cie.encoding & 0x0f, 0, 0);
+	if (fde->cie.sized)
+		buf_skip(b, buf_uleb(b));
+	if (b->bad || fde->end < fde->start)
+		return -EINVAL;
+	fde->insns = *b;
+	return 0;
+}
+
+/* --- search ------------------------------------------------------------- */
+
+static int index_compare(const void *a, const void *b)
+{
+	const struct cfi_index *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* Without the linker's table: one of our own, read from every FDE once. */
+static int cfi_build_index(struct cfi *cfi)
+{
+	uint64_t offset = 0;
+	size_t max = 0;
+	struct entry e;
+	struct fde fde;
+
+	while (!entry_at(cfi, offset, &e)) {
+		if (!e.is_cie && !fde_read(cfi, offset, &fde) &&
+		    fde.start < fde.end) {
+			if (cfi->nr == max) {
+				struct cfi_index *index;
+
+				max = max ? 2 * max : 256;
+				index = realloc(cfi->index,
+						max * sizeof(*index));
+				if (!index)
+					return -ENOMEM;
+				cfi->index = index;
+			}
+			cfi->index[cfi->nr].start = fde.start;
+			cfi->index[cfi->nr++].offset = offset;
+		}
+		offset = e.next;
+	}
+	if (cfi->nr)
+		qsort(cfi->index, cfi->nr, sizeof(*cfi->index), index_compare);
+	return 0;
+}
+
+/* The linker's table, in the one form linkers write. */
+static bool cfi_use_hdr(struct cfi *cfi, const struct image *image)
+{
+	const struct section *hdr = &image->eh_frame_hdr;
+	struct buf b = { hdr->data, hdr->data + hdr->size, false };
+	uint8_t frame_enc, count_enc, table_enc;
+	uint64_t frames, nr;
+	size_t left;
+
+	if (!hdr->data || buf_uint(&b, 1) != 1)
+		return false;
+	frame_enc = buf_uint(&b, 1);
+	count_enc = buf_uint(&b, 1);
+	table_enc = buf_uint(&b, 1);
+	frames = buf_encoded(&b, frame_enc, hdr->vaddr + 4, hdr->vaddr);
+	if (b.bad)
+		return false;
+	cfi->hdr = *hdr;
+	cfi->frames.data = image_at(image, frames, &left);
+	cfi->frames.size = left;
+	cfi->frames.vaddr = frames;
+	if (!cfi->frames.data)
+		return false;
+	if (table_enc != (DW_EH_PE_datarel | DW_EH_PE_sdata4))
+		return false;
+	nr = buf_encoded(&b, count_enc, 0, 0);
+	if (b.bad || !nr || nr > buf_left(&b) / 8)
+		return false;
+	cfi->table = b.p;
+	cfi->nr = nr;
+	return true;
+}
+
+int cfi_init(struct cfi *cfi, const struct image *image)
+{
+	if (cfi_use_hdr(cfi, image))
+		return 0;
+	/* A header without a table still tells where .eh_frame is. */
+	if (image->eh_frame.data)
+		cfi->frames = image->eh_frame;
+	if (!cfi->frames.data && image->debug_frame.data) {
+		cfi->frames = image->debug_frame;
+		cfi->debug_frame = true;
+	}
+	return cfi->frames.data ? cfi_build_index(cfi) : 0;
+}
+
+void cfi_free(struct cfi *cfi)
+{
+	free(cfi->index);
+	*cfi = (struct cfi){ 0 };
+}
+
+static uint64_t cfi_start(const struct cfi *cfi, size_t i)
+{
+	int32_t start;
+
+	if (!cfi->table)
+		return cfi->index[i].start;
+	memcpy(&start, cfi->table + 8 * i, 4);
+	return cfi->hdr.vaddr + start;
+}
+
+static uint64_t cfi_offset(const struct cfi *cfi, size_t i)
+{
+	int32_t at;
+
+	if (!cfi->table)
+		return cfi->index[i].offset;
+	memcpy(&at, cfi->table + 8 * i + 4, 4);
+	return cfi->hdr.vaddr + at - cfi->frames.vaddr;
+}
+
+/* How many FDEs start at or below pc. */
+static size_t cfi_search(const struct cfi *cfi, uint64_t pc)
+{
+	size_t lo = 0, hi = cfi->nr;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (cfi_start(cfi, mid) <= pc)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static int cfi_find(const struct cfi *cfi, uint64_t pc, struct fde *fde)
+{
+	size_t n = cfi_search(cfi, pc);
+	int err;
+
+	if (!n)
+		return -ENOENT;
+	err = fde_read(cfi, cfi_offset(cfi, n - 1), fde);
+	if (err)
+		return err == -ENOENT ? -EINVAL : err;
+	return pc >= fde->start && pc < fde->end ? 0 : -ENOENT;
+}
+
+void cfi_hole(const struct cfi *cfi, uint64_t pc, uint64_t *start,
+	      uint64_t *end)
+{
+	size_t n = cfi_search(cfi, pc);
+	struct fde fde;
+
+	*start = 0;
+	*end = n < cfi->nr ? cfi_start(cfi, n) : UINT64_MAX;
+	if (n && !fde_read(cfi, cfi_offset(cfi, n - 1), &fde))
+		*start = fde.end;
+}
+
+/* --- rows --------------------------------------------------------------- */
+
+struct state {
+	struct cfi_rule cfa;
+	struct cfi_rule reg[NR_REGS];
+};
+
+struct machine {
+	const struct cfi *cfi;
+	const struct cie *cie;
+	struct state now, initial;
+	struct state saved[STATES_MAX];
+	int nr_saved;
+	struct cfi_rule sink;	/* for registers nobody follows: vectors, segments */
+	uint64_t start, end;	/* pcs the state holds for; end while it is known */
+};
+
+static struct cfi_rule *machine_reg(struct machine *m, uint64_t reg)
+{
+	return reg < NR_REGS ? &m->now.reg[reg] : &m->sink;
+}
+
+static int set_expr(struct buf *b, struct cfi_rule *rule, uint8_t kind)
+{
+	uint64_t size = buf_uleb(b);
+	const uint8_t *expr = buf_skip(b, size);
+
+	if (!expr || size > UINT16_MAX)
+		return -EINVAL;
+	*rule = (struct cfi_rule){ .kind = kind, .size = size, .expr = expr };
+	return 0;
+}
+
+static void set_off(struct cfi_rule *rule, uint8_t kind, int64_t off)
+{
+	*rule = (struct cfi_rule){ .kind = kind, .off = off };
+}
+
+static void set_cfa(struct machine *m, uint64_t reg, int64_t off)
+{
+	m->now.cfa = (struct cfi_rule){
+		.kind = CFI_VAL_OFFSET,
+		.reg = reg < NR_REGS ? reg : NR_REGS,
+		.off = off,
+	};
+}
+
+/* 0, 1 when the row of pc is complete, or -errno. */
+static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
+{
+	const struct cie *cie = m->cie;
+
+	while (b->p < b->end && !b->bad) {
+		uint8_t op = buf_uint(b, 1), low = op & 0x3f;
+		uint64_t reg, delta = 0, from;
+		bool advance = false;
+		int err = 0;
+
+		switch (op & 0xc0) {
+		case DW_CFA_advance_loc:
+			delta = low * cie->code_align;
+			advance = true;
+			op = DW_CFA_nop;
+			break;
+		case DW_CFA_offset:
+			set_off(machine_reg(m, low), CFI_OFFSET,
+				buf_uleb(b) * cie->data_align);
+			continue;
+		case DW_CFA_restore:
+			if (low < NR_REGS)
+				m->now.reg[low] = m->initial.reg[low];
+			continue;
+		}
+		switch (op) {
+		case DW_CFA_nop:
+			break;
+		case DW_CFA_set_loc:
+			from = frames_vaddr(m->cfi, b->p);
+			delta = buf_encoded(b, cie->encoding, from,
+					    m->cfi->hdr.vaddr) -
+				m->start;
+			advance = true;
+			break;
+		case DW_CFA_advance_loc1:
+		case DW_CFA_advance_loc2:
+		case DW_CFA_advance_loc4:
+			delta = buf_uint(b, 1 << (op - DW_CFA_advance_loc1)) *
+				cie->code_align;
+			advance = true;
+			break;
+		case DW_CFA_offset_extended:
+			reg = buf_uleb(b);
+			set_off(machine_reg(m, reg), CFI_OFFSET,
+				buf_uleb(b) * cie->data_align);
+			break;
+		case DW_CFA_offset_extended_sf:
+			reg = buf_uleb(b);
+			set_off(machine_reg(m, reg), CFI_OFFSET,
+				buf_sleb(b) * cie->data_align);
+			break;
+		case DW_CFA_GNU_negative_offset_extended:
+			reg = buf_uleb(b);
+			set_off(machine_reg(m, reg), CFI_OFFSET,
+				-buf_uleb(b) * cie->data_align);
+			break;
+		case DW_CFA_val_offset:
+			reg = buf_uleb(b);
+			set_off(machine_reg(m, reg), CFI_VAL_OFFSET,
+				buf_uleb(b) * cie->data_align);
+			break;
+		case DW_CFA_val_offset_sf:
+			reg = buf_uleb(b);
+			set_off(machine_reg(m, reg), CFI_VAL_OFFSET,
+				buf_sleb(b) * cie->data_align);
+			break;
+		case DW_CFA_restore_extended:
+			reg = buf_uleb(b);
+			if (reg < NR_REGS)
+				m->now.reg[reg] = m->initial.reg[reg];
+			break;
+		case DW_CFA_undefined:
+			set_off(machine_reg(m, buf_uleb(b)), CFI_UNDEFINED, 0);
+			break;
+		case DW_CFA_same_value:
+			set_off(machine_reg(m, buf_uleb(b)), CFI_SAME, 0);
+			break;
+		case DW_CFA_register:
+			reg = buf_uleb(b);
+			from = buf_uleb(b);
+			/* A register nobody follows holds what nobody knows. */
+			*machine_reg(m, reg) = (struct cfi_rule){
+				.kind = from < NR_REGS ? CFI_REGISTER :
+							 CFI_UNDEFINED,
+				.reg = from,
+			};
+			break;
+		case DW_CFA_remember_state:
+			if (m->nr_saved == STATES_MAX)
+				return -ENOTSUP;
+			m->saved[m->nr_saved++] = m->now;
+			break;
+		case DW_CFA_restore_state:
+			if (!m->nr_saved)
+				return -EINVAL;
+			m->now = m->saved[--m->nr_saved];
+			break;
+		case DW_CFA_def_cfa:
+			reg = buf_uleb(b);
+			set_cfa(m, reg, buf_uleb(b));
+			break;
+		case DW_CFA_def_cfa_sf:
+			reg = buf_uleb(b);
+			set_cfa(m, reg, buf_sleb(b) * cie->data_align);
+			break;
+		case DW_CFA_def_cfa_register:
+			if (m->now.cfa.kind != CFI_VAL_OFFSET)
+				return -EINVAL;
+			set_cfa(m, buf_uleb(b), m->now.cfa.off);
+			break;
+		case DW_CFA_def_cfa_offset:
+		case DW_CFA_def_cfa_offset_sf:
+			if (m->now.cfa.kind != CFI_VAL_OFFSET)
+				return -EINVAL;
+			m->now.cfa.off =
+				op == DW_CFA_def_cfa_offset ?
+					(int64_t)buf_uleb(b) :
+					buf_sleb(b) * cie->data_align;
+			break;
+		case DW_CFA_def_cfa_expression:
+			err = set_expr(b, &m->now.cfa, CFI_VAL_EXPR);
+			break;
+		case DW_CFA_expression:
+			reg = buf_uleb(b);
+			err = set_expr(b, machine_reg(m, reg), CFI_EXPR);
+			break;
+		case DW_CFA_val_expression:
+			reg = buf_uleb(b);
+			err = set_expr(b, machine_reg(m, reg), CFI_VAL_EXPR);
+			break;
+		case DW_CFA_GNU_args_size:
+			buf_uleb(b);
+			break;
+		default:
+			return -ENOTSUP;
+		}
+		if (err)
+			return err;
+		if (advance && !b->bad) {
+			if (pc - m->start < delta) {
+				m->end = m->start + delta;
+				return 1;
+			}
+			m->start += delta;
+		}
+	}
+	return b->bad ? -EINVAL : 0;
+}
+
+int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
+{
+	struct machine m;
+	struct fde fde;
+	struct buf insns;
+	int err;
+
+	err = cfi_find(cfi, pc, &fde);
+	if (err)
+		return err;
+	m.cfi = cfi;
+	m.cie = &fde.cie;
+	m.nr_saved = 0;
+	m.start = fde.start;
+	m.end = fde.end;
+	memset(&m.now, 0, sizeof(m.now));
+	m.initial = m.now;
+	insns = fde.cie.insns;
+	err = machine_run(&m, &insns, fde.start);
+	if (err)
+		return err < 0 ? err : -EINVAL;
+	m.initial = m.now;
+	insns = fde.insns;
+	err = machine_run(&m, &insns, pc);
+	if (err < 0)
+		return err;
+	if (m.now.cfa.kind == CFI_SAME)
+		return -EINVAL;	/* never defined */
+	if (m.now.cfa.kind == CFI_VAL_OFFSET && m.now.cfa.reg >= NR_REGS)
+		return -ENOTSUP;
+	row->start = m.start;
+	row->end = m.end;
+	row->ra = fde.cie.ra;
+	row->signal = fde.cie.signal;
+	row->cfa = m.now.cfa;
+	memcpy(row->reg, m.now.reg, sizeof(row->reg));
+	return 0;
+}

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* The step loop, and the reason it stopped. */
+#include <errno.h>
+
+#include "unwind.h"
+
+#define ENTRY_SIZE 128		/* no _start without CFI is larger */
+#define RED_ZONE 128
+
+struct cursor {
+	struct ustack_space *space;
+	struct mem mem;
+	struct cpu cpu;		/* of the frame being left */
+	bool exact;		/* its rip is not a return address */
+};
+
+/* Steps end in an enum ustack_end or go on. */
+#define GO_ON (-1)
+
+/* Why a word could not be read: the capture ends before it, or it is no stack. */
+static int end_of(const struct cursor *c, uint64_t addr)
+{
+	const struct ustack_range *r;
+
+	r = mem_range(&c->mem, c->cpu.reg[REG_RSP]);
+	if (addr >> 47 || addr < c->cpu.reg[REG_RSP])
+		return USTACK_END_BAD_MEMORY;
+	/* Where sp itself lies outside, what was captured ended before it. */
+	if (r && addr - r->addr < r->size)
+		return USTACK_END_BAD_MEMORY;
+	if (space_find(c->space, addr))
+		return USTACK_END_BAD_MEMORY;
+	return USTACK_END_TRUNCATED;
+}
+
+/*
+ * gcc does not take back the rule of a register when an epilogue has popped
+ * it: the slot then lies below sp, was not captured, and the register itself
+ * already holds the caller's value.  In the red zone the word is still good if
+ * it can be read at all.
+ */
+static void restore_slot(const struct cursor *c, struct cpu *to,
+			 unsigned int reg, uint64_t addr, bool below_cfa)
+{
+	uint64_t sp = c->cpu.reg[REG_RSP], val;
+
+	if (below_cfa && addr < sp && sp - addr > RED_ZONE)
+		return;
+	if (!mem_read_u64(&c->mem, addr, &val))
+		cpu_set(to, reg, val);
+	else if (!below_cfa || addr >= sp)
+		cpu_forget(to, reg);
+}
+
+/* The frame below is done: its caller's registers are in to. */
+static int advance(struct cursor *c, const struct cpu *to, bool signal)
+{
+	const struct cpu *from = &c->cpu;
+	uint64_t ip = to->reg[REG_RIP], sp = to->reg[REG_RSP];
+
+	if (!ip)
+		return USTACK_END_FINISHED;
+	if (ip >> 47 || ip < 4096)
+		return USTACK_END_BAD_MEMORY;
+	if (!signal && sp <= from->reg[REG_RSP]) {
+		uint64_t old = from->reg[REG_RSP];
+
+		/* vfork pops its return address into a register. */
+		if (sp == old && (!c->exact || ip == from->reg[REG_RIP]))
+			return USTACK_END_LOOP;
+		/* Another range is another stack, and may lie lower. */
+		if (sp < old && mem_range(&c->mem, sp) == mem_range(&c->mem, old))
+			return USTACK_END_LOOP;
+	}
+	c->cpu = *to;
+	c->exact = signal;
+	return GO_ON;
+}
+
+static int step_fast(struct cursor *c, const struct rule *rule, uint64_t *cfa)
+{
+	struct cpu to = c->cpu;
+	uint16_t saved = rule->saved;
+	uint64_t ra;
+
+	if (!cpu_knows(&c->cpu, rule->cfa_reg))
+		return USTACK_END_NO_REGS;
+	*cfa = c->cpu.reg[rule->cfa_reg] + rule->cfa_off;
+	if (mem_read_u64(&c->mem, *cfa - 8, &ra))
+		return end_of(c, *cfa - 8);
+	for (int i = 0; saved; i++, saved &= saved - 1) {
+		unsigned int reg = __builtin_ctz(saved);
+
+		restore_slot(c, &to, reg, *cfa + 8 * rule->slot[i], true);
+	}
+	cpu_set(&to, REG_RSP, *cfa);
+	cpu_set(&to, REG_RIP, ra);
+	return advance(c, &to, false);
+}
+
+static int eval(const struct cursor *c, const struct cfi_rule *r,
+		const uint64_t *cfa, uint64_t *val)
+{
+	uint64_t fault;
+	int err = expr_eval(r->expr, r->size, cfa, &c->cpu, &c->mem, val,
+			    &fault);
+
+	switch (err) {
+	case 0:
+		return GO_ON;
+	case -EFAULT:
+		return end_of(c, fault);
+	case -ENODATA:
+		return USTACK_END_NO_REGS;
+	default:
+		return USTACK_END_NO_RULE;
+	}
+}
+
+/*
+ * A realigned stack's saved registers are found from rbp, by expressions.
+ * When the epilogue has popped rbp they point anywhere, and all registers
+ * hold the caller's values already.
+ */
+static bool torn_down(const struct cursor *c, const struct cfi_row *row,
+		      uint64_t cfa)
+{
+	const struct cfi_rule *r = &row->reg[REG_RBP];
+	uint64_t addr;
+
+	return r->kind == CFI_EXPR && !row->signal &&
+	       eval(c, r, &cfa, &addr) == GO_ON &&
+	       (addr < c->cpu.reg[REG_RSP] || addr >= cfa);
+}
+
+static int step_full(struct cursor *c, const struct cfi_row *row,
+		     uint64_t *cfa)
+{
+	struct cpu to = c->cpu;
+	bool down;
+	int end;
+
+	if (row->cfa.kind == CFI_VAL_EXPR) {
+		end = eval(c, &row->cfa, NULL, cfa);
+		if (end != GO_ON)
+			return end;
+	} else {
+		if (!cpu_knows(&c->cpu, row->cfa.reg))
+			return USTACK_END_NO_REGS;
+		*cfa = c->cpu.reg[row->cfa.reg] + row->cfa.off;
+	}
+	down = torn_down(c, row, *cfa);
+	cpu_set(&to, REG_RSP, *cfa);
+	for (unsigned int reg = 0; reg < NR_REGS; reg++) {
+		const struct cfi_rule *r = &row->reg[reg];
+		uint64_t val;
+
+		switch (r->kind) {
+		case CFI_SAME:
+			break;
+		case CFI_UNDEFINED:
+			cpu_forget(&to, reg);
+			break;
+		case CFI_OFFSET:
+			val = *cfa + r->off;
+			if (reg == row->ra) {
+				uint64_t ra;
+
+				if (mem_read_u64(&c->mem, val, &ra))
+					return end_of(c, val);
+				cpu_set(&to, reg, ra);
+				break;
+			}
+			restore_slot(c, &to, reg, val, r->off < 0);
+			break;
+		case CFI_VAL_OFFSET:
+			cpu_set(&to, reg, *cfa + r->off);
+			break;
+		case CFI_REGISTER:
+			if (cpu_knows(&c->cpu, r->reg))
+				cpu_set(&to, reg, c->cpu.reg[r->reg]);
+			else
+				cpu_forget(&to, reg);
+			break;
+		case CFI_EXPR:
+			if (down)
+				break;
+			end = eval(c, r, cfa, &val);
+			if (end == GO_ON) {
+				bool below = !row->signal && val < *cfa;
+
+				restore_slot(c, &to, reg, val, below);
+			} else {
+				cpu_forget(&to, reg);
+			}
+			if (reg == row->ra && !cpu_knows(&to, reg))
+				return end == GO_ON ? end_of(c, val) : end;
+			break;
+		case CFI_VAL_EXPR:
+			end = eval(c, r, cfa, &val);
+			if (end == GO_ON)
+				cpu_set(&to, reg, val);
+			else if (reg == row->ra)
+				return end;
+			else
+				cpu_forget(&to, reg);
+			break;
+		}
+	}
+	if (row->reg[row->ra].kind == CFI_SAME)
+		return USTACK_END_NO_RULE;
+	if (!cpu_knows(&to, row->ra) || !cpu_knows(&to, REG_RSP))
+		return USTACK_END_NO_REGS;
+	cpu_set(&to, REG_RIP, to.reg[row->ra]);
+	return advance(c, &to, row->signal);
+}
+
+/* Is addr where a call could return to?  Unknown code is taken at its word. */
+static bool returns_to(struct cursor *c, uint64_t addr)
+{
+	struct map *map = space_find(c->space, addr);
+
+	if (!map)
+		return false;
+	map = space_find_image(c->space, addr);
+	return !map || arch_after_call(map->image, addr - map->bias);
+}
+
+/* Without CFI: the frame pointer, if it looks like one. */
+static int step_frame_pointer(struct cursor *c, uint64_t *cfa)
+{
+	struct cpu to = { 0 };
+	uint64_t bp = c->cpu.reg[REG_RBP], next, ra;
+
+	if (!cpu_knows(&c->cpu, REG_RBP) || bp & 7 ||
+	    bp < c->cpu.reg[REG_RSP] || mem_read_u64(&c->mem, bp, &next) ||
+	    mem_read_u64(&c->mem, bp + 8, &ra) || (ra && !returns_to(c, ra)))
+		return USTACK_END_NO_RULE;
+	*cfa = bp + 16;
+	/* What else the function saved, and where, nobody knows. */
+	cpu_set(&to, REG_RBP, next);
+	cpu_set(&to, REG_RSP, *cfa);
+	cpu_set(&to, REG_RIP, ra);
+	return advance(c, &to, false);
+}
+
+/*
+ * ld.so's _start, and those of other run-times, have no CFI: the outermost
+ * frame is known by the file's entry point in the same hole.
+ */
+static bool is_entry(const struct image *image, uint64_t pc)
+{
+	uint64_t start, end;
+
+	if (!image->entry || pc < image->entry ||
+	    pc - image->entry >= ENTRY_SIZE)
+		return false;
+	cfi_hole(&image->cfi, pc, &start, &end);
+	return image->entry >= start;
+}
+
+static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
+{
+	uint64_t ip = c->cpu.reg[REG_RIP];
+	const struct rule *rule;
+	struct cfi_row row;
+	struct map *map;
+	uint64_t pc;
+
+	*fallback = false;
+	map = space_find_image(c->space, ip - !c->exact);
+	if (!map) {
+		*fallback = true;
+		return step_frame_pointer(c, &frame->cfa);
+	}
+	pc = ip - map->bias - !c->exact;
+	rule = rule_find(c->space->images, map->image, pc);
+	/*
+	 * A sample at the entry of rt_sigreturn has the ip behind the syscall
+	 * instruction, which is the end of __restore_rt and of its FDE.
+	 */
+	if (rule->flags & RULE_NONE && c->exact) {
+		const struct rule *before;
+
+		before = rule_find(c->space->images, map->image, pc - 1);
+		if (before->flags & RULE_SIGNAL) {
+			rule = before;
+			pc--;
+		}
+	}
+	if (rule->flags & RULE_OUTERMOST)
+		return USTACK_END_FINISHED;
+	if (rule->flags & RULE_BROKEN)
+		return USTACK_END_NO_RULE;
+	if (rule->flags & RULE_NONE) {
+		if (is_entry(map->image, pc))
+			return USTACK_END_FINISHED;
+		*fallback = true;
+		return step_frame_pointer(c, &frame->cfa);
+	}
+	if (rule->flags & RULE_SIGNAL) {
+		/* Its ip is where the kernel let the handler return to. */
+		frame->flags |= USTACK_FRAME_SIGNAL;
+		frame->flags &= ~USTACK_FRAME_RETURN;
+	}
+	if (!(rule->flags & RULE_FULL))
+		return step_fast(c, rule, &frame->cfa);
+	if (cfi_row(&map->image->cfi, pc, &row))
+		return USTACK_END_NO_RULE;
+	return step_full(c, &row, &frame->cfa);
+}
+
+int ustack_unwind(struct ustack_space *space, const struct ustack_regs *regs,
+		  const struct ustack_range *ranges, size_t nr_ranges,
+		  struct ustack_frame *frames, size_t max,
+		  enum ustack_end *end)
+{
+	struct cursor c = {
+		.space = space,
+		.mem = { ranges, nr_ranges, space_read, space },
+		.exact = true,
+	};
+	uint32_t flags = 0;
+	size_t n = 0;
+	int e;
+
+	*end = USTACK_END_NO_REGS;
+	if (regs->abi == USTACK_ABI_NONE)
+		return 0;
+	e = arch_cpu(&c.cpu, regs);
+	if (!cpu_knows(&c.cpu, REG_RIP))
+		return 0;
+	for (;;) {
+		bool fallback;
+
+		if (n == max) {
+			*end = USTACK_END_LIMIT;
+			return n;
+		}
+		frames[n] = (struct ustack_frame){
+			.ip = c.cpu.reg[REG_RIP],
+			.flags = flags,
+		};
+		if (e)
+			return n + 1;
+		if (regs->abi != USTACK_ABI_64) {
+			*end = USTACK_END_NO_RULE;
+			return n + 1;
+		}
+		e = step(&c, &frames[n++], &fallback);
+		if (e != GO_ON) {
+			*end = e;
+			return n;
+		}
+		e = 0;
+		flags = (c.exact ? 0 : USTACK_FRAME_RETURN) |
+			(fallback ? USTACK_FRAME_FALLBACK : 0);
+	}
+}
+
+const char *ustack_end_name(enum ustack_end end)
+{
+	switch (end) {
+	case USTACK_END_FINISHED:
+		return "finished";
+	case USTACK_END_TRUNCATED:
+		return "truncated";
+	case USTACK_END_NO_RULE:
+		return "no rule";
+	case USTACK_END_BAD_MEMORY:
+		return "bad memory";
+	case USTACK_END_LOOP:
+		return "loop";
+	case USTACK_END_LIMIT:
+		return "limit";
+	case USTACK_END_NO_REGS:
+		return "no registers";
+	}
+	return "unknown";
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * Private to the unwinding half of libustack, in the order the data flows:
+ * mem -> elf -> space -> expr -> cfi -> rule -> arch -> unwind -> sym.
+ * A file calls only what stands above its own section.
+ *
+ * Three kinds of address meet here.  A user address (addr, ip) belongs to the
+ * recorded process.  A vaddr or pc is an address as the ELF file has it:
+ * user address - map->bias.  An offset counts bytes of a file or section.
+ */
+#ifndef USTACK_UNWIND_H
+#define USTACK_UNWIND_H
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include "ustack.h"
+
+/* --- registers, as DWARF numbers them on x86-64 ------------------------- */
+
+enum {
+	REG_RAX,
+	REG_RDX,
+	REG_RCX,
+	REG_RBX,
+	REG_RSI,
+	REG_RDI,
+	REG_RBP,
+	REG_RSP,
+	REG_R8,
+	REG_R9,
+	REG_R10,
+	REG_R11,
+	REG_R12,
+	REG_R13,
+	REG_R14,
+	REG_R15,
+	REG_RIP,	/* the return address column */
+	NR_REGS,
+};
+
+struct cpu {
+	uint64_t reg[NR_REGS];
+	uint32_t known;		/* bit n set: reg[n] holds what the program had */
+};
+
+static inline bool cpu_knows(const struct cpu *cpu, unsigned int reg)
+{
+	return cpu->known & (1u << reg);
+}
+
+static inline void cpu_set(struct cpu *cpu, unsigned int reg, uint64_t val)
+{
+	cpu->reg[reg] = val;
+	cpu->known |= 1u << reg;
+}
+
+static inline void cpu_forget(struct cpu *cpu, unsigned int reg)
+{
+	cpu->known &= ~(1u << reg);
+}
+
+/* --- mem: the words of a captured stack --------------------------------- */
+
+struct mem {
+	const struct ustack_range *ranges;
+	size_t nr;
+	/* Asked for what no range holds; 0 or -EFAULT.  May be NULL. */
+	int (*fallback)(void *arg, uint64_t addr, void *buf, size_t size);
+	void *arg;
+};
+
+/* The range that holds addr, or NULL. */
+const struct ustack_range *mem_range(const struct mem *mem, uint64_t addr);
+/* Reads size bytes, all from one source.  0 or -EFAULT. */
+int mem_read(const struct mem *mem, uint64_t addr, void *buf, size_t size);
+
+static inline int mem_read_u64(const struct mem *mem, uint64_t addr,
+			       uint64_t *val)
+{
+	const struct ustack_range *r = mem->ranges;
+
+	/* Nearly every stack is one range. */
+	if (mem->nr && r->size >= 8 && addr - r->addr <= r->size - 8) {
+		memcpy(val, r->data + (addr - r->addr), 8);
+		return 0;
+	}
+	return mem_read(mem, addr, val, 8);
+}
+
+/* --- buf: bounds-checked bytes of a file -------------------------------- */
+
+struct buf {
+	const uint8_t *p, *end;
+	bool bad;		/* a read went past end; it and all later ones gave 0 */
+};
+
+static inline size_t buf_left(const struct buf *b)
+{
+	return b->end - b->p;
+}
+
+static inline const uint8_t *buf_skip(struct buf *b, uint64_t n)
+{
+	const uint8_t *p = b->p;
+
+	if (n > buf_left(b)) {
+		b->bad = true;
+		b->p = b->end;
+		return NULL;
+	}
+	b->p += n;
+	return p;
+}
+
+/* Little-endian, as every x86 file is. */
+static inline uint64_t buf_uint(struct buf *b, unsigned int size)
+{
+	const uint8_t *p = buf_skip(b, size);
+	uint64_t val = 0;
+
+	if (p)
+		memcpy(&val, p, size);
+	return val;
+}
+
+static inline int64_t buf_sint(struct buf *b, unsigned int size)
+{
+	unsigned int shift = 64 - 8 * size;
+
+	return (int64_t)(buf_uint(b, size) << shift) >> shift;
+}
+
+uint64_t buf_uleb(struct buf *b);
+int64_t buf_sleb(struct buf *b);
+
+/* --- elf: one file, and the cache of all files -------------------------- */
+
+struct section {
+	const uint8_t *data;	/* NULL: the file has none */
+	size_t size;
+	uint64_t vaddr;
+};
+
+struct segment {
+	uint64_t vaddr, offset, size;	/* size: bytes in the file */
+	uint32_t flags;			/* PF_* */
+};
+
+struct cfi_index {
+	uint64_t start;		/* first pc of the FDE */
+	uint64_t offset;	/* of the FDE in its section */
+};
+
+/* The call frame information of one image; see cfi.c. */
+struct cfi {
+	struct section frames;	/* .eh_frame or .debug_frame */
+	bool debug_frame;
+	/* The linker's search table: nr pairs of s32, relative to hdr. */
+	struct section hdr;
+	const uint8_t *table;
+	/* Else one of our own. */
+	struct cfi_index *index;
+	size_t nr;
+};
+
+struct symbols;
+struct Elf;
+
+struct image {
+	char *path;
+	uint8_t *build_id;	/* that the process had mapped; NULL: not told */
+	size_t build_id_size;
+	uint32_t hash;
+	int state;		/* 1: not opened yet, 0: usable, else -errno */
+
+	const uint8_t *data;	/* the whole file */
+	size_t size;
+	bool mmapped;
+	struct Elf *elf;
+	uint64_t entry;
+	struct segment *segments;
+	size_t nr_segments;
+	struct section eh_frame_hdr, eh_frame, debug_frame, init, fini;
+
+	struct cfi cfi;
+	struct symbols *symbols;
+	struct image *next;	/* in the bucket */
+};
+
+struct rule;
+
+#define IMAGES_BUCKETS 1024
+
+struct ustack_images {
+	char *root, *vdso;
+	struct image *bucket[IMAGES_BUCKETS];
+	struct rule *rules;	/* RULES entries, direct mapped */
+};
+
+/* NULL: no memory.  The file is not touched yet. */
+struct image *images_get(struct ustack_images *images, const char *path,
+			 const uint8_t *build_id, size_t build_id_size);
+/* 0 or -errno, the same at every call. */
+int image_open(struct ustack_images *images, struct image *image);
+/* The bytes of the file at vaddr, *size of them up to the segment's end. */
+const uint8_t *image_at(const struct image *image, uint64_t vaddr,
+			size_t *size);
+
+/* --- space: the maps of a process --------------------------------------- */
+
+struct map {
+	uint64_t start, end, pgoff;
+	struct image *image;
+	uint64_t bias;		/* user address - vaddr */
+	bool resolved;		/* image was opened and bias is set */
+	bool usable;		/* and both can be used */
+};
+
+struct maps;
+
+struct ustack_space {
+	struct ustack_images *images;
+	struct maps *maps;	/* shared after a fork until one side changes */
+	size_t last;		/* index of the map found last */
+};
+
+/* The map that holds addr, or NULL. */
+struct map *space_find(struct ustack_space *space, uint64_t addr);
+/* The same, with a usable image and its bias. */
+struct map *space_find_image(struct ustack_space *space, uint64_t addr);
+/* struct mem's fallback: the read-only segments of the images. */
+int space_read(void *space, uint64_t addr, void *buf, size_t size);
+
+/* --- expr: DWARF expressions ------------------------------------------- */
+
+/*
+ * Evaluates size bytes at expr.  initial: pushed first, if not NULL.
+ * 0, -EFAULT (*fault then is the address that could not be read), -ENODATA (a
+ * register is not known) or -EINVAL.
+ */
+int expr_eval(const uint8_t *expr, size_t size, const uint64_t *initial,
+	      const struct cpu *cpu, const struct mem *mem, uint64_t *result,
+	      uint64_t *fault);
+
+/* --- cfi: from a pc to the row of its table ----------------------------- */
+
+enum cfi_kind {
+	CFI_SAME,		/* also where nothing was said */
+	CFI_UNDEFINED,
+	CFI_OFFSET,		/* saved at CFA + off */
+	CFI_VAL_OFFSET,		/* is CFA + off; of the CFA itself: is reg + off */
+	CFI_REGISTER,		/* is in reg */
+	CFI_EXPR,		/* saved where expr says */
+	CFI_VAL_EXPR,		/* is what expr says */
+};
+
+struct cfi_rule {
+	uint8_t kind;
+	uint8_t reg;
+	uint16_t size;		/* of expr */
+	union {
+		int64_t off;
+		const uint8_t *expr;
+	};
+};
+
+struct cfi_row {
+	uint64_t start, end;	/* pcs it holds for */
+	uint8_t ra;		/* column of the return address */
+	bool signal;		/* frame of a signal trampoline */
+	struct cfi_rule cfa;
+	struct cfi_rule reg[NR_REGS];
+};
+
+/* Finds the search table.  0 also where the image has no CFI; -ENOMEM. */
+int cfi_init(struct cfi *cfi, const struct image *image);
+void cfi_free(struct cfi *cfi);
+/*
+ * 0, -ENOENT where no FDE covers pc, -EINVAL where its CFI is broken, -ENOTSUP
+ * where it needs what this unwinder does not know.
+ */
+int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row);
+/*
+ * The hole without FDEs around pc: from the end of the last FDE before it (or
+ * 0) to the start of the next (or UINT64_MAX).  Only where cfi_row() says
+ * -ENOENT.
+ */
+void cfi_hole(const struct cfi *cfi, uint64_t pc, uint64_t *start,
+	      uint64_t *end);
+
+/* --- rule: what one pc needs, small and cached -------------------------- */
+
+#define RULES 16384		/* cached; a power of two */
+#define RULE_SLOTS 6		/* rbx, rbp, r12..r15 */
+
+enum {
+	RULE_NONE = 1,		/* no FDE */
+	RULE_BROKEN = 2,	/* an FDE that cannot be used */
+	RULE_OUTERMOST = 4,	/* the return address is undefined */
+	RULE_SIGNAL = 8,	/* a signal trampoline */
+	RULE_FULL = 16,		/* does not fit: take cfi_row() */
+};
+
+/*
+ * Unless a flag says otherwise: CFA = cfa_reg + cfa_off, the return address is
+ * at CFA - 8, register n with bit n in saved is at CFA + 8 * slot[i], where i
+ * counts the bits of saved from bit 0, all other registers are unchanged.
+ */
+struct rule {
+	const struct image *image;
+	uint64_t pc;
+	int32_t cfa_off;
+	uint8_t cfa_reg;
+	uint8_t flags;
+	uint16_t saved;
+	int16_t slot[RULE_SLOTS];
+};
+
+/* Never NULL; borrowed until the next call. */
+const struct rule *rule_find(struct ustack_images *images,
+			     const struct image *image, uint64_t pc);
+/* The rule of row, for tests and rule_find(). */
+void rule_compile(struct rule *rule, const struct cfi_row *row);
+
+/* --- arch: what only x86-64 knows --------------------------------------- */
+
+/* 0, or -ENODATA where ip or sp is missing. */
+int arch_cpu(struct cpu *cpu, const struct ustack_regs *regs);
+/* Could the code before the return address ra be a call? */
+bool arch_after_call(const struct image *image, uint64_t ra);
+
+/* --- sym ----------------------------------------------------------------- */
+
+void symbols_free(struct symbols *symbols);
+
+#endif
