@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PREFIX ?= /usr/local
+jobs := $(shell nproc)
+
+# $(call step,WHAT,COMMAND): say what is done, and then how long it took.
+step = @echo "--- $(1)"; SECONDS=0; { $(2); } || exit; echo "--- $(1): $$SECONDS s"
+
+help: ## this list
+	@echo "make demo shows it all, make check tests it all; on their own:"
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-16s%s\n", $$1, $$2 }'
+	@echo "KERNEL_SRC=TREE, TARBALL or DEB names the kernel source to start from, FORCE=1 overrides a refusal"
+.PHONY: help
+
+include $(wildcard libustack/libustack.mk)
+
+deps: ## install the Debian packages that are missing (needs root then)
+	@tests/deps
+.PHONY: deps
+
+# --- kernel and perf: one git tree, build/linux, with both series
+
+kernel-source: deps ## get Linux 7.3 into build/linux and apply both series
+	$(call step,kernel source,kernel-patches/source)
+.PHONY: kernel-source
+
+export-patches: ## write the commits of build/linux back into the series
+	@kernel-patches/export
+.PHONY: export-patches
+
+# What a build depends on: the tree's commit and its uncommitted changes, but
+# not perf in the kernel's case. The files change only if these do.
+build/kernel.id build/perf.id: build/%.id: kernel-source
+	@cd build/linux; not=; [ $* = perf ] || not='tools/perf/'; \
+	{ git ls-tree -r HEAD -- . | { [ -z "$$not" ] && cat || grep -v "	$$not"; }; \
+	git --no-pager diff HEAD -- . $${not:+":!$$not"}; \
+	git ls-files -o --exclude-standard -- . $${not:+":!$$not"} | xargs -rd '\n' sha256sum; } | \
+	sha256sum >../$*.id.new; \
+	cmp -s ../$*.id.new ../$*.id || cp ../$*.id.new ../$*.id; rm ../$*.id.new
+
+kernel: build/kernel/.done ## build the patched kernel for the guest
+build/kernel/.done: build/kernel.id kernel-patches/build $(wildcard kernel-patches/config/*)
+	$(call step,kernel,kernel-patches/build build/linux build/kernel)
+	@touch $@
+.PHONY: kernel
+
+perf: build/perf/.done ## build the patched perf
+build/perf/.done: build/perf.id perf-integration/build
+	$(call step,perf,perf-integration/build build/linux build/perf)
+	@touch $@
+.PHONY: perf
+
+# --- what can be seen and what is tested
+
+demo: deps ## record cc1 and a truth program both ways in the guest, compare
+	@$(MAKE) --no-print-directory -j$(jobs) lib
+	@$(MAKE) --no-print-directory kernel perf
+	@bench/demo
+.PHONY: demo
+
+# A unit test becomes a program with the static library, and one with the
+# shared library if it uses nothing but the public header.
+empty :=
+internal_headers := $(filter-out ustack.h,$(notdir $(wildcard libustack/*.h)))
+unit_all := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+unit_internal := $(patsubst tests/unit/%.c,%,$(if $(unit_all)$(internal_headers),$(shell \
+	grep -lE '^#include "($(subst $(empty) ,|,$(internal_headers)))"' tests/unit/test_*.c)))
+unit_programs := $(unit_all:%=build/unit/%) \
+	$(patsubst %,build/unit/%-shared,$(filter-out $(unit_internal),$(unit_all)))
+
+unit: $(unit_programs)
+.PHONY: unit
+
+build/unit/%: tests/unit/%.c build/libustack/libustack.a
+	@mkdir -p $(@D)
+	$(CC) $(USTACK_CFLAGS) -MMD -MP -Ilibustack -Itests/unit $< build/libustack/libustack.a $(USTACK_LIBS) $$(pkg-config --libs cmocka) -o $@
+
+build/unit/%-shared: tests/unit/%.c build/libustack/libustack.so
+	@mkdir -p $(@D)
+	$(CC) $(USTACK_CFLAGS) -MMD -MP -Ilibustack -Itests/unit $< -Lbuild/libustack -lustack -Wl,-rpath,'$$ORIGIN/../libustack' $(USTACK_LIBS) $$(pkg-config --libs cmocka) -o $@
+
+-include $(wildcard build/unit/*.d)
+
+host_tests = $(wildcard tests/host/*.sh) $(unit_programs)
+
+check-unit: deps ## only the tests that need no guest and no kernel
+	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 120 $(host_tests)
+.PHONY: check-unit
+
+check: deps ## all tests: unit tests, both series apply and build, guest tests
+	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 120 $(host_tests) \
+		--jobs 1 --limit 2400 tests/build/kernel.sh tests/build/perf.sh \
+		--jobs 2 --limit 600 $(wildcard tests/qemu/*.sh)
+.PHONY: check
+
+# build/linux may hold work, build/apt and build/upstream took a download.
+clean: ## delete what was built; kernel tree and download stay
+	rm -rf $(filter-out build/linux build/apt build/upstream,$(wildcard build/*))
+.PHONY: clean
