@@ -146,7 +146,8 @@ enum ustack_pair {
 
 struct ustack_sample {
 	uint64_t time, ip, addr, period, id;
-	uint32_t pid, tid, cpu;
+	uint32_t pid, tid;
+	uint32_t cpu;		/* UINT32_MAX: not recorded */
 	uint16_t misc;		/* of the sample's header */
 	const char *comm;
 	const char *event;	/* name of the event */
@@ -173,22 +174,28 @@ struct ustack_stats {
 	uint64_t stack_bytes;	/* bytes of all stack records */
 };
 
-/* path "-" is standard input.  images is borrowed until the reader is freed. */
-int ustack_reader_open(struct ustack_reader **out, const char *path,
-		       struct ustack_images *images);
+/* images is borrowed until the reader is freed. */
+int ustack_reader_new(struct ustack_reader **out, struct ustack_images *images);
+/*
+ * Opens a perf.data file, once per reader; path "-" is standard input.  After
+ * a failure ustack_reader_error() tells why.
+ */
+int ustack_reader_open(struct ustack_reader *reader, const char *path);
 void ustack_reader_free(struct ustack_reader *reader);
 
 /*
- * 1 and the next sample, in time order (borrowed until the next call), 0 at
- * the end, -errno on bad input.  A cut file gives what it holds first.
+ * 1 and the next sample (borrowed until the next call), 0 at the end, -errno
+ * on bad input.  A sample leaves as soon as its stack is there: in time order
+ * but for those that had to wait, or were found to be lost.  A cut or damaged
+ * file gives what it holds first.
  */
 int ustack_reader_next(struct ustack_reader *reader,
 		       const struct ustack_sample **sample);
 void ustack_reader_stats(const struct ustack_reader *reader,
 			 struct ustack_stats *stats);
 /*
- * One line: what is wrong and what to do.  Borrowed until the next call on
- * reader.  reader may be what a failed open left: see ustack_reader_open().
+ * One line for after an error: what is wrong and what to do, to be put behind
+ * the file's name.  Borrowed until the next call on reader.
  */
 const char *ustack_reader_error(const struct ustack_reader *reader);
 

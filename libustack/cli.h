@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/* Internal: what the subcommands of ustack share. */
+#ifndef USTACK_CLI_H
+#define USTACK_CLI_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "ustack.h"
+
+#define FRAMES_MAX 1024 /* user frames of a chain */
+#define CHAIN_MAX (FRAMES_MAX + 8192) /* a callchain fits one 64 KiB record */
+
+/* One line of a chain, innermost first. */
+struct line {
+	uint64_t ip;
+	uint64_t lookup; /* the address whose name is wanted */
+	bool kernel;
+};
+
+struct chain {
+	struct line line[CHAIN_MAX];
+	size_t nr;
+	bool unwound;	    /* its user part comes from a captured stack */
+	enum ustack_end end; /* if unwound */
+};
+
+struct cli {
+	const char *path;
+	struct ustack_images *images;
+	struct ustack_reader *reader;
+	struct chain chain;
+	struct ustack_frame frames[FRAMES_MAX];
+};
+
+/* Prints "ustack: FILE: ..." and returns 1, the exit status. */
+int cli_error(const struct cli *cli, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* 0, or an exit status after the error line was printed. */
+int cli_open(struct cli *cli, const char *path);
+/* 1 and a sample; 0 at the end; -1 after an error line. */
+int cli_next(struct cli *cli, const struct ustack_sample **sample);
+/* Fills cli->chain: the kernel's frames, then the user's. */
+void cli_chain(struct cli *cli, const struct ustack_sample *s);
+/* Says on stderr what was lost, and whether all output could be written. */
+int cli_close(struct cli *cli, int status);
+
+const char *pair_name(enum ustack_pair pair);
+/* ustack_end_name() as one word, for programs that read the output. */
+#define END_WORD 32
+const char *end_word(enum ustack_end end, char word[END_WORD]);
+
+int cmd_script(struct cli *cli, int argc, char **argv);
+int cmd_fold(struct cli *cli, int argc, char **argv);
+int cmd_stat(struct cli *cli, int argc, char **argv);
+
+/*
+ * Parses the options of a subcommand: -i FILE, and -F FIELDS if fields is not
+ * NULL.  -1, or the exit status.
+ */
+int cli_options(int argc, char **argv, const char **path, const char **fields);
+
+#endif

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+# Included by the top Makefile; all paths are from the root.
+#
+#   lib           build/libustack/libustack.a, libustack.so.0, ustack
+#   lib-install   to $(DESTDIR)$(PREFIX)
+#   lib-unit      builds and runs tests/unit (cmocka)
+
+USTACK_VERSION := 0.1.0
+USTACK_SONAME := libustack.so.0
+USTACK_OUT := build/libustack
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+
+# In the order the data flows.
+USTACK_SRC := table chunk datafile header event record order process pair \
+	reader mem space elf cfi expr rule arch_x86_64 unwind sym
+USTACK_CLI := ustack script fold stat
+USTACK_PKGS := libelf libdw libzstd zlib
+
+USTACK_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC
+USTACK_CPPFLAGS = $(shell pkg-config --cflags $(USTACK_PKGS)) \
+	-DUSTACK_VERSION='"$(USTACK_VERSION)"'
+# sym takes the demangler from the C++ runtime.
+USTACK_LIBS = $(shell pkg-config --libs $(USTACK_PKGS)) -lstdc++
+
+USTACK_OBJ := $(USTACK_SRC:%=$(USTACK_OUT)/%.o)
+USTACK_CLI_OBJ := $(USTACK_CLI:%=$(USTACK_OUT)/%.o)
+
+.PHONY: lib lib-install lib-unit lib-pkgs
+lib: $(USTACK_OUT)/libustack.a $(USTACK_OUT)/$(USTACK_SONAME) \
+	$(USTACK_OUT)/ustack
+
+lib-pkgs:
+	@pkg-config --exists $(USTACK_PKGS) || { echo "libustack: pkg-config does not find all of: $(USTACK_PKGS); 'make deps' installs them" >&2; exit 1; }
+
+$(USTACK_OUT)/%.o: libustack/%.c libustack/libustack.mk | lib-pkgs
+	@mkdir -p $(@D)
+	$(CC) $(USTACK_CFLAGS) $(USTACK_CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(USTACK_OUT)/libustack.a: $(USTACK_OBJ)
+	rm -f $@
+	$(AR) rcs $@ $(USTACK_OBJ)
+
+$(USTACK_OUT)/$(USTACK_SONAME): $(USTACK_OBJ) libustack/ustack.map
+	$(CC) -shared -Wl,-soname,$(USTACK_SONAME) -Wl,-z,defs \
+		-Wl,--version-script=libustack/ustack.map $(LDFLAGS) -o $@ \
+		$(USTACK_OBJ) $(USTACK_LIBS)
+	ln -sf $(USTACK_SONAME) $(USTACK_OUT)/libustack.so
+
+$(USTACK_OUT)/ustack: $(USTACK_CLI_OBJ) $(USTACK_OUT)/libustack.a
+	$(CC) $(LDFLAGS) -o $@ $(USTACK_CLI_OBJ) $(USTACK_OUT)/libustack.a \
+		$(USTACK_LIBS)
+
+$(USTACK_OUT)/libustack.pc: libustack/libustack.pc.in libustack/libustack.mk
+	@mkdir -p $(@D)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@VERSION@|$(USTACK_VERSION)|' $< > $@
+
+lib-install: lib $(USTACK_OUT)/libustack.pc
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
+		$(DESTDIR)$(LIBDIR)/pkgconfig
+	install $(USTACK_OUT)/ustack $(DESTDIR)$(PREFIX)/bin
+	install -m 644 libustack/ustack.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(USTACK_OUT)/libustack.a $(DESTDIR)$(LIBDIR)
+	install $(USTACK_OUT)/$(USTACK_SONAME) $(DESTDIR)$(LIBDIR)
+	ln -sf $(USTACK_SONAME) $(DESTDIR)$(LIBDIR)/libustack.so
+	install -m 644 $(USTACK_OUT)/libustack.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+
+# One test, one binary.  Tests reach into the internals, so they link the
+# archive.
+USTACK_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+
+build/unit/%: tests/unit/%.c $(USTACK_OUT)/libustack.a $(wildcard tests/unit/*.h) libustack/ustack.h libustack/reader.h
+	@mkdir -p $(@D)
+	$(CC) $(USTACK_CFLAGS) $(USTACK_CPPFLAGS) $(CFLAGS) -Ilibustack \
+		-Itests/unit $(shell pkg-config --cflags cmocka) -o $@ $< \
+		$(USTACK_OUT)/libustack.a $(USTACK_LIBS) \
+		$(shell pkg-config --libs cmocka) $(LDFLAGS)
+
+lib-unit: $(USTACK_TESTS:%=build/unit/%)
+	@for t in $(USTACK_TESTS); do build/unit/$$t || exit 1; done
+
+-include $(USTACK_OBJ:.o=.d) $(USTACK_CLI_OBJ:.o=.d)

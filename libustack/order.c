@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Merge the streams of the CPUs by time.
+ *
+ * perf record empties one ring after the other, and writes FINISHED_ROUND when
+ * it has been through all of them.  What it reads in a round was written
+ * before the round ended, so nothing that is read in the next round is older
+ * than the newest record of the round before: at the end of a round all up to
+ * the newest time of the previous round may leave.
+ */
+#include <stdlib.h>
+
+#include "reader.h"
+
+/*
+ * A file without rounds must not fill the memory: beyond this much, the older
+ * half leaves.  A round of perf record holds at most what its rings hold.
+ */
+#define ORDER_MAX (256u << 20)
+
+static int entry_cmp(const void *a, const void *b)
+{
+	const struct order_entry *x = a, *y = b;
+
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* Puts the waiting entries in order and lets go those up to limit. */
+static void release(struct order *o, uint64_t limit)
+{
+	size_t i;
+
+	for (i = o->head + 1; i < o->nr; i++)
+		if (o->e[i].time < o->e[i - 1].time)
+			break;
+	if (i < o->nr)
+		qsort(o->e + o->head, o->nr - o->head, sizeof(*o->e),
+		      entry_cmp);
+	for (o->ready = o->head; o->ready < o->nr; o->ready++)
+		if (o->e[o->ready].time > limit)
+			break;
+}
+
+int order_add(struct order *o, uint64_t time, const struct rec *r)
+{
+	if (o->nr == o->cap && o->head) {
+		memmove(o->e, o->e + o->head,
+			(o->nr - o->head) * sizeof(*o->e));
+		o->nr -= o->head;
+		o->ready = o->head = 0;
+	}
+	if (o->nr == o->cap) {
+		size_t cap = o->cap ? o->cap * 2 : 1024;
+		struct order_entry *e = realloc(o->e, cap * sizeof(*e));
+
+		if (!e)
+			return -ENOMEM;
+		o->e = e;
+		o->cap = cap;
+	}
+	o->e[o->nr++] = (struct order_entry){ time, o->seq++, *r };
+	o->bytes += rec_size(r) + sizeof(*o->e);
+	if (time > o->max)
+		o->max = time;
+	if (o->bytes > ORDER_MAX) {
+		release(o, 0);
+		release(o, o->e[o->head + (o->nr - o->head) / 2].time);
+	}
+	return 0;
+}
+
+void order_round(struct order *o, bool all)
+{
+	release(o, all ? UINT64_MAX : o->limit);
+	o->limit = o->max;
+}
+
+bool order_pop(struct order *o, struct order_entry *e)
+{
+	if (o->head >= o->ready)
+		return false;
+	*e = o->e[o->head++];
+	o->bytes -= rec_size(&e->rec) + sizeof(*e);
+	if (o->head == o->nr)
+		o->head = o->nr = o->ready = 0;
+	return true;
+}
+
+void order_free(struct order *o, struct chunk_pool *pool)
+{
+	for (; o->head < o->nr; o->head++)
+		rec_put(pool, &o->e[o->head].rec);
+	free(o->e);
+	memset(o, 0, sizeof(*o));
+}

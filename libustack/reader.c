@@ -1,0 +1,563 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* The public reader: drives the stages and fills in each sample. */
+#include <linux/perf_event.h>
+#include <stdlib.h>
+
+#include "reader.h"
+
+#define REG_SP 7 /* PERF_REG_X86_SP */
+#define TRIM_EVERY 4096 /* records */
+
+struct ustack_reader {
+	struct errline line;
+	struct chunk_pool pool;
+	struct events events;
+	struct build_ids ids;
+	struct datafile df;
+	struct order order;
+	struct processes ps;
+	struct pair pair;
+	struct ustack_stats stats;
+	uint64_t now;
+	/* PERF_RECORD_LOST; kernel's LOST_SAMPLES; perf's own LOST_SAMPLES */
+	uint64_t lost_ring, lost_hw, lost_total;
+	unsigned int untrimmed;
+	bool opened, ended, flushed;
+	int end; /* what next() returns when all is out */
+
+	/* the sample that is out */
+	struct wait *wait;
+	struct rec rec;
+	struct ustack_sample sample;
+	struct ustack_range *ranges;
+	size_t cap_ranges;
+	uint64_t *chain;
+	size_t cap_chain;
+};
+
+int ustack_reader_new(struct ustack_reader **out, struct ustack_images *images)
+{
+	struct ustack_reader *r;
+
+	*out = NULL;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->df.fd = -1;
+	r->ps.images = images;
+	r->pair.pool = &r->pool;
+	r->pair.stats = &r->stats;
+	*out = r;
+	return 0;
+}
+
+int ustack_reader_open(struct ustack_reader *r, const char *path)
+{
+	if (r->opened)
+		return fail(&r->line, EBUSY, "a reader opens one file");
+	r->opened = true;
+	return datafile_open(&r->df, path, &r->pool, &r->events, &r->ids,
+			     &r->line);
+}
+
+static void sample_done(struct ustack_reader *r)
+{
+	if (r->wait)
+		pair_done(&r->pair, r->wait);
+	r->wait = NULL;
+	rec_put(&r->pool, &r->rec);
+}
+
+void ustack_reader_free(struct ustack_reader *r)
+{
+	if (!r)
+		return;
+	sample_done(r);
+	pair_free(&r->pair);
+	order_free(&r->order, &r->pool);
+	processes_free(&r->ps);
+	datafile_close(&r->df);
+	chunk_pool_free(&r->pool);
+	events_free(&r->events);
+	build_ids_free(&r->ids);
+	free(r->ranges);
+	free(r->chain);
+	free(r);
+}
+
+const char *ustack_reader_error(const struct ustack_reader *r)
+{
+	return r->line.text;
+}
+
+void ustack_reader_stats(const struct ustack_reader *r,
+			 struct ustack_stats *stats)
+{
+	*stats = r->stats;
+	/*
+	 * At its end perf record adds up what each event lost, which counts
+	 * again what the rings already told, and also what no ring had room
+	 * to tell.
+	 */
+	stats->lost_records = r->lost_hw + (r->lost_ring > r->lost_total ?
+						    r->lost_ring :
+						    r->lost_total);
+}
+
+/* --- filling in a sample -------------------------------------------------- */
+
+static int ranges_room(struct ustack_reader *r, size_t nr)
+{
+	struct ustack_range *p;
+
+	if (nr <= r->cap_ranges)
+		return 0;
+	p = realloc(r->ranges, nr * sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	r->ranges = p;
+	r->cap_ranges = nr;
+	return 0;
+}
+
+static void sample_base(struct ustack_reader *r, const struct event *ev,
+			const struct rec *rec, const struct parsed *s)
+{
+	struct ustack_sample *o = &r->sample;
+
+	o->time = s->time;
+	o->ip = s->ip;
+	o->addr = s->addr;
+	o->period = s->period;
+	o->id = s->id;
+	o->pid = s->pid;
+	o->tid = s->tid;
+	o->cpu = s->cpu;
+	o->misc = rec_misc(rec);
+	o->event = ev->name ? ev->name : "";
+	o->chain = s->chain;
+	o->nr_chain = s->nr_chain;
+	o->cookie = s->cookie;
+	o->stack_changed = 0;
+	o->regs.abi = USTACK_ABI_NONE;
+	o->regs.mask = 0;
+	o->ranges = NULL;
+	o->nr_ranges = 0;
+	o->record_size = rec_size(rec);
+	r->stats.samples++;
+	r->stats.sample_bytes += rec_size(rec);
+}
+
+/* A sample that brings all it has in its own record. */
+static int sample_own(struct ustack_reader *r, const struct event *ev,
+		      const struct rec *rec, const struct parsed *s,
+		      const struct thread *th)
+{
+	struct ustack_sample *o = &r->sample;
+
+	if (ranges_room(r, 1))
+		return -ENOMEM;
+	sample_base(r, ev, rec, s);
+	o->comm = th->comm;
+	o->space = th->proc->space->space;
+	o->pair = USTACK_PAIR_NONE;
+	regs_fill(&o->regs, s->regs_abi, ev->regs_user, s->regs);
+	if (o->regs.abi && ev->sample_type & PERF_SAMPLE_STACK_USER) {
+		o->pair = USTACK_PAIR_LEGACY;
+		if (s->stack_size && o->regs.mask & 1ull << REG_SP) {
+			r->ranges[0] = (struct ustack_range){
+				o->regs.val[REG_SP], s->stack_size, s->stack
+			};
+			o->ranges = r->ranges;
+			o->nr_ranges = 1;
+		}
+		r->stats.legacy++;
+	} else {
+		r->stats.none++;
+	}
+	return 0;
+}
+
+/* The kernel's part of the sample's chain, then the deferred user part. */
+static int chain_merge(struct ustack_reader *r, const struct stay *st)
+{
+	struct ustack_sample *o = &r->sample;
+	struct chain_part cp;
+	size_t nr, own = o->nr_chain - 2;
+
+	if (parse_chain(st->chain.ev, &st->chain.rec, &cp))
+		return -EBADMSG;
+	nr = own + 1 + cp.nr;
+	if (nr > r->cap_chain) {
+		uint64_t *p = realloc(r->chain, nr * sizeof(*p));
+
+		if (!p)
+			return -ENOMEM;
+		r->chain = p;
+		r->cap_chain = nr;
+	}
+	if (own)
+		memcpy(r->chain, o->chain, own * sizeof(*r->chain));
+	o->nr_chain = own;
+	if (!cp.nr || cp.ips[0] != (uint64_t)PERF_CONTEXT_USER)
+		r->chain[o->nr_chain++] = (uint64_t)PERF_CONTEXT_USER;
+	if (cp.nr)
+		memcpy(r->chain + o->nr_chain, cp.ips, cp.nr * 8);
+	o->nr_chain += cp.nr;
+	o->chain = r->chain;
+	return 0;
+}
+
+static int stack_join(struct ustack_reader *r, const struct stay *st)
+{
+	struct ustack_sample *o = &r->sample;
+	size_t i;
+
+	if (ranges_room(r, st->nr_parts))
+		return -ENOMEM;
+	for (i = 0; i < st->nr_parts; i++) {
+		const struct event *ev = st->parts[i].ev;
+		struct stack_part sp;
+
+		if (parse_stack(ev, &st->parts[i].rec, &sp))
+			return -EBADMSG;
+		if (!i)
+			regs_fill(&o->regs, sp.abi, ev->regs_user, sp.regs);
+		if (sp.range.size)
+			r->ranges[o->nr_ranges++] = sp.range;
+	}
+	o->ranges = r->ranges;
+	o->stack_changed = st->changed;
+	return 0;
+}
+
+/* A sample that waited, or whose capture was there before it. */
+static int sample_waited(struct ustack_reader *r, const struct wait *w)
+{
+	struct ustack_sample *o = &r->sample;
+	const struct stay *st = w->stay;
+	struct parsed s;
+	int ret;
+
+	ret = parse_sample(w->ev, &w->rec, &s);
+	if (ret)
+		return ret;
+	sample_base(r, w->ev, &w->rec, &s);
+	o->comm = w->comm;
+	o->pair = w->pair;
+	if (st) {
+		r->stats.paired++;
+		o->space = st->space->space;
+		if (w->want & WANT_STACK)
+			ret = stack_join(r, st);
+		if (!ret && w->want & WANT_CHAIN)
+			ret = chain_merge(r, st);
+	} else {
+		struct thread *th;
+
+		r->stats.lost++;
+		ret = processes_thread(&r->ps, w->pid, w->tid, &th);
+		if (!ret)
+			o->space = th->proc->space->space;
+	}
+	return ret;
+}
+
+/* --- records -------------------------------------------------------------- */
+
+/* Returns 1 if r->sample is filled from rec itself. */
+static int take_sample(struct ustack_reader *r, const struct event *ev,
+		       const struct rec *rec)
+{
+	struct thread *th;
+	struct parsed s;
+	int ret;
+
+	ret = parse_sample(ev, rec, &s);
+	if (ret)
+		return ret;
+	if (!(ev->sample_type & PERF_SAMPLE_TID))
+		s.pid = s.tid = UINT32_MAX;
+	ret = processes_thread(&r->ps, s.pid, s.tid, &th);
+	if (ret)
+		return ret;
+	if (s.deferred)
+		return pair_sample(&r->pair, th, ev, rec, &s, r->now);
+	ret = sample_own(r, ev, rec, &s, th);
+	return ret ? ret : 1;
+}
+
+static int take_stack(struct ustack_reader *r, const struct event *ev,
+		      const struct rec *rec)
+{
+	struct stack_part sp;
+	struct thread *th;
+	int ret;
+
+	ret = parse_stack(ev, rec, &sp);
+	if (!ret)
+		ret = processes_thread(&r->ps, sp.id.pid, sp.id.tid, &th);
+	if (!ret)
+		ret = pair_stack(&r->pair, th, ev, rec, &sp, r->now);
+	return ret;
+}
+
+static int take_chain(struct ustack_reader *r, const struct event *ev,
+		      const struct rec *rec)
+{
+	struct chain_part cp;
+	struct thread *th;
+	int ret;
+
+	ret = parse_chain(ev, rec, &cp);
+	if (!ret)
+		ret = processes_thread(&r->ps, cp.id.pid, cp.id.tid, &th);
+	if (!ret)
+		ret = pair_chain(&r->pair, th, ev, rec, &cp, r->now);
+	return ret;
+}
+
+static int take_exit(struct ustack_reader *r, const struct rec *rec, size_t end)
+{
+	struct node *n;
+	uint32_t tid;
+	int ret;
+
+	ret = processes_exit(&r->ps, rec, end, &tid);
+	if (ret)
+		return ret;
+	n = table_find(&r->ps.threads, tid);
+	if (n)
+		pair_leave(&r->pair, tid,
+			   container_of(n, struct thread, node)->cookie,
+			   r->now);
+	return 0;
+}
+
+static int take_lost(struct ustack_reader *r, const struct rec *rec,
+		     size_t end, uint64_t time)
+{
+	if (rec_type(rec) == PERF_RECORD_LOST) {
+		if (end < 24)
+			return -EBADMSG;
+		r->lost_ring += get64(rec->data + 16);
+		return 0;
+	}
+	if (end < 16)
+		return -EBADMSG;
+	/* The kernel's own carry a time, those of perf record do not. */
+	if (time)
+		r->lost_hw += get64(rec->data + 8);
+	else
+		r->lost_total += get64(rec->data + 8);
+	return 0;
+}
+
+/* One record of the kernel, in order. Returns 1 if r->sample is filled. */
+static int take(struct ustack_reader *r, const struct rec *rec, uint64_t time)
+{
+	const struct event *ev;
+	struct trailer t;
+	uint64_t id;
+	size_t end;
+
+	ev = events_of(&r->events, rec, &id);
+	if (!ev)
+		return -EBADMSG;
+	if (time > r->now) {
+		r->now = time;
+		pair_expire(&r->pair, r->now, false);
+	}
+	switch (rec_type(rec)) {
+	case PERF_RECORD_SAMPLE:
+		return take_sample(r, ev, rec);
+	case REC_STACK_DEFERRED:
+		return take_stack(r, ev, rec);
+	case REC_CALLCHAIN_DEFERRED:
+		return take_chain(r, ev, rec);
+	}
+	if (parse_trailer(ev, rec, &t))
+		return -EBADMSG;
+	end = rec_size(rec) - t.size;
+	switch (rec_type(rec)) {
+	case PERF_RECORD_MMAP:
+	case PERF_RECORD_MMAP2:
+		return processes_map(&r->ps, &r->ids, rec, end);
+	case PERF_RECORD_COMM:
+		return processes_comm(&r->ps, rec, end);
+	case PERF_RECORD_FORK:
+		return processes_fork(&r->ps, rec, end);
+	case PERF_RECORD_EXIT:
+		return take_exit(r, rec, end);
+	case PERF_RECORD_LOST:
+	case PERF_RECORD_LOST_SAMPLES:
+		return take_lost(r, rec, end, time);
+	}
+	return 0;
+}
+
+/* One of perf's own records, at the place where it stands in the file. */
+static int take_own(struct ustack_reader *r, const struct rec *rec)
+{
+	const uint8_t *d = rec->data;
+	size_t size = rec_size(rec), attr_size;
+	int ret;
+
+	switch (rec_type(rec)) {
+	case REC_FINISHED_ROUND:
+		order_round(&r->order, false);
+		return 0;
+	case REC_HEADER_ATTR:
+		/* attr.size tells where the ids begin. */
+		attr_size = size >= 16 ? get32(d + 12) : 0;
+		if (!attr_size)
+			attr_size = 64;
+		if (8 + attr_size > size)
+			return -EBADMSG;
+		ret = events_add(&r->events, d + 8, attr_size,
+				 d + 8 + attr_size, (size - 8 - attr_size) / 8,
+				 &r->line);
+		return ret ? ret : events_name_rest(&r->events);
+	case REC_EVENT_UPDATE:
+		events_update(&r->events, d, size);
+		return 0;
+	case REC_HEADER_BUILD_ID:
+		return build_ids_add(&r->ids, d, size);
+	case REC_HEADER_FEATURE:
+		if (size < 16)
+			return -EBADMSG;
+		return header_feature(get64(d + 8), d + 16, size - 16,
+				      &r->events, &r->ids, &r->line);
+	}
+	return 0;
+}
+
+/* --- the loop ------------------------------------------------------------- */
+
+/* Ends the reading; what was read before still leaves. */
+static void end_reading(struct ustack_reader *r, int ret)
+{
+	if (r->ended)
+		return;
+	r->ended = true;
+	r->end = ret;
+	order_round(&r->order, true);
+}
+
+static void bad_record(struct ustack_reader *r, const struct rec *rec, int ret)
+{
+	/* A second one tells nothing that the first did not. */
+	if (r->end)
+		return;
+	r->end = ret;
+	if (ret == -ENOMEM)
+		fail(&r->line, ENOMEM, "out of memory");
+	else if (ret == -E2BIG)
+		fail(&r->line, E2BIG,
+		     "is damaged: it names more threads than a kernel can have");
+	else if (!r->line.text[0])
+		fail(&r->line, -ret,
+		     "is damaged: a record of type %u and size %u does not hold what it should; reading stopped there",
+		     rec_type(rec), rec_size(rec));
+	end_reading(r, ret);
+}
+
+/* Reads one record and sends it on its way. 1 if r->sample is filled. */
+static int read_one(struct ustack_reader *r)
+{
+	const struct event *ev;
+	struct rec rec;
+	uint64_t id, time;
+	int ret;
+
+	ret = datafile_next(&r->df, &rec);
+	if (ret <= 0) {
+		end_reading(r, ret);
+		return 0;
+	}
+	if (++r->untrimmed >= TRIM_EVERY) {
+		r->untrimmed = 0;
+		ret = pair_trim(&r->pair);
+		if (ret)
+			goto bad;
+	}
+	if (rec_type(&rec) >= REC_USER_TYPES) {
+		ret = take_own(r, &rec);
+		if (ret)
+			goto bad;
+		rec_put(&r->pool, &rec);
+		return 0;
+	}
+	ev = events_of(&r->events, &rec, &id);
+	if (!ev) {
+		if (r->events.nr)
+			fail(&r->line, EBADMSG,
+			     "is damaged: a record has the id %llu, which no event of the file has; reading stopped there",
+			     (unsigned long long)id);
+		else
+			fail(&r->line, EBADMSG,
+			     "is damaged: it has records but describes no event");
+		ret = -EBADMSG;
+		goto bad;
+	}
+	time = rec_time(ev, &rec);
+	if (time && time != UINT64_MAX) {
+		ret = order_add(&r->order, time, &rec);
+		if (ret)
+			goto bad;
+		return 0;
+	}
+	ret = take(r, &rec, 0);
+	if (ret < 0)
+		goto bad;
+	if (ret)
+		r->rec = rec;
+	else
+		rec_put(&r->pool, &rec);
+	return ret;
+bad:
+	bad_record(r, &rec, ret);
+	rec_put(&r->pool, &rec);
+	return 0;
+}
+
+int ustack_reader_next(struct ustack_reader *r,
+		       const struct ustack_sample **sample)
+{
+	struct order_entry e;
+	int ret;
+
+	*sample = NULL;
+	if (r->df.fd < 0 || !r->df.raw.chunk)
+		return -EBADF;
+	sample_done(r);
+	for (;;) {
+		r->wait = pair_pop(&r->pair);
+		if (r->wait) {
+			ret = sample_waited(r, r->wait);
+			if (!ret)
+				break;
+			bad_record(r, &r->wait->rec, ret);
+			sample_done(r);
+		} else if (order_pop(&r->order, &e)) {
+			ret = take(r, &e.rec, e.time);
+			if (ret == 1) {
+				r->rec = e.rec;
+				break;
+			}
+			if (ret)
+				bad_record(r, &e.rec, ret);
+			rec_put(&r->pool, &e.rec);
+		} else if (!r->ended) {
+			if (read_one(r) == 1)
+				break;
+		} else if (!r->flushed) {
+			r->flushed = true;
+			pair_expire(&r->pair, r->now, true);
+		} else {
+			return r->end;
+		}
+	}
+	*sample = &r->sample;
+	return 1;
+}

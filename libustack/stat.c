@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* ustack stat: accounts of a file, one "key value" a line. */
+#include "cli.h"
+
+static void print(const char *key, uint64_t value)
+{
+	printf("%s %llu\n", key, (unsigned long long)value);
+}
+
+static void print_end(enum ustack_end end, uint64_t value)
+{
+	char word[END_WORD];
+
+	printf("%s%s %llu\n", end == USTACK_END_FINISHED ? "" : "end_",
+	       end_word(end, word), (unsigned long long)value);
+}
+
+int cmd_stat(struct cli *cli, int argc, char **argv)
+{
+	uint64_t ends[USTACK_END_NO_REGS + 1] = { 0 };
+	const struct ustack_sample *s;
+	struct ustack_stats st;
+	const char *path;
+	int ret, end;
+
+	ret = cli_options(argc, argv, &path, NULL);
+	if (ret >= 0)
+		return ret;
+	ret = cli_open(cli, path);
+	if (ret)
+		return cli_close(cli, ret);
+	while ((ret = cli_next(cli, &s)) > 0) {
+		cli_chain(cli, s);
+		if (cli->chain.unwound)
+			ends[cli->chain.end]++;
+	}
+	ustack_reader_stats(cli->reader, &st);
+	print("samples", st.samples);
+	print("legacy", st.legacy);
+	print("paired", st.paired);
+	print("lost", st.lost);
+	print("none", st.none);
+	print("stacks", st.stacks);
+	print("stacks_unused", st.stacks_unused);
+	print("lost_records", st.lost_records);
+	print("sample_bytes", st.sample_bytes);
+	print("stack_bytes", st.stack_bytes);
+	for (end = 0; end <= USTACK_END_NO_REGS; end++)
+		print_end(end, ends[end]);
+	return cli_close(cli, ret ? 1 : 0);
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* ustack: chains, folded stacks and accounts of a perf.data file. */
+#include <errno.h>
+#include <getopt.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define CONTEXT_USER_DEFERRED ((uint64_t)-640) /* Linux 7.3 */
+
+static const char help[] =
+	"usage: ustack script [-i FILE] [-F FIELD,...]\n"
+	"       ustack fold [-i FILE]\n"
+	"       ustack stat [-i FILE]\n"
+	"       ustack --help | --version\n"
+	"\n"
+	"Reads FILE (perf.data by default, - for standard input), pairs the samples\n"
+	"with their deferred stacks and unwinds them.\n"
+	"\n"
+	"script  every sample and its chain, the form of perf script\n"
+	"fold    folded stacks for flame graphs: comm;outer;...;leaf count\n"
+	"stat    accounts, one 'key value' a line\n"
+	"\n"
+	"Fields of a sample's line, in this order: comm pid tid cpu time period event\n"
+	"cookie pair end.  Fields of a frame's line: ip sym symoff dso.\n"
+	"  cookie  cookie=0xN, if the sample has one\n"
+	"  pair    pair=legacy (stack in the sample), paired (deferred stack found),\n"
+	"          lost (deferred stack never came) or none (no stack was asked for)\n"
+	"  end     end=REASON why the unwinding stopped, finished if the chain is\n"
+	"          complete; end=- without a stack\n";
+
+int cli_error(const struct cli *cli, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fprintf(stderr, "ustack: %s: ", cli->path);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return 1;
+}
+
+int cli_options(int argc, char **argv, const char **path, const char **fields)
+{
+	int c;
+
+	*path = "perf.data";
+	while ((c = getopt(argc, argv, fields ? "+i:F:" : "+i:")) != -1) {
+		switch (c) {
+		case 'i':
+			*path = optarg;
+			break;
+		case 'F':
+			*fields = optarg;
+			break;
+		default:
+			fputs("ustack: see ustack --help\n", stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr,
+			"ustack: '%s' is not an option; name the file with -i; see ustack --help\n",
+			argv[optind]);
+		return 2;
+	}
+	return -1;
+}
+
+int cli_open(struct cli *cli, const char *path)
+{
+	int ret;
+
+	cli->path = strcmp(path, "-") ? path : "standard input";
+	ret = ustack_images_new(&cli->images, NULL);
+	if (!ret)
+		ret = ustack_reader_new(&cli->reader, cli->images);
+	if (ret)
+		return cli_error(cli, "%s", strerror(-ret));
+	if (ustack_reader_open(cli->reader, path))
+		return cli_error(cli, "%s", ustack_reader_error(cli->reader));
+	return 0;
+}
+
+int cli_next(struct cli *cli, const struct ustack_sample **sample)
+{
+	int ret;
+
+	/* Nobody waits for output that cannot be written. */
+	if (ferror(stdout))
+		return -1;
+	ret = ustack_reader_next(cli->reader, sample);
+	if (ret < 0) {
+		cli_error(cli, "%s", ustack_reader_error(cli->reader));
+		return -1;
+	}
+	return ret;
+}
+
+int cli_close(struct cli *cli, int status)
+{
+	if (cli->reader) {
+		struct ustack_stats st;
+
+		ustack_reader_stats(cli->reader, &st);
+		if (st.lost || st.lost_records)
+			cli_error(cli,
+				  "%llu of %llu samples lost their stack; %llu records were lost when recording",
+				  (unsigned long long)st.lost,
+				  (unsigned long long)st.samples,
+				  (unsigned long long)st.lost_records);
+	}
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "ustack: cannot write the output: %s\n",
+			strerror(errno));
+		status = 1;
+	}
+	ustack_reader_free(cli->reader);
+	ustack_images_free(cli->images);
+	return status;
+}
+
+const char *pair_name(enum ustack_pair pair)
+{
+	switch (pair) {
+	case USTACK_PAIR_LEGACY:
+		return "legacy";
+	case USTACK_PAIR_PAIRED:
+		return "paired";
+	case USTACK_PAIR_LOST:
+		return "lost";
+	case USTACK_PAIR_NONE:
+		break;
+	}
+	return "none";
+}
+
+const char *end_word(enum ustack_end end, char word[END_WORD])
+{
+	char *p;
+
+	snprintf(word, END_WORD, "%s", ustack_end_name(end));
+	for (p = word; (p = strchr(p, ' ')); p++)
+		*p = '_';
+	return word;
+}
+
+/* --- chains --------------------------------------------------------------- */
+
+static bool is_user(const struct ustack_sample *s)
+{
+	return (s->misc & PERF_RECORD_MISC_CPUMODE_MASK) ==
+	       PERF_RECORD_MISC_USER;
+}
+
+static void add(struct chain *c, uint64_t ip, bool kernel, bool is_return)
+{
+	if (c->nr < CHAIN_MAX)
+		c->line[c->nr++] = (struct line){
+			ip, is_return && !kernel ? ip - 1 : ip, kernel
+		};
+}
+
+/* Returns whether the callchain has user frames. */
+static bool sampled_chain(struct chain *c, const struct ustack_sample *s,
+			  bool want_user)
+{
+	bool kernel = !is_user(s), user = false;
+	size_t i;
+
+	for (i = 0; i < s->nr_chain; i++) {
+		uint64_t ip = s->chain[i];
+
+		if (ip == CONTEXT_USER_DEFERRED)
+			break; /* the cookie follows */
+		if (ip >= (uint64_t)PERF_CONTEXT_MAX) {
+			kernel = ip != (uint64_t)PERF_CONTEXT_USER;
+			continue;
+		}
+		if (!kernel && !want_user)
+			continue;
+		add(c, ip, kernel, user);
+		user |= !kernel;
+	}
+	return user;
+}
+
+void cli_chain(struct cli *cli, const struct ustack_sample *s)
+{
+	struct chain *c = &cli->chain;
+	bool user;
+	int i, n;
+
+	c->nr = 0;
+	c->unwound = s->regs.abi != USTACK_ABI_NONE;
+	user = sampled_chain(c, s, !c->unwound);
+	if (!c->unwound) {
+		/* The sample itself still tells the innermost address. */
+		if (!user && (is_user(s) || !c->nr))
+			add(c, s->ip, !is_user(s), false);
+		return;
+	}
+	n = ustack_unwind(s->space, &s->regs, s->ranges, s->nr_ranges,
+			  cli->frames, FRAMES_MAX, &c->end);
+	for (i = 0; i < n; i++)
+		add(c, cli->frames[i].ip, false,
+		    cli->frames[i].flags & USTACK_FRAME_RETURN);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(struct cli *cli, int argc, char **argv);
+	} cmds[] = {
+		{ "script", cmd_script },
+		{ "fold", cmd_fold },
+		{ "stat", cmd_stat },
+	};
+	struct cli *cli;
+	size_t i;
+	int ret;
+
+	if (argc >= 2 && !strcmp(argv[1], "--help")) {
+		fputs(help, stdout);
+		return fflush(stdout) ? 1 : 0;
+	}
+	if (argc >= 2 && !strcmp(argv[1], "--version")) {
+		puts("ustack " USTACK_VERSION);
+		return fflush(stdout) ? 1 : 0;
+	}
+	if (argc < 2) {
+		fputs(help, stderr);
+		return 2;
+	}
+	for (i = 0; i < sizeof(cmds) / sizeof(*cmds); i++) {
+		if (strcmp(argv[1], cmds[i].name))
+			continue;
+		cli = calloc(1, sizeof(*cli));
+		if (!cli) {
+			fputs("ustack: out of memory\n", stderr);
+			return 1;
+		}
+		ret = cmds[i].run(cli, argc - 1, argv + 1);
+		free(cli);
+		return ret;
+	}
+	fprintf(stderr, "ustack: no command '%s'; see ustack --help\n", argv[1]);
+	return 2;
+}
