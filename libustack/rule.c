@@ -40,7 +40,8 @@ full:
 }
 
 const struct rule *rule_find(struct ustack_images *images,
-			     const struct image *image, uint64_t pc)
+			     const struct image *image, uint64_t pc,
+			     uint64_t insn)
 {
 	uint64_t hash = (pc ^ (uintptr_t)image) * 0x9e3779b97f4a7c15ULL;
 	struct rule *rule = &images->rules[hash / (UINT64_MAX / RULES + 1)];
@@ -52,9 +53,15 @@ const struct rule *rule_find(struct ustack_images *images,
 	rule->image = image;
 	rule->pc = pc;
 	err = cfi_row(&image->cfi, pc, &row);
-	if (!err)
+	if (!err) {
 		rule_compile(rule, &row);
-	else
-		rule->flags = err == -ENOENT ? RULE_NONE : RULE_BROKEN;
+	} else if (err != -ENOENT) {
+		rule->flags = RULE_BROKEN;
+	} else {
+		rule->flags = RULE_FULL;
+		if (!scan_code(image, insn, &row))
+			rule_compile(rule, &row);
+		rule->flags = rule->flags & RULE_FULL ? RULE_NONE : RULE_GUESS;
+	}
 	return rule;
 }

@@ -244,6 +244,26 @@ static int step_frame_pointer(struct cursor *c, uint64_t *cfa)
 	return advance(c, &to, false);
 }
 
+/* Code without CFI, in a known file. */
+static int step_guess(struct cursor *c, const struct rule *rule, uint64_t *cfa)
+{
+	uint64_t ra;
+
+	if (rule->flags & RULE_GUESS && cpu_knows(&c->cpu, rule->cfa_reg) &&
+	    !mem_read_u64(&c->mem,
+			  c->cpu.reg[rule->cfa_reg] + rule->cfa_off - 8, &ra) &&
+	    returns_to(c, ra))
+		return step_fast(c, rule, cfa);
+	return step_frame_pointer(c, cfa);
+}
+
+static bool before_is_signal(struct cursor *c, const struct image *image,
+			     uint64_t pc)
+{
+	return rule_find(c->space->images, image, pc - 1, pc - 1)->flags &
+	       RULE_SIGNAL;
+}
+
 /*
  * ld.so's _start, and those of other run-times, have no CFI: the outermost
  * frame is known by the file's entry point in the same hole.
@@ -274,30 +294,26 @@ static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 		return step_frame_pointer(c, &frame->cfa);
 	}
 	pc = ip - map->bias - !c->exact;
-	rule = rule_find(c->space->images, map->image, pc);
-	/*
-	 * A sample at the entry of rt_sigreturn has the ip behind the syscall
-	 * instruction, which is the end of __restore_rt and of its FDE.
-	 */
-	if (rule->flags & RULE_NONE && c->exact) {
-		const struct rule *before;
-
-		before = rule_find(c->space->images, map->image, pc - 1);
-		if (before->flags & RULE_SIGNAL) {
-			rule = before;
+	rule = rule_find(c->space->images, map->image, pc, ip - map->bias);
+	if (rule->flags & (RULE_NONE | RULE_GUESS)) {
+		/*
+		 * A sample at the entry of rt_sigreturn has the ip behind the
+		 * syscall instruction: the end of __restore_rt and its FDE.
+		 */
+		if (c->exact && before_is_signal(c, map->image, pc)) {
 			pc--;
+			rule = rule_find(c->space->images, map->image, pc, pc);
+		} else if (is_entry(map->image, pc)) {
+			return USTACK_END_FINISHED;
+		} else {
+			*fallback = true;
+			return step_guess(c, rule, &frame->cfa);
 		}
 	}
 	if (rule->flags & RULE_OUTERMOST)
 		return USTACK_END_FINISHED;
 	if (rule->flags & RULE_BROKEN)
 		return USTACK_END_NO_RULE;
-	if (rule->flags & RULE_NONE) {
-		if (is_entry(map->image, pc))
-			return USTACK_END_FINISHED;
-		*fallback = true;
-		return step_frame_pointer(c, &frame->cfa);
-	}
 	if (rule->flags & RULE_SIGNAL) {
 		/* Its ip is where the kernel let the handler return to. */
 		frame->flags |= USTACK_FRAME_SIGNAL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
  * Private to the unwinding half of libustack, in the order the data flows:
- * mem -> elf -> space -> expr -> cfi -> rule -> arch -> unwind -> sym.
+ * mem -> elf -> space -> expr -> cfi -> scan -> rule -> arch -> unwind -> sym.
  * A file calls only what stands above its own section.
  *
  * Three kinds of address meet here.  A user address (addr, ip) belongs to the
@@ -290,6 +290,11 @@ int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row);
 void cfi_hole(const struct cfi *cfi, uint64_t pc, uint64_t *start,
 	      uint64_t *end);
 
+/* --- scan: code without CFI ---------------------------------------------- */
+
+/* 0 and the row of pc as the code behind pc tells it, or -ENOENT. */
+int scan_code(const struct image *image, uint64_t pc, struct cfi_row *row);
+
 /* --- rule: what one pc needs, small and cached -------------------------- */
 
 #define RULES 16384		/* cached; a power of two */
@@ -301,6 +306,7 @@ enum {
 	RULE_OUTERMOST = 4,	/* the return address is undefined */
 	RULE_SIGNAL = 8,	/* a signal trampoline */
 	RULE_FULL = 16,		/* does not fit: take cfi_row() */
+	RULE_GUESS = 32,	/* no FDE either: read from the code */
 };
 
 /*
@@ -318,9 +324,14 @@ struct rule {
 	int16_t slot[RULE_SLOTS];
 };
 
-/* Never NULL; borrowed until the next call. */
+/*
+ * insn: where the instruction starts that runs next, for code without CFI; pc
+ * lies one byte before it where it is a return address.  Never NULL; borrowed
+ * until the next call.
+ */
 const struct rule *rule_find(struct ustack_images *images,
-			     const struct image *image, uint64_t pc);
+			     const struct image *image, uint64_t pc,
+			     uint64_t insn);
 /* The rule of row, for tests and rule_find(). */
 void rule_compile(struct rule *rule, const struct cfi_row *row);
 
