@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 # Included by the top Makefile; all paths are from the root.
-#
-#   lib           build/libustack/libustack.a, libustack.so.0, ustack
-#   lib-install   to $(DESTDIR)$(PREFIX)
-#   lib-unit      builds and runs tests/unit (cmocka)
 
 USTACK_VERSION := 0.1.0
 USTACK_SONAME := libustack.so.0
@@ -13,7 +9,7 @@ LIBDIR ?= $(PREFIX)/lib
 
 # In the order the data flows.
 USTACK_SRC := table chunk datafile header event record order process pair \
-	reader mem space elf cfi expr rule arch_x86_64 unwind sym
+	reader mem space elf cfi expr scan rule arch_x86_64 unwind sym
 USTACK_CLI := ustack script fold stat
 USTACK_PKGS := libelf libdw libzstd zlib
 
@@ -26,10 +22,10 @@ USTACK_LIBS = $(shell pkg-config --libs $(USTACK_PKGS)) -lstdc++
 USTACK_OBJ := $(USTACK_SRC:%=$(USTACK_OUT)/%.o)
 USTACK_CLI_OBJ := $(USTACK_CLI:%=$(USTACK_OUT)/%.o)
 
-.PHONY: lib lib-install lib-unit lib-pkgs
-lib: $(USTACK_OUT)/libustack.a $(USTACK_OUT)/$(USTACK_SONAME) \
-	$(USTACK_OUT)/ustack
+lib: $(addprefix $(USTACK_OUT)/,libustack.a libustack.so ustack) ## build libustack and the ustack tool
+.PHONY: lib
 
+.PHONY: lib-pkgs
 lib-pkgs:
 	@pkg-config --exists $(USTACK_PKGS) || { echo "libustack: pkg-config does not find all of: $(USTACK_PKGS); 'make deps' installs them" >&2; exit 1; }
 
@@ -45,7 +41,9 @@ $(USTACK_OUT)/$(USTACK_SONAME): $(USTACK_OBJ) libustack/ustack.map
 	$(CC) -shared -Wl,-soname,$(USTACK_SONAME) -Wl,-z,defs \
 		-Wl,--version-script=libustack/ustack.map $(LDFLAGS) -o $@ \
 		$(USTACK_OBJ) $(USTACK_LIBS)
-	ln -sf $(USTACK_SONAME) $(USTACK_OUT)/libustack.so
+
+$(USTACK_OUT)/libustack.so: $(USTACK_OUT)/$(USTACK_SONAME)
+	ln -sf $(USTACK_SONAME) $@
 
 $(USTACK_OUT)/ustack: $(USTACK_CLI_OBJ) $(USTACK_OUT)/libustack.a
 	$(CC) $(LDFLAGS) -o $@ $(USTACK_CLI_OBJ) $(USTACK_OUT)/libustack.a \
@@ -56,7 +54,7 @@ $(USTACK_OUT)/libustack.pc: libustack/libustack.pc.in libustack/libustack.mk
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@VERSION@|$(USTACK_VERSION)|' $< > $@
 
-lib-install: lib $(USTACK_OUT)/libustack.pc
+install: lib $(USTACK_OUT)/libustack.pc ## install libustack and ustack to DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
 		$(DESTDIR)$(LIBDIR)/pkgconfig
 	install $(USTACK_OUT)/ustack $(DESTDIR)$(PREFIX)/bin
@@ -65,19 +63,6 @@ lib-install: lib $(USTACK_OUT)/libustack.pc
 	install $(USTACK_OUT)/$(USTACK_SONAME) $(DESTDIR)$(LIBDIR)
 	ln -sf $(USTACK_SONAME) $(DESTDIR)$(LIBDIR)/libustack.so
 	install -m 644 $(USTACK_OUT)/libustack.pc $(DESTDIR)$(LIBDIR)/pkgconfig
-
-# One test, one binary.  Tests reach into the internals, so they link the
-# archive.
-USTACK_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
-
-build/unit/%: tests/unit/%.c $(USTACK_OUT)/libustack.a $(wildcard tests/unit/*.h) libustack/ustack.h libustack/reader.h
-	@mkdir -p $(@D)
-	$(CC) $(USTACK_CFLAGS) $(USTACK_CPPFLAGS) $(CFLAGS) -Ilibustack \
-		-Itests/unit $(shell pkg-config --cflags cmocka) -o $@ $< \
-		$(USTACK_OUT)/libustack.a $(USTACK_LIBS) \
-		$(shell pkg-config --libs cmocka) $(LDFLAGS)
-
-lib-unit: $(USTACK_TESTS:%=build/unit/%)
-	@for t in $(USTACK_TESTS); do build/unit/$$t || exit 1; done
+.PHONY: install
 
 -include $(USTACK_OBJ:.o=.d) $(USTACK_CLI_OBJ:.o=.d)
