@@ -48,8 +48,7 @@ static int put_user(struct fold *f, const struct ustack_sample *s,
 	const char *base;
 	char name[256];
 
-	if (ustack_symbolize(s->space, l->lookup, &sym))
-		return put(f, "[unknown]");
+	ustack_symbolize(s->space, l->lookup, &sym);
 	if (sym.name)
 		return put(f, sym.name);
 	if (!sym.path)

@@ -123,8 +123,8 @@ static void print_line(const struct ustack_sample *s, const struct line *l,
 	if (fields & (F_SYM | F_DSO)) {
 		if (l->kernel)
 			sym.path = "[kernel.kallsyms]";
-		else if (ustack_symbolize(s->space, l->lookup, &sym))
-			sym = (struct ustack_symbol){ 0 };
+		else /* a path may be known where no name is */
+			ustack_symbolize(s->space, l->lookup, &sym);
 	}
 	if (fields & F_SYM) {
 		put(" ");
