@@ -67,21 +67,24 @@ demo: deps ## record cc1 and a truth program both ways in the guest, compare
 empty :=
 internal_headers := $(filter-out ustack.h,$(notdir $(wildcard libustack/*.h)))
 unit_all := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
-unit_internal := $(patsubst tests/unit/%.c,%,$(if $(unit_all)$(internal_headers),$(shell \
-	grep -lE '^#include "($(subst $(empty) ,|,$(internal_headers)))"' tests/unit/test_*.c)))
+unit_internal := $(patsubst tests/unit/%.c,%,$(shell \
+	grep -lsE '^#include "($(subst $(empty) ,|,$(internal_headers)))"' tests/unit/test_*.c))
 unit_programs := $(unit_all:%=build/unit/%) \
 	$(patsubst %,build/unit/%-shared,$(filter-out $(unit_internal),$(unit_all)))
+
+# A test may define _GNU_SOURCE itself.
+unit_compile = $(CC) $(filter-out -D_GNU_SOURCE,$(USTACK_CFLAGS)) -D_GNU_SOURCE= $(USTACK_CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -Ilibustack $<
 
 unit: $(unit_programs)
 .PHONY: unit
 
 build/unit/%: tests/unit/%.c build/libustack/libustack.a
 	@mkdir -p $(@D)
-	$(CC) $(USTACK_CFLAGS) -MMD -MP -Ilibustack -Itests/unit $< build/libustack/libustack.a $(USTACK_LIBS) $$(pkg-config --libs cmocka) -o $@
+	$(unit_compile) build/libustack/libustack.a $(USTACK_LIBS) $$(pkg-config --libs cmocka) -o $@
 
 build/unit/%-shared: tests/unit/%.c build/libustack/libustack.so
 	@mkdir -p $(@D)
-	$(CC) $(USTACK_CFLAGS) -MMD -MP -Ilibustack -Itests/unit $< -Lbuild/libustack -lustack -Wl,-rpath,'$$ORIGIN/../libustack' $(USTACK_LIBS) $$(pkg-config --libs cmocka) -o $@
+	$(unit_compile) -Lbuild/libustack -lustack -Wl,-rpath,'$$ORIGIN/../libustack' $$(pkg-config --libs cmocka) -o $@
 
 -include $(wildcard build/unit/*.d)
 
