@@ -45,11 +45,12 @@ int datafile_open(struct datafile *df, const char *path,
 		df->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (df->fd < 0 || fstat(df->fd, &st)) {
 		ret = errno;
-		return fail(line, ret, "cannot open: %s", strerror(ret));
+		return read_error(line, ret, "cannot open: %s", strerror(ret));
 	}
 	if (S_ISDIR(st.st_mode))
-		return fail(line, EISDIR,
-			    "is a directory; name a file (perf record --threads writes directories, which are not read)");
+		return read_error(
+			line, EISDIR,
+			"is a directory; name a file (perf record --threads writes directories, which are not read)");
 	if (S_ISREG(st.st_mode)) {
 		off_t at = lseek(df->fd, 0, SEEK_CUR);
 
@@ -62,7 +63,7 @@ int datafile_open(struct datafile *df, const char *path,
 		return ret;
 	df->raw.chunk = chunk_new(pool);
 	if (!df->raw.chunk)
-		return fail(line, ENOMEM, "out of memory");
+		return read_error(line, ENOMEM, "out of memory");
 	return 0;
 }
 
@@ -95,7 +96,7 @@ static int stream_room(struct datafile *df, struct stream *s)
 	} else {
 		c = chunk_new(df->pool);
 		if (!c)
-			return fail(df->line, ENOMEM, "out of memory");
+			return read_error(df->line, ENOMEM, "out of memory");
 		if (n)
 			memcpy(c->data, s->chunk->data + s->head, n);
 		chunk_put(df->pool, s->chunk);
@@ -108,9 +109,10 @@ static int stream_room(struct datafile *df, struct stream *s)
 
 static int cut_short(struct datafile *df)
 {
-	return fail(df->line, ENODATA,
-		    "is cut: it ends at byte %llu in the middle of a record; what it holds was read",
-		    (unsigned long long)df->offset);
+	return read_error(
+		df->line, ENODATA,
+		"is cut: it ends at byte %llu in the middle of a record; what it holds was read",
+		(unsigned long long)df->offset);
 }
 
 /* Reads on until the raw stream holds need bytes; 0 if the data ends before. */
@@ -138,17 +140,18 @@ static int raw_fill(struct datafile *df, uint32_t need)
 			if (errno == EINTR)
 				continue;
 			ret = errno;
-			return fail(df->line, ret, "cannot read: %s",
-				    strerror(ret));
+			return read_error(df->line, ret, "cannot read: %s",
+					  strerror(ret));
 		}
 		if (!n) {
 			if (df->left == UINT64_MAX) {
 				df->left = 0;
 				return 0;
 			}
-			return fail(df->line, ENODATA,
-				    "is cut: %llu bytes are missing at its end; what it holds was read",
-				    (unsigned long long)df->left);
+			return read_error(
+				df->line, ENODATA,
+				"is cut: %llu bytes are missing at its end; what it holds was read",
+				(unsigned long long)df->left);
 		}
 		s->tail += n;
 		if (df->left != UINT64_MAX)
@@ -193,7 +196,7 @@ static int stream_take(struct datafile *df, struct stream *s, uint16_t size,
 	if ((uintptr_t)r->data & 7) {
 		if (rec_pack(df->pool, r)) {
 			chunk_put(df->pool, r->chunk);
-			return fail(df->line, ENOMEM, "out of memory");
+			return read_error(df->line, ENOMEM, "out of memory");
 		}
 	}
 	return 1;
@@ -201,9 +204,10 @@ static int stream_take(struct datafile *df, struct stream *s, uint16_t size,
 
 static int bad_size(struct datafile *df, unsigned int type, unsigned int size)
 {
-	return fail(df->line, EBADMSG,
-		    "is damaged near byte %llu: a record of type %u says that its size is %u",
-		    (unsigned long long)df->offset, type, size);
+	return read_error(
+		df->line, EBADMSG,
+		"is damaged near byte %llu: a record of type %u says that its size is %u",
+		(unsigned long long)df->offset, type, size);
 }
 
 static int raw_next(struct datafile *df, struct rec *r)
@@ -265,18 +269,19 @@ static int plain_fill(struct datafile *df)
 	out = (ZSTD_outBuffer){ s->chunk->data, CHUNK_SIZE, s->tail };
 	n = ZSTD_decompressStream(df->zstd, &out, &in);
 	if (ZSTD_isError(n))
-		return fail(df->line, EBADMSG,
-			    "is damaged near byte %llu: compressed records do not unpack (%s)",
-			    (unsigned long long)df->offset,
-			    ZSTD_getErrorName(n));
+		return read_error(
+			df->line, EBADMSG,
+			"is damaged near byte %llu: compressed records do not unpack (%s)",
+			(unsigned long long)df->offset, ZSTD_getErrorName(n));
 	/* All input taken and room left: everything was put out. */
 	if (in.pos == in.size && out.pos < out.size) {
 		chunk_put(df->pool, df->zchunk);
 		df->zchunk = NULL;
 	} else if (in.pos == df->zpos && out.pos == s->tail) {
-		return fail(df->line, EBADMSG,
-			    "is damaged near byte %llu: compressed records do not unpack (no progress)",
-			    (unsigned long long)df->offset);
+		return read_error(
+			df->line, EBADMSG,
+			"is damaged near byte %llu: compressed records do not unpack (no progress)",
+			(unsigned long long)df->offset);
 	}
 	df->zpos = in.pos;
 	s->tail = out.pos;
@@ -299,7 +304,7 @@ static int compressed(struct datafile *df, struct rec *r)
 		df->zstd = ZSTD_createDStream();
 		if (!df->zstd) {
 			chunk_put(df->pool, r->chunk);
-			return fail(df->line, ENOMEM, "out of memory");
+			return read_error(df->line, ENOMEM, "out of memory");
 		}
 	}
 	df->zchunk = r->chunk;
@@ -368,7 +373,8 @@ int datafile_next(struct datafile *df, struct rec *r)
 	if (df->plain.tail != df->plain.head)
 		return cut_short(df);
 	if (df->unfinished)
-		return fail(df->line, ENODATA,
-			    "is cut: perf record did not finish it (its header gives no data size); what it holds was read");
+		return read_error(
+			df->line, ENODATA,
+			"is cut: perf record did not finish it (its header gives no data size); what it holds was read");
 	return 0;
 }

@@ -66,16 +66,18 @@ int events_add(struct events *es, const uint8_t *attr, size_t attr_size,
 	size_t i;
 
 	if (es->nr >= EVENTS_MAX || nr_ids > IDS_MAX - es->ids.nr)
-		return fail(line, E2BIG,
-			    "is damaged: it describes more events than any perf can open");
+		return read_error(
+			line, E2BIG,
+			"is damaged: it describes more events than any perf can open");
 	/* The size within is 0 in attrs of the first version. */
 	if (attr_size >= 8 && get32(attr + ATTR_SIZE) &&
 	    get32(attr + ATTR_SIZE) < attr_size)
 		attr_size = get32(attr + ATTR_SIZE);
 	if (attr_size < ATTR_SIZE_MIN)
-		return fail(line, EBADMSG,
-			    "is damaged: the attributes of an event take %zu bytes",
-			    attr_size);
+		return read_error(
+			line, EBADMSG,
+			"is damaged: the attributes of an event take %zu bytes",
+			attr_size);
 	if (es->nr == es->cap) {
 		size_t cap = es->cap ? es->cap * 2 : 8;
 		struct event **p = realloc(es->ev, cap * sizeof(*p));
@@ -104,7 +106,7 @@ int events_add(struct events *es, const uint8_t *attr, size_t attr_size,
 			goto nomem;
 	return 0;
 nomem:
-	return fail(line, ENOMEM, "out of memory");
+	return read_error(line, ENOMEM, "out of memory");
 }
 
 /* Takes a NUL-padded string of at most size bytes as the name. */
@@ -173,16 +175,24 @@ void events_update(struct events *es, const uint8_t *rec, size_t size)
 int events_name_rest(struct events *es)
 {
 	static const char *const hw[] = {
-		"cycles", "instructions", "cache-references", "cache-misses",
-		"branches", "branch-misses", "bus-cycles",
-		"stalled-cycles-frontend", "stalled-cycles-backend",
+		"cycles",
+		"instructions",
+		"cache-references",
+		"cache-misses",
+		"branches",
+		"branch-misses",
+		"bus-cycles",
+		"stalled-cycles-frontend",
+		"stalled-cycles-backend",
 		"ref-cycles",
 	};
 	static const char *const sw[] = {
-		"cpu-clock", "task-clock", "page-faults", "context-switches",
-		"cpu-migrations", "minor-faults", "major-faults",
-		"alignment-faults", "emulation-faults", "dummy", "bpf-output",
-		"cgroup-switches",
+		"cpu-clock",	    "task-clock",
+		"page-faults",	    "context-switches",
+		"cpu-migrations",   "minor-faults",
+		"major-faults",	    "alignment-faults",
+		"emulation-faults", "dummy",
+		"bpf-output",	    "cgroup-switches",
 	};
 	size_t i;
 

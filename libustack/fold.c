@@ -117,7 +117,8 @@ static int by_text(const void *a, const void *b)
 {
 	const struct folded *x = *(struct folded *const *)a;
 	const struct folded *y = *(struct folded *const *)b;
-	int ret = memcmp(x->text, y->text, x->size < y->size ? x->size : y->size);
+	int ret =
+		memcmp(x->text, y->text, x->size < y->size ? x->size : y->size);
 
 	return ret ? ret : x->size < y->size ? -1 : x->size > y->size;
 }

@@ -5,7 +5,7 @@
 
 #include "reader.h"
 
-#define FILE_HEADER 104	  /* of file mode, since perf 3.x */
+#define FILE_HEADER 104 /* of file mode, since perf 3.x */
 #define PIPE_HEADER 16
 #define HEAD_MAX (64u << 20) /* ids of 4,000 events on 2,000 CPUs */
 #define FEAT_MAX (64u << 20)
@@ -28,17 +28,18 @@ static int head_read(struct datafile *df, struct head *h, uint64_t size)
 			step = size - h->size;
 		buf = realloc(h->buf, h->size + step);
 		if (!buf)
-			return fail(df->line, ENOMEM, "out of memory");
+			return read_error(df->line, ENOMEM, "out of memory");
 		h->buf = buf;
 		n = read_full(df->fd, h->buf + h->size, step);
 		if (n < 0)
-			return fail(df->line, -n, "cannot read: %s",
-				    strerror(-n));
+			return read_error(df->line, -n, "cannot read: %s",
+					  strerror(-n));
 		h->size += n;
 		if ((size_t)n < step)
-			return fail(df->line, ENODATA,
-				    "is cut: it ends at byte %zu within its header; record it again",
-				    h->size);
+			return read_error(
+				df->line, ENODATA,
+				"is cut: it ends at byte %zu within its header; record it again",
+				h->size);
 	}
 	return 0;
 }
@@ -54,7 +55,8 @@ static const uint8_t *head_at(const struct head *h, uint64_t offset,
 
 static int bad_header(struct datafile *df, const char *what)
 {
-	return fail(df->line, EBADMSG, "is damaged: %s; record it again", what);
+	return read_error(df->line, EBADMSG, "is damaged: %s; record it again",
+			  what);
 }
 
 static int attrs_read(struct datafile *df, const struct head *h,
@@ -67,10 +69,12 @@ static int attrs_read(struct datafile *df, const struct head *h,
 
 	/* An entry: struct perf_event_attr, then offset and size of its ids. */
 	if (entry < 64 + 16 || entry > 4096 || size % entry)
-		return bad_header(df, "its attribute section has no sound size");
+		return bad_header(df,
+				  "its attribute section has no sound size");
 	p = head_at(h, offset, size);
 	if (!p)
-		return bad_header(df, "its attributes do not stand before the data");
+		return bad_header(
+			df, "its attributes do not stand before the data");
 	if (!size)
 		return bad_header(df, "it describes no event");
 	for (; size; p += entry, size -= entry) {
@@ -80,7 +84,9 @@ static int attrs_read(struct datafile *df, const struct head *h,
 
 		ids = head_at(h, get64(p + entry - 16), ids_size);
 		if (!ids || ids_size % 8)
-			return bad_header(df, "the ids of an event lie outside of the header");
+			return bad_header(
+				df,
+				"the ids of an event lie outside of the header");
 		ret = events_add(es, p, entry - 16, ids, ids_size / 8,
 				 df->line);
 		if (ret)
@@ -123,20 +129,20 @@ int header_feature(unsigned int feat, const uint8_t *buf, size_t size,
 	case FEAT_ARCH:
 		if (size > 4)
 			strncpy(arch, (const char *)buf + 4,
-				size - 4 < sizeof(arch) - 1 ?
-					size - 4 : sizeof(arch) - 1);
+				size - 4 < sizeof(arch) - 1 ? size - 4 :
+							      sizeof(arch) - 1);
 		if (strcmp(arch, "x86_64"))
-			return fail(line, EOPNOTSUPP,
-				    "was recorded on '%s'; only x86_64 is supported",
-				    arch);
+			return read_error(
+				line, EOPNOTSUPP,
+				"was recorded on '%s'; only x86_64 is supported",
+				arch);
 		return 0;
 	}
 	return 0;
 }
 
-static int feature_read(struct datafile *df, unsigned int feat,
-			uint64_t offset, uint64_t size, struct events *es,
-			struct build_ids *ids)
+static int feature_read(struct datafile *df, unsigned int feat, uint64_t offset,
+			uint64_t size, struct events *es, struct build_ids *ids)
 {
 	uint8_t *buf;
 	ssize_t n;
@@ -148,7 +154,7 @@ static int feature_read(struct datafile *df, unsigned int feat,
 		return 0;
 	buf = malloc(size);
 	if (!buf)
-		return fail(df->line, ENOMEM, "out of memory");
+		return read_error(df->line, ENOMEM, "out of memory");
 	n = pread(df->fd, buf, size, offset);
 	ret = 0;
 	if (n == (ssize_t)size)
@@ -158,8 +164,8 @@ static int feature_read(struct datafile *df, unsigned int feat,
 }
 
 /* Names and build-ids stand behind the data: only a real file shows them. */
-static int features_read(struct datafile *df, const struct head *h,
-			 uint64_t at, struct events *es, struct build_ids *ids)
+static int features_read(struct datafile *df, const struct head *h, uint64_t at,
+			 struct events *es, struct build_ids *ids)
 {
 	unsigned int bit;
 	int ret;
@@ -177,8 +183,8 @@ static int features_read(struct datafile *df, const struct head *h,
 		if (bit != FEAT_BUILD_ID && bit != FEAT_EVENT_DESC &&
 		    bit != FEAT_ARCH)
 			continue;
-		ret = feature_read(df, bit, get64(section),
-				   get64(section + 8), es, ids);
+		ret = feature_read(df, bit, get64(section), get64(section + 8),
+				   es, ids);
 		if (ret)
 			return ret;
 	}
@@ -190,13 +196,16 @@ static int magic_check(struct datafile *df, const struct head *h)
 	if (!memcmp(h->buf, "PERFILE2", 8))
 		return 0;
 	if (!memcmp(h->buf, "2ELIFREP", 8))
-		return fail(df->line, EOPNOTSUPP,
-			    "was recorded on a machine of the other byte order; only x86_64 is supported");
+		return read_error(
+			df->line, EOPNOTSUPP,
+			"was recorded on a machine of the other byte order; only x86_64 is supported");
 	if (!memcmp(h->buf, "PERFFILE", 8))
-		return fail(df->line, EOPNOTSUPP,
-			    "has version 1 of the perf.data format; record it with perf 4.0 or later");
-	return fail(df->line, EBADMSG,
-		    "is not a perf.data file (it does not start with PERFILE2)");
+		return read_error(
+			df->line, EOPNOTSUPP,
+			"has version 1 of the perf.data format; record it with perf 4.0 or later");
+	return read_error(
+		df->line, EBADMSG,
+		"is not a perf.data file (it does not start with PERFILE2)");
 }
 
 static int file_mode(struct datafile *df, struct head *h, struct events *es,
@@ -223,7 +232,8 @@ static int file_mode(struct datafile *df, struct head *h, struct events *es,
 		df->unfinished = true;
 		df->left = UINT64_MAX;
 		return events_name_rest(es) ?
-			       fail(df->line, ENOMEM, "out of memory") : 0;
+			       read_error(df->line, ENOMEM, "out of memory") :
+			       0;
 	}
 	if (size > (uint64_t)INT64_MAX - offset)
 		return bad_header(df, "its data section has no sound size");
@@ -231,8 +241,9 @@ static int file_mode(struct datafile *df, struct head *h, struct events *es,
 	ret = features_read(df, h, offset + size, es, ids);
 	if (ret)
 		return ret;
-	return events_name_rest(es) ? fail(df->line, ENOMEM, "out of memory") :
-				      0;
+	return events_name_rest(es) ?
+		       read_error(df->line, ENOMEM, "out of memory") :
+		       0;
 }
 
 int header_read(struct datafile *df, struct events *es, struct build_ids *ids)
@@ -243,31 +254,33 @@ int header_read(struct datafile *df, struct events *es, struct build_ids *ids)
 
 	h.buf = malloc(PIPE_HEADER);
 	if (!h.buf)
-		return fail(df->line, ENOMEM, "out of memory");
+		return read_error(df->line, ENOMEM, "out of memory");
 	ret = read_full(df->fd, h.buf, PIPE_HEADER);
 	if (ret < 0) {
-		ret = fail(df->line, -ret, "cannot read: %s", strerror(-ret));
+		ret = read_error(df->line, -ret, "cannot read: %s",
+				 strerror(-ret));
 		goto out;
 	}
 	h.size = ret;
 	if (ret == 0) {
-		ret = fail(df->line, ENODATA,
-			   "is empty; was anything recorded?");
+		ret = read_error(df->line, ENODATA,
+				 "is empty; was anything recorded?");
 		goto out;
 	}
 	if (ret < 8) {
-		ret = fail(df->line, EBADMSG,
-			   "is not a perf.data file (it has only %d bytes)",
-			   ret);
+		ret = read_error(
+			df->line, EBADMSG,
+			"is not a perf.data file (it has only %d bytes)", ret);
 		goto out;
 	}
 	ret = magic_check(df, &h);
 	if (ret)
 		goto out;
 	if (h.size < PIPE_HEADER) {
-		ret = fail(df->line, ENODATA,
-			   "is cut: it ends at byte %zu within its header; record it again",
-			   h.size);
+		ret = read_error(
+			df->line, ENODATA,
+			"is cut: it ends at byte %zu within its header; record it again",
+			h.size);
 		goto out;
 	}
 	size = get64(h.buf + 8);
@@ -278,9 +291,10 @@ int header_read(struct datafile *df, struct events *es, struct build_ids *ids)
 	} else if (size == FILE_HEADER) {
 		ret = file_mode(df, &h, es, ids);
 	} else {
-		ret = fail(df->line, EOPNOTSUPP,
-			   "has a header of %llu bytes, which no known perf writes; is it a perf.data file?",
-			   (unsigned long long)size);
+		ret = read_error(
+			df->line, EOPNOTSUPP,
+			"has a header of %llu bytes, which no known perf writes; is it a perf.data file?",
+			(unsigned long long)size);
 	}
 out:
 	free(h.buf);

@@ -242,8 +242,11 @@ int pair_sample(struct pair *p, struct thread *th, const struct event *ev,
 	if (!w)
 		return -ENOMEM;
 	*w = (struct wait){
-		.rec = rec_get(r), .ev = ev, .want = want,
-		.pid = th->pid, .tid = th->tid,
+		.rec = rec_get(r),
+		.ev = ev,
+		.want = want,
+		.pid = th->pid,
+		.tid = th->tid,
 	};
 	memcpy(w->comm, th->comm, sizeof(w->comm));
 	if (!st) {

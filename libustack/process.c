@@ -7,7 +7,7 @@
 #include "reader.h"
 
 #define THREADS_MAX (1u << 22) /* the kernel's PID_MAX_LIMIT */
-#define DEAD_MAX 1024	       /* ended threads whose late records are served */
+#define DEAD_MAX 1024 /* ended threads whose late records are served */
 
 #ifndef PERF_RECORD_MISC_FORK_EXEC /* perf's own: the child's maps follow */
 #define PERF_RECORD_MISC_FORK_EXEC (1 << 13)
@@ -271,8 +271,8 @@ int processes_map(struct processes *ps, const struct build_ids *ids,
 	struct thread *th;
 	int ret;
 
-	if (end < at || strnlen((const char *)r->data + at, end - at) ==
-				end - at)
+	if (end < at ||
+	    strnlen((const char *)r->data + at, end - at) == end - at)
 		return -EBADMSG;
 	if ((rec_misc(r) & PERF_RECORD_MISC_CPUMODE_MASK) !=
 		    PERF_RECORD_MISC_USER ||

@@ -54,7 +54,7 @@ int ustack_reader_new(struct ustack_reader **out, struct ustack_images *images)
 int ustack_reader_open(struct ustack_reader *r, const char *path)
 {
 	if (r->opened)
-		return fail(&r->line, EBUSY, "a reader opens one file");
+		return read_error(&r->line, EBUSY, "a reader opens one file");
 	r->opened = true;
 	return datafile_open(&r->df, path, &r->pool, &r->events, &r->ids,
 			     &r->line);
@@ -99,9 +99,9 @@ void ustack_reader_stats(const struct ustack_reader *r,
 	 * again what the rings already told, and also what no ring had room
 	 * to tell.
 	 */
-	stats->lost_records = r->lost_hw + (r->lost_ring > r->lost_total ?
-						    r->lost_ring :
-						    r->lost_total);
+	stats->lost_records =
+		r->lost_hw +
+		(r->lost_ring > r->lost_total ? r->lost_ring : r->lost_total);
 }
 
 /* --- filling in a sample -------------------------------------------------- */
@@ -334,8 +334,8 @@ static int take_exit(struct ustack_reader *r, const struct rec *rec, size_t end)
 	return 0;
 }
 
-static int take_lost(struct ustack_reader *r, const struct rec *rec,
-		     size_t end, uint64_t time)
+static int take_lost(struct ustack_reader *r, const struct rec *rec, size_t end,
+		     uint64_t time)
 {
 	if (rec_type(rec) == PERF_RECORD_LOST) {
 		if (end < 24)
@@ -451,14 +451,16 @@ static void bad_record(struct ustack_reader *r, const struct rec *rec, int ret)
 		return;
 	r->end = ret;
 	if (ret == -ENOMEM)
-		fail(&r->line, ENOMEM, "out of memory");
+		read_error(&r->line, ENOMEM, "out of memory");
 	else if (ret == -E2BIG)
-		fail(&r->line, E2BIG,
-		     "is damaged: it names more threads than a kernel can have");
+		read_error(
+			&r->line, E2BIG,
+			"is damaged: it names more threads than a kernel can have");
 	else if (!r->line.text[0])
-		fail(&r->line, -ret,
-		     "is damaged: a record of type %u and size %u does not hold what it should; reading stopped there",
-		     rec_type(rec), rec_size(rec));
+		read_error(
+			&r->line, -ret,
+			"is damaged: a record of type %u and size %u does not hold what it should; reading stopped there",
+			rec_type(rec), rec_size(rec));
 	end_reading(r, ret);
 }
 
@@ -491,12 +493,14 @@ static int read_one(struct ustack_reader *r)
 	ev = events_of(&r->events, &rec, &id);
 	if (!ev) {
 		if (r->events.nr)
-			fail(&r->line, EBADMSG,
-			     "is damaged: a record has the id %llu, which no event of the file has; reading stopped there",
-			     (unsigned long long)id);
+			read_error(
+				&r->line, EBADMSG,
+				"is damaged: a record has the id %llu, which no event of the file has; reading stopped there",
+				(unsigned long long)id);
 		else
-			fail(&r->line, EBADMSG,
-			     "is damaged: it has records but describes no event");
+			read_error(
+				&r->line, EBADMSG,
+				"is damaged: it has records but describes no event");
 		ret = -EBADMSG;
 		goto bad;
 	}

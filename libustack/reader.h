@@ -95,7 +95,7 @@ struct errline {
 };
 
 /* Writes the line and returns -err. */
-int fail(struct errline *line, int err, const char *fmt, ...)
+int read_error(struct errline *line, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Hash table of nodes that are embedded in their objects; it owns none. */
@@ -240,16 +240,16 @@ struct stream {
 
 struct datafile {
 	int fd;
-	bool pipe;	 /* pipe mode: everything is in records */
+	bool pipe; /* pipe mode: everything is in records */
 	bool seekable;
-	uint64_t size;	 /* of the file, if seekable */
-	uint64_t left;	 /* bytes of the data section still to be read */
+	uint64_t size; /* of the file, if seekable */
+	uint64_t left; /* bytes of the data section still to be read */
 	uint64_t offset; /* in the file, of raw's head */
 	bool unfinished; /* the header was never completed */
 	struct chunk_pool *pool;
 	struct stream raw, plain; /* as in the file; decompressed */
 	void *zstd;
-	struct chunk *zchunk;	  /* where the compressed bytes lie */
+	struct chunk *zchunk; /* where the compressed bytes lie */
 	const uint8_t *zdata;
 	size_t zsize, zpos;
 	struct errline *line;
@@ -285,7 +285,7 @@ struct parsed {
 	const uint64_t *regs; /* hweight(event->regs_user) words if abi */
 	const uint8_t *stack;
 	uint64_t stack_size; /* bytes really copied */
-	bool deferred;	     /* the chain ends in PERF_CONTEXT_USER_DEFERRED */
+	bool deferred; /* the chain ends in PERF_CONTEXT_USER_DEFERRED */
 	uint64_t cookie;
 };
 
@@ -339,11 +339,11 @@ struct order_entry {
 struct order {
 	struct order_entry *e;
 	size_t head, nr, cap; /* e[head..nr) wait */
-	size_t ready;	      /* e[head..ready) may leave */
-	size_t bytes;	      /* that the waiting records take */
+	size_t ready; /* e[head..ready) may leave */
+	size_t bytes; /* that the waiting records take */
 	uint64_t seq;
-	uint64_t max;	      /* greatest time ever added */
-	uint64_t limit;	      /* greatest time that the next round lets go */
+	uint64_t max; /* greatest time ever added */
+	uint64_t limit; /* greatest time that the next round lets go */
 };
 
 /* Takes over the reference in r. */
@@ -417,20 +417,20 @@ struct stay {
 	struct node node; /* by tid and cookie */
 	uint32_t tid;
 	uint64_t cookie;
-	struct stay *prev, *next;   /* all stays, oldest first */
+	struct stay *prev, *next; /* all stays, oldest first */
 	struct stay *cprev, *cnext; /* stays that are over, by end */
 	bool over;
 	uint64_t over_time;
 	unsigned int refs; /* the table's, and one per sample on its way out */
 	unsigned int have; /* WANT_* that are complete */
 	unsigned int uses; /* samples that the capture served */
-	bool broken;	   /* a part of the capture is missing */
-	bool changed;	   /* MISC_STACK_CHANGED */
-	uint64_t id;	   /* of the event whose capture this is */
-	uint64_t left;	   /* bytes that parts still to come carry */
+	bool broken; /* a part of the capture is missing */
+	bool changed; /* MISC_STACK_CHANGED */
+	uint64_t id; /* of the event whose capture this is */
+	uint64_t left; /* bytes that parts still to come carry */
 	struct part *parts;
 	size_t nr_parts, cap_parts;
-	size_t bytes;	   /* of all parts */
+	size_t bytes; /* of all parts */
 	struct part chain; /* the deferred callchain, if have WANT_CHAIN */
 	struct space_ref *space;
 	struct wait *first, *last;

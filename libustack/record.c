@@ -48,8 +48,8 @@ static void skip_read(struct words *w, uint64_t format)
 {
 	unsigned int times = !!(format & PERF_FORMAT_TOTAL_TIME_ENABLED) +
 			     !!(format & PERF_FORMAT_TOTAL_TIME_RUNNING);
-	unsigned int value = 1 + !!(format & PERF_FORMAT_ID) +
-			     !!(format & PERF_FORMAT_LOST);
+	unsigned int value =
+		1 + !!(format & PERF_FORMAT_ID) + !!(format & PERF_FORMAT_LOST);
 	uint64_t nr = 1;
 
 	if (format & PERF_FORMAT_GROUP)
@@ -170,11 +170,11 @@ int parse_trailer(const struct event *ev, const struct rec *r,
 	t->cpu = CPU_NONE;
 	if (!(ev->flags & ATTR_SAMPLE_ID_ALL))
 		return 0;
-	t->size = 8 * __builtin_popcountll(
-			      type & (PERF_SAMPLE_TID | PERF_SAMPLE_TIME |
-				      PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |
-				      PERF_SAMPLE_CPU |
-				      PERF_SAMPLE_IDENTIFIER));
+	t->size =
+		8 * __builtin_popcountll(
+			    type & (PERF_SAMPLE_TID | PERF_SAMPLE_TIME |
+				    PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |
+				    PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER));
 	if (8 + t->size > rec_size(r))
 		return -EBADMSG;
 	w = (struct words){ r->data + rec_size(r) - t->size,
@@ -240,10 +240,9 @@ uint64_t rec_time(const struct event *ev, const struct rec *r)
 	if (!(type & PERF_SAMPLE_TIME))
 		return 0;
 	if (rec_type(r) == PERF_RECORD_SAMPLE) {
-		at = 8 + 8 * __builtin_popcountll(type &
-						  (PERF_SAMPLE_IDENTIFIER |
-						   PERF_SAMPLE_IP |
-						   PERF_SAMPLE_TID));
+		at = 8 + 8 * __builtin_popcountll(
+				     type & (PERF_SAMPLE_IDENTIFIER |
+					     PERF_SAMPLE_IP | PERF_SAMPLE_TID));
 		return at + 8 <= rec_size(r) ? get64(r->data + at) : 0;
 	}
 	return parse_trailer(ev, r, &t) ? 0 : t.time;

@@ -27,8 +27,8 @@ enum {
 	(F_COMM | F_PID | F_TID | F_CPU | F_TIME | F_PERIOD | F_EVENT | F_FRAME)
 
 static const char *const field_names[] = {
-	"comm", "pid", "tid", "cpu", "time", "period", "event", "cookie",
-	"pair", "end", "ip", "sym", "symoff", "dso",
+	"comm",	  "pid",  "tid", "cpu", "time", "period", "event",
+	"cookie", "pair", "end", "ip",	"sym",	"symoff", "dso",
 };
 
 #define NR_FIELDS (sizeof(field_names) / sizeof(*field_names))

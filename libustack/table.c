@@ -6,7 +6,7 @@
 
 #include "reader.h"
 
-int fail(struct errline *line, int err, const char *fmt, ...)
+int read_error(struct errline *line, int err, const char *fmt, ...)
 {
 	va_list ap;
 

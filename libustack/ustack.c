@@ -109,11 +109,12 @@ int cli_close(struct cli *cli, int status)
 
 		ustack_reader_stats(cli->reader, &st);
 		if (st.lost || st.lost_records)
-			cli_error(cli,
-				  "%llu of %llu samples lost their stack; %llu records were lost when recording",
-				  (unsigned long long)st.lost,
-				  (unsigned long long)st.samples,
-				  (unsigned long long)st.lost_records);
+			cli_error(
+				cli,
+				"%llu of %llu samples lost their stack; %llu records were lost when recording",
+				(unsigned long long)st.lost,
+				(unsigned long long)st.samples,
+				(unsigned long long)st.lost_records);
 	}
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "ustack: cannot write the output: %s\n",
@@ -161,9 +162,9 @@ static bool is_user(const struct ustack_sample *s)
 static void add(struct chain *c, uint64_t ip, bool kernel, bool is_return)
 {
 	if (c->nr < CHAIN_MAX)
-		c->line[c->nr++] = (struct line){
-			ip, is_return && !kernel ? ip - 1 : ip, kernel
-		};
+		c->line[c->nr++] =
+			(struct line){ ip, is_return && !kernel ? ip - 1 : ip,
+				       kernel };
 }
 
 /* Returns whether the callchain has user frames. */
@@ -250,6 +251,7 @@ int main(int argc, char **argv)
 		free(cli);
 		return ret;
 	}
-	fprintf(stderr, "ustack: no command '%s'; see ustack --help\n", argv[1]);
+	fprintf(stderr, "ustack: no command '%s'; see ustack --help\n",
+		argv[1]);
 	return 2;
 }

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* Samples meet their stack records by (tid, cookie), each leaves once. */
+#include "perfdata.h"
+
+#define MS 1000000ull
+
+static void open_ok(struct pd *pd, struct pd_reader *r)
+{
+	assert_int_equal(pd_open(pd, r), 0);
+}
+
+static struct ustack_stats stats(struct pd_reader *r)
+{
+	struct ustack_stats st;
+
+	ustack_reader_stats(r->reader, &st);
+	return st;
+}
+
+static void sample_then_stack(void **state)
+{
+	const struct ustack_sample *s;
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_comm(&pd, 0, 100, 101, 500, "worker");
+	pd_sample(&pd, 101, 1000, 0xc1);
+	pd_part_of(&pd, DEFER_ID, MISC_STACK_CHANGED, 101, 2000, 0xc1, 1,
+		   0x7ffe1000, 64, 0);
+	open_ok(&pd, &r);
+	s = pd_next(&r);
+	assert_int_equal(s->time, 1000);
+	assert_int_equal(s->pair, USTACK_PAIR_PAIRED);
+	assert_int_equal(s->tid, 101);
+	assert_int_equal(s->cookie, 0xc1);
+	assert_string_equal(s->comm, "worker");
+	assert_string_equal(s->event, "cpu-clock");
+	assert_int_equal(s->period, 1000000);
+	assert_int_equal(s->cpu, UINT32_MAX);
+	assert_int_equal(s->stack_changed, 1);
+	assert_int_equal(s->regs.abi, USTACK_ABI_64);
+	assert_int_equal(s->regs.mask, DEFER_MASK);
+	assert_int_equal(s->regs.val[7], 0x7ffe1000);
+	assert_int_equal(s->regs.val[8], 0x401000);
+	assert_int_equal(s->nr_ranges, 1);
+	assert_int_equal(s->ranges[0].addr, 0x7ffe1000);
+	assert_int_equal(s->ranges[0].size, 64);
+	assert_int_equal(get64(s->ranges[0].data + 56), 0x7ffe1000 + 56);
+	assert_int_equal(s->record_size, 8 + 11 * 8);
+	pd_expect_end(&r, 0);
+	assert_int_equal(stats(&r).samples, 1);
+	assert_int_equal(stats(&r).paired, 1);
+	assert_int_equal(stats(&r).stacks, 1);
+	assert_int_equal(stats(&r).stacks_unused, 0);
+	pd_close(&r);
+}
+
+static void stack_then_samples(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_stack(&pd, 101, 1000, 0xc1);
+	pd_sample(&pd, 101, 1001, 0xc1);
+	pd_sample(&pd, 101, 900000 * MS, 0xc1); /* much later, same stay */
+	open_ok(&pd, &r);
+	pd_expect(&r, 1001, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 900000 * MS, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	assert_int_equal(stats(&r).stacks_unused, 0);
+	pd_close(&r);
+}
+
+static void samples_share(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1000, 0xc1);
+	pd_sample(&pd, 102, 1001, 0xc2);
+	pd_sample(&pd, 101, 1002, 0xc1);
+	pd_stack(&pd, 101, 2000, 0xc1);
+	pd_sample(&pd, 101, 2001, 0xc1);
+	pd_stack(&pd, 102, 3000, 0xc2);
+	open_ok(&pd, &r);
+	pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 1002, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 2001, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 1001, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	assert_int_equal(stats(&r).stacks, 2);
+	pd_close(&r);
+}
+
+static void same_cookie_other_tid(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1000, 0xc1);
+	pd_stack(&pd, 102, 2000, 0xc1);
+	open_ok(&pd, &r);
+	pd_expect(&r, 1000, USTACK_PAIR_LOST);
+	pd_expect_end(&r, 0);
+	assert_int_equal(stats(&r).lost, 1);
+	assert_int_equal(stats(&r).stacks_unused, 1);
+	pd_close(&r);
+}
+
+static void several_parts(void **state)
+{
+	const struct ustack_sample *s;
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1000, 0xc1);
+	pd_part(&pd, 101, 2000, 0xc1, 1, 0x7ffe0000, 4096, 8192 + 64);
+	/* a sample of another task in between */
+	pd_sample(&pd, 102, 2001, 0xc2);
+	pd_part(&pd, 101, 2002, 0xc1, 0, 0x7ffe1000, 8192, 64);
+	pd_part(&pd, 101, 2003, 0xc1, 0, 0x55550000, 64, 0); /* another stack */
+	pd_stack(&pd, 102, 2004, 0xc2);
+	open_ok(&pd, &r);
+	s = pd_next(&r);
+	assert_int_equal(s->time, 1000);
+	assert_int_equal(s->pair, USTACK_PAIR_PAIRED);
+	assert_int_equal(s->regs.val[7], 0x7ffe0000);
+	assert_int_equal(s->nr_ranges, 3);
+	assert_int_equal(s->ranges[1].addr, 0x7ffe1000);
+	assert_int_equal(s->ranges[1].size, 8192);
+	assert_int_equal(get64(s->ranges[1].data + 8184), 0x7ffe1000 + 8184);
+	assert_int_equal(s->ranges[2].addr, 0x55550000);
+	pd_expect(&r, 2001, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	assert_int_equal(stats(&r).stacks, 2);
+	pd_close(&r);
+}
+
+/* A part that fell to a full ring makes the whole capture useless. */
+static void part_missing(void **state)
+{
+	int gone;
+
+	(void)state;
+	for (gone = 0; gone < 3; gone++) {
+		struct pd_reader r;
+		struct pd pd;
+
+		pd_start(&pd);
+		pd_sample(&pd, 101, 1000, 0xc1);
+		if (gone != 0)
+			pd_part(&pd, 101, 2000, 0xc1, 1, 0x7ffe0000, 64, 128);
+		if (gone != 1)
+			pd_part(&pd, 101, 2001, 0xc1, 0, 0x7ffe0040, 64, 64);
+		if (gone != 2)
+			pd_part(&pd, 101, 2002, 0xc1, 0, 0x7ffe0080, 64, 0);
+		open_ok(&pd, &r);
+		pd_expect(&r, 1000, USTACK_PAIR_LOST);
+		pd_expect_end(&r, 0);
+		assert_int_equal(stats(&r).stacks, 1);
+		assert_int_equal(stats(&r).stacks_unused, 1);
+		pd_close(&r);
+	}
+}
+
+/* sp pointed to no memory: a capture without data still is one. */
+static void empty_capture(void **state)
+{
+	const struct ustack_sample *s;
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1000, 0xc1);
+	pd_part(&pd, 101, 2000, 0xc1, 1, 0x10, 0, 0);
+	open_ok(&pd, &r);
+	s = pd_next(&r);
+	assert_int_equal(s->pair, USTACK_PAIR_PAIRED);
+	assert_int_equal(s->nr_ranges, 0);
+	assert_int_equal(s->regs.abi, USTACK_ABI_64);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
+/* A later cookie of the task ends the wait, after a while and not at once. */
+static void lost_by_next_cookie(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1 * MS, 0xc1);
+	pd_sample(&pd, 102, 2 * MS, 0xd1);
+	pd_sample(&pd, 101, 3 * MS, 0xc2);
+	pd_stack(&pd, 101, 4 * MS, 0xc2);
+	/* inverted times: still in time, though 0xc2 was seen */
+	pd_stack(&pd, 101, 5 * MS, 0xc1);
+	pd_sample(&pd, 101, 6 * MS, 0xc3);
+	pd_sample(&pd, 101, 7 * MS, 0xc4);
+	pd_stack(&pd, 101, 8 * MS, 0xc4);
+	pd_sample(&pd, 103, 50 * MS, 0xe1);
+	pd_stack(&pd, 103, 51 * MS, 0xe1);
+	/* 102 slept all the time: it may still come back */
+	pd_stack(&pd, 102, 90000 * MS, 0xd1);
+	open_ok(&pd, &r);
+	pd_expect(&r, 3 * MS, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 1 * MS, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 7 * MS, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 6 * MS, USTACK_PAIR_LOST);
+	pd_expect(&r, 50 * MS, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 2 * MS, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	assert_int_equal(stats(&r).samples, 6);
+	assert_int_equal(stats(&r).lost, 1);
+	assert_int_equal(stats(&r).stacks_unused, 0);
+	pd_close(&r);
+}
+
+static void lost_by_exit(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1 * MS, 0xc1);
+	pd_task(&pd, PERF_RECORD_EXIT, 0, 100, 100, 101, 100, 2 * MS);
+	pd_sample(&pd, 102, 100 * MS, 0xd1);
+	pd_stack(&pd, 102, 101 * MS, 0xd1);
+	open_ok(&pd, &r);
+	pd_expect(&r, 1 * MS, USTACK_PAIR_LOST);
+	pd_expect(&r, 100 * MS, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
+static void no_cookie(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1000, 0);
+	pd_sample(&pd, 101, 1001, 0xc1);
+	pd_stack(&pd, 101, 1002, 0);
+	pd_stack(&pd, 101, 1003, 0xc1);
+	open_ok(&pd, &r);
+	pd_expect(&r, 1000, USTACK_PAIR_LOST);
+	pd_expect(&r, 1001, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
+/* Two events with defer_output: one capture, put out twice. */
+static void capture_put_out_twice(void **state)
+{
+	const struct ustack_sample *s;
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_defer_attr(&pd, 8, DEFER_FLAGS);
+	pd_sample_of(&pd, 7, 100, 101, 1000, 0xc1);
+	pd_sample_of(&pd, 8, 100, 101, 1001, 0xc1);
+	pd_part_of(&pd, 7, 0, 101, 2000, 0xc1, 1, 0x7ffe0000, 64, 64);
+	pd_part_of(&pd, 8, 0, 101, 2001, 0xc1, 1, 0x7ffe0000, 64, 64);
+	pd_part_of(&pd, 7, 0, 101, 2002, 0xc1, 0, 0x7ffe0040, 64, 0);
+	pd_part_of(&pd, 8, 0, 101, 2003, 0xc1, 0, 0x7ffe0040, 64, 0);
+	open_ok(&pd, &r);
+	s = pd_next(&r);
+	assert_int_equal(s->id, 7);
+	assert_int_equal(s->pair, USTACK_PAIR_PAIRED);
+	assert_int_equal(s->nr_ranges, 2);
+	s = pd_next(&r);
+	assert_int_equal(s->id, 8);
+	assert_int_equal(s->nr_ranges, 2);
+	pd_expect_end(&r, 0);
+	assert_int_equal(stats(&r).stacks, 1);
+	assert_int_equal(stats(&r).stacks_unused, 0);
+	pd_close(&r);
+}
+
+/* The chain of fp,defer takes the place of context and cookie. */
+static void deferred_chain(void **state)
+{
+	static const uint64_t want[] = {
+		PERF_CONTEXT_KERNEL,
+		0xffffffff81000000,
+		PERF_CONTEXT_USER,
+		0x401000,
+		0x402000,
+	};
+	const struct ustack_sample *s;
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	memset(&pd, 0, sizeof(pd));
+	pd_pipe(&pd);
+	pd_defer_attr(&pd, DEFER_ID,
+		      ATTR_SAMPLE_ID_ALL | ATTR_DEFER_OUTPUT |
+			      ATTR_DEFER_CALLCHAIN);
+	pd_sample(&pd, 101, 1000, 0xc1);
+	pd_begin(&pd, REC_CALLCHAIN_DEFERRED, PERF_RECORD_MISC_USER);
+	pd_u64(&pd, 0xc1);
+	pd_u64(&pd, 2);
+	pd_u64(&pd, 0x401000);
+	pd_u64(&pd, 0x402000);
+	pd_trailer(&pd, 100, 101, 2000, DEFER_ID);
+	pd_end(&pd);
+	open_ok(&pd, &r);
+	s = pd_next(&r);
+	assert_int_equal(s->pair, USTACK_PAIR_PAIRED);
+	assert_int_equal(s->nr_chain, 5);
+	assert_memory_equal(s->chain, want, sizeof(want));
+	assert_int_equal(s->regs.abi, USTACK_ABI_NONE);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
+/*
+ * Exec between a capture and a late sample of the same stay: the sample gets
+ * the modules of the image that the stack belongs to.
+ */
+static void modules_of_the_stack(void **state)
+{
+	const struct ustack_sample *s;
+	struct ustack_symbol sym;
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_mmap2(&pd, 100, 100, 0x401000, 0x1000, "/no/old");
+	pd_stack(&pd, 100, 1000, 0xc1);
+	pd_comm(&pd, PERF_RECORD_MISC_COMM_EXEC, 100, 100, 1001, "new");
+	pd_mmap2(&pd, 100, 1002, 0x401000, 0x1000, "/no/new");
+	pd_sample_of(&pd, DEFER_ID, 100, 100, 1003, 0xc1);
+	pd_sample_of(&pd, DEFER_ID, 100, 100, 1004, 0xc2);
+	pd_stack(&pd, 100, 1005, 0xc2);
+	open_ok(&pd, &r);
+	s = pd_next(&r);
+	assert_int_equal(s->time, 1003);
+	ustack_symbolize(s->space, 0x401000, &sym);
+	assert_non_null(sym.path);
+	assert_string_equal(sym.path, "/no/old");
+	s = pd_next(&r);
+	assert_int_equal(s->time, 1004);
+	ustack_symbolize(s->space, 0x401000, &sym);
+	assert_non_null(sym.path);
+	assert_string_equal(sym.path, "/no/new");
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
+/*
+ * 80 MiB of captures kept for late samples: more than may be held.  The oldest
+ * go, the newest still serve.
+ */
+static void memory_is_bounded(void **state)
+{
+	struct ustack_stats st;
+	const struct ustack_sample *s;
+	struct pd_reader r;
+	struct pd pd;
+	unsigned int i;
+	int ret;
+
+	(void)state;
+	pd_start(&pd);
+	for (i = 0; i < 5000; i++) {
+		pd_part(&pd, 1000 + i, 1000 + i, 0xc00 + i, 1, 0x7ffe0000,
+			16384, 0);
+		if (i % 64 == 0)
+			pd_round(&pd);
+	}
+	/* the newest are still there, the oldest had to go */
+	pd_sample(&pd, 1000 + 4999, 7000, 0xc00 + 4999);
+	pd_sample(&pd, 1000, 7001, 0xc00);
+	open_ok(&pd, &r);
+	pd_expect(&r, 7000, USTACK_PAIR_PAIRED);
+	while ((ret = ustack_reader_next(r.reader, &s)) == 1)
+		assert_int_equal(s->pair, USTACK_PAIR_LOST);
+	assert_int_equal(ret, 0);
+	st = stats(&r);
+	assert_int_equal(st.stacks, 5000);
+	assert_int_equal(st.stacks_unused, 4999);
+	assert_int_equal(st.samples, 2);
+	pd_close(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sample_then_stack),
+		cmocka_unit_test(stack_then_samples),
+		cmocka_unit_test(samples_share),
+		cmocka_unit_test(same_cookie_other_tid),
+		cmocka_unit_test(several_parts),
+		cmocka_unit_test(part_missing),
+		cmocka_unit_test(empty_capture),
+		cmocka_unit_test(lost_by_next_cookie),
+		cmocka_unit_test(lost_by_exit),
+		cmocka_unit_test(no_cookie),
+		cmocka_unit_test(capture_put_out_twice),
+		cmocka_unit_test(deferred_chain),
+		cmocka_unit_test(modules_of_the_stack),
+		cmocka_unit_test(memory_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
