@@ -4,7 +4,7 @@
 
 #include "unwind.h"
 
-#define ENTRY_SIZE 128		/* no _start without CFI is larger */
+#define ENTRY_SIZE 128		/* no _start or clone without CFI is larger */
 #define RED_ZONE 128
 
 struct cursor {
@@ -62,6 +62,9 @@ static int advance(struct cursor *c, const struct cpu *to, bool signal)
 		return USTACK_END_FINISHED;
 	if (ip >> 47 || ip < 4096)
 		return USTACK_END_BAD_MEMORY;
+	/* Nothing is mapped there: a frame would be an invented one. */
+	if (!space_find(c->space, ip - !signal))
+		return USTACK_END_NO_RULE;
 	if (!signal && sp <= from->reg[REG_RSP]) {
 		uint64_t old = from->reg[REG_RSP];
 
@@ -244,24 +247,35 @@ static int step_frame_pointer(struct cursor *c, uint64_t *cfa)
 	return advance(c, &to, false);
 }
 
-/* Code without CFI, in a known file. */
-static int step_guess(struct cursor *c, const struct rule *rule, uint64_t *cfa)
+/* Does rule find a return address that follows a call? */
+static bool rule_leads_on(struct cursor *c, const struct rule *rule)
 {
 	uint64_t ra;
 
-	if (rule->flags & RULE_GUESS && cpu_knows(&c->cpu, rule->cfa_reg) &&
-	    !mem_read_u64(&c->mem,
-			  c->cpu.reg[rule->cfa_reg] + rule->cfa_off - 8, &ra) &&
-	    returns_to(c, ra))
-		return step_fast(c, rule, cfa);
-	return step_frame_pointer(c, cfa);
+	return !(rule->flags & (RULE_NONE | RULE_BROKEN | RULE_OUTERMOST |
+				RULE_FULL)) &&
+	       cpu_knows(&c->cpu, rule->cfa_reg) &&
+	       !mem_read_u64(&c->mem,
+			     c->cpu.reg[rule->cfa_reg] + rule->cfa_off - 8,
+			     &ra) &&
+	       returns_to(c, ra);
 }
 
-static bool before_is_signal(struct cursor *c, const struct image *image,
-			     uint64_t pc)
+/*
+ * glibc's clone leaves a hole behind its syscall, for parent and child, before
+ * the CFI that says that the child has no caller.  rax tells who it is.
+ */
+static bool is_new_thread(struct cursor *c, const struct image *image,
+			  uint64_t pc)
 {
-	return rule_find(c->space->images, image, pc - 1, pc - 1)->flags &
-	       RULE_SIGNAL;
+	uint64_t start, end;
+
+	if (!c->exact || !cpu_knows(&c->cpu, REG_RAX) || c->cpu.reg[REG_RAX])
+		return false;
+	cfi_hole(&image->cfi, pc, &start, &end);
+	return end != UINT64_MAX && end - pc < ENTRY_SIZE &&
+	       rule_find(c->space->images, image, end, end)->flags &
+		       RULE_OUTERMOST;
 }
 
 /*
@@ -279,13 +293,66 @@ static bool is_entry(const struct image *image, uint64_t pc)
 	return image->entry >= start;
 }
 
+/* A pc with CFI. */
+static int step_cfi(struct cursor *c, const struct map *map, uint64_t pc,
+		    const struct rule *rule, struct ustack_frame *frame)
+{
+	struct cfi_row row;
+
+	if (rule->flags & RULE_OUTERMOST)
+		return USTACK_END_FINISHED;
+	if (rule->flags & RULE_SIGNAL) {
+		/* Its ip is where the kernel let the handler return to. */
+		frame->flags |= USTACK_FRAME_SIGNAL;
+		frame->flags &= ~USTACK_FRAME_RETURN;
+	}
+	if (!(rule->flags & (RULE_FULL | RULE_BROKEN)))
+		return step_fast(c, rule, &frame->cfa);
+	if (cfi_row(&map->image->cfi, pc, &row))
+		return USTACK_END_NO_RULE;
+	return step_full(c, &row, &frame->cfa);
+}
+
+/* A pc without, in a known file; rule may be one read from the code. */
+static int step_no_cfi(struct cursor *c, const struct map *map, uint64_t pc,
+		       const struct rule *guess, struct ustack_frame *frame,
+		       bool *fallback)
+{
+	const struct image *image = map->image;
+	uint64_t other = c->exact ? pc - 1 : pc + 1;
+	struct rule own = *guess;
+	const struct rule *near = rule_find(c->space->images, image, other,
+					    other);
+
+	/*
+	 * A sample at the entry of rt_sigreturn has the ip behind the syscall
+	 * instruction: the end of __restore_rt and its FDE.
+	 */
+	if (c->exact && near->flags & RULE_SIGNAL)
+		return step_cfi(c, map, other, near, frame);
+	/*
+	 * A return address that is the start of a function was put there by
+	 * makecontext(): unless that function has a caller after all, this is
+	 * where the stack began.
+	 */
+	if (!c->exact &&
+	    !(near->flags & (RULE_NONE | RULE_GUESS | RULE_BROKEN))) {
+		if (!rule_leads_on(c, near))
+			return USTACK_END_FINISHED;
+		return step_cfi(c, map, other, near, frame);
+	}
+	if (is_entry(image, pc) || is_new_thread(c, image, pc))
+		return USTACK_END_FINISHED;
+	*fallback = true;
+	return rule_leads_on(c, &own) ? step_fast(c, &own, &frame->cfa) :
+					step_frame_pointer(c, &frame->cfa);
+}
+
 static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 {
-	uint64_t ip = c->cpu.reg[REG_RIP];
+	uint64_t ip = c->cpu.reg[REG_RIP], pc;
 	const struct rule *rule;
-	struct cfi_row row;
 	struct map *map;
-	uint64_t pc;
 
 	*fallback = false;
 	map = space_find_image(c->space, ip - !c->exact);
@@ -295,35 +362,9 @@ static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 	}
 	pc = ip - map->bias - !c->exact;
 	rule = rule_find(c->space->images, map->image, pc, ip - map->bias);
-	if (rule->flags & (RULE_NONE | RULE_GUESS)) {
-		/*
-		 * A sample at the entry of rt_sigreturn has the ip behind the
-		 * syscall instruction: the end of __restore_rt and its FDE.
-		 */
-		if (c->exact && before_is_signal(c, map->image, pc)) {
-			pc--;
-			rule = rule_find(c->space->images, map->image, pc, pc);
-		} else if (is_entry(map->image, pc)) {
-			return USTACK_END_FINISHED;
-		} else {
-			*fallback = true;
-			return step_guess(c, rule, &frame->cfa);
-		}
-	}
-	if (rule->flags & RULE_OUTERMOST)
-		return USTACK_END_FINISHED;
-	if (rule->flags & RULE_BROKEN)
-		return USTACK_END_NO_RULE;
-	if (rule->flags & RULE_SIGNAL) {
-		/* Its ip is where the kernel let the handler return to. */
-		frame->flags |= USTACK_FRAME_SIGNAL;
-		frame->flags &= ~USTACK_FRAME_RETURN;
-	}
-	if (!(rule->flags & RULE_FULL))
-		return step_fast(c, rule, &frame->cfa);
-	if (cfi_row(&map->image->cfi, pc, &row))
-		return USTACK_END_NO_RULE;
-	return step_full(c, &row, &frame->cfa);
+	if (rule->flags & (RULE_NONE | RULE_GUESS))
+		return step_no_cfi(c, map, pc, rule, frame, fallback);
+	return step_cfi(c, map, pc, rule, frame);
 }
 
 int ustack_unwind(struct ustack_space *space, const struct ustack_regs *regs,
