@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* Names and modules follow FORK, COMM, MMAP and EXIT. */
+#include "perfdata.h"
+
+static void expect(struct pd_reader *r, uint64_t time, const char *comm,
+		   uint64_t addr, const char *path)
+{
+	const struct ustack_sample *s = pd_next(r);
+	struct ustack_symbol sym;
+
+	assert_int_equal(s->time, time);
+	assert_string_equal(s->comm, comm);
+	ustack_symbolize(s->space, addr, &sym);
+	if (path) {
+		assert_non_null(sym.path);
+		assert_string_equal(sym.path, path);
+	} else {
+		assert_null(sym.path);
+	}
+}
+
+/* A sample and its stack at once. */
+static void sample(struct pd *pd, uint32_t pid, uint32_t tid, uint64_t time)
+{
+	pd_sample_of(pd, DEFER_ID, pid, tid, time, time);
+	pd_stack(pd, tid, time + 1, time);
+	/* pd_stack() says pid 100: write the right one */
+	memcpy(pd->buf + pd->n - 24, &pid, 4);
+}
+
+static void fork_exec_exit(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_comm(&pd, 0, 100, 100, 100, "parent");
+	pd_mmap2(&pd, 100, 110, 0x400000, 0x1000, "/no/parent");
+	pd_task(&pd, PERF_RECORD_FORK, 0, 200, 100, 200, 100, 200);
+	sample(&pd, 200, 200, 210);
+	/* the child's own mapping is not the parent's */
+	pd_mmap2(&pd, 200, 220, 0x500000, 0x1000, "/no/lib");
+	sample(&pd, 200, 200, 230);
+	sample(&pd, 100, 100, 240);
+	pd_comm(&pd, PERF_RECORD_MISC_COMM_EXEC, 200, 200, 300, "child");
+	sample(&pd, 200, 200, 310);
+	pd_mmap2(&pd, 200, 320, 0x400000, 0x1000, "/no/child");
+	sample(&pd, 200, 200, 330);
+	/* its exit, a late sample, and another process with its number */
+	pd_task(&pd, PERF_RECORD_EXIT, 0, 200, 100, 200, 100, 400);
+	sample(&pd, 200, 200, 410);
+	pd_task(&pd, PERF_RECORD_FORK, 0, 200, 100, 200, 100, 500);
+	sample(&pd, 200, 200, 510);
+	assert_int_equal(pd_open(&pd, &r), 0);
+	expect(&r, 210, "parent", 0x400800, "/no/parent");
+	expect(&r, 230, "parent", 0x500800, "/no/lib");
+	expect(&r, 240, "parent", 0x500800, NULL);
+	expect(&r, 310, "child", 0x400800, NULL);
+	expect(&r, 330, "child", 0x400800, "/no/child");
+	expect(&r, 410, "child", 0x400800, "/no/child");
+	expect(&r, 510, "parent", 0x400800, "/no/parent");
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
+static void threads_share(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_comm(&pd, 0, 100, 100, 100, "main");
+	pd_task(&pd, PERF_RECORD_FORK, 0, 100, 100, 101, 100, 200);
+	pd_comm(&pd, 0, 100, 101, 210, "worker");
+	pd_mmap2(&pd, 100, 220, 0x400000, 0x1000, "/no/lib");
+	sample(&pd, 100, 101, 230);
+	sample(&pd, 100, 100, 240);
+	/* the main thread ends first, the process lives on */
+	pd_task(&pd, PERF_RECORD_EXIT, 0, 100, 100, 100, 100, 300);
+	sample(&pd, 100, 101, 310);
+	assert_int_equal(pd_open(&pd, &r), 0);
+	expect(&r, 230, "worker", 0x400800, "/no/lib");
+	expect(&r, 240, "main", 0x400800, "/no/lib");
+	expect(&r, 310, "worker", 0x400800, "/no/lib");
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
+/* What perf makes up for tasks that ran before: FORK, COMM, maps, time 0. */
+static void synthesized(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_task(&pd, PERF_RECORD_FORK, 1 << 13, 100, 1, 100, 1, 0);
+	pd_comm(&pd, 0, 100, 100, 0, "old");
+	pd_mmap2(&pd, 100, 0, 0x400000, 0x1000, "/no/old");
+	pd_task(&pd, PERF_RECORD_FORK, 1 << 13, 100, 100, 101, 100, 0);
+	pd_comm(&pd, 0, 100, 101, 0, "thread");
+	/* the kernel's own text belongs to nobody */
+	pd_mmap2(&pd, UINT32_MAX, 0, 0xffffffff81000000, 0x1000000, "[k]");
+	sample(&pd, 100, 101, 10);
+	sample(&pd, 300, 300, 20);
+	sample(&pd, 0, 0, 30);
+	assert_int_equal(pd_open(&pd, &r), 0);
+	expect(&r, 10, "thread", 0x400800, "/no/old");
+	expect(&r, 20, ":300", 0x400800, NULL);
+	expect(&r, 30, "swapper", 0x400800, NULL);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
+/* Many short tasks leave nothing behind. */
+static void short_tasks(void **state)
+{
+	const struct ustack_sample *s;
+	struct pd_reader r;
+	struct pd pd;
+	uint32_t pid;
+	int ret, n = 0;
+
+	(void)state;
+	pd_start(&pd);
+	for (pid = 1000; pid < 9000; pid++) {
+		pd_task(&pd, PERF_RECORD_FORK, 0, pid, 100, pid, 100, pid * 4);
+		sample(&pd, pid, pid, pid * 4 + 1);
+		pd_task(&pd, PERF_RECORD_EXIT, 0, pid, 100, pid, 100,
+			pid * 4 + 3);
+	}
+	assert_int_equal(pd_open(&pd, &r), 0);
+	while ((ret = ustack_reader_next(r.reader, &s)) == 1) {
+		assert_int_equal(s->pair, USTACK_PAIR_PAIRED);
+		n++;
+	}
+	assert_int_equal(ret, 0);
+	assert_int_equal(n, 8000);
+	pd_close(&r);
+}
+
+static void ended_threads_are_dropped(void **state)
+{
+	struct processes ps = { 0 };
+	struct pd pd = { 0 };
+	uint32_t pid, tid;
+
+	(void)state;
+	assert_int_equal(ustack_images_new(&ps.images, NULL), 0);
+	for (pid = 1000; pid < 9000; pid++) {
+		struct thread *th;
+		struct rec r;
+
+		pd.n = 0;
+		pd_task(&pd, PERF_RECORD_EXIT, 0, pid, 100, pid, 100, 1);
+		r = (struct rec){ pd.buf, NULL };
+		assert_int_equal(processes_thread(&ps, pid, pid, &th), 0);
+		assert_int_equal(processes_exit(&ps, &r, rec_size(&r), &tid),
+				 0);
+		assert_int_equal(tid, pid);
+	}
+	assert_true(ps.threads.nr <= 1024);
+	assert_int_equal(ps.threads.nr, ps.procs.nr);
+	processes_free(&ps);
+	ustack_images_free(ps.images);
+	free(pd.buf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fork_exec_exit),
+		cmocka_unit_test(threads_share),
+		cmocka_unit_test(synthesized),
+		cmocka_unit_test(short_tasks),
+		cmocka_unit_test(ended_threads_are_dropped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
