@@ -65,10 +65,11 @@ demo: deps ## record cc1 and a truth program both ways in the guest, compare
 # A unit test becomes a program with the static library, and one with the
 # shared library if it uses nothing but the public header.
 empty :=
+quoting = $(shell grep -lsE '^\#include "($(subst $(empty) ,|,$(1)))"' $(2))
 internal_headers := $(filter-out ustack.h,$(notdir $(wildcard libustack/*.h)))
+internal_headers += $(notdir $(call quoting,$(internal_headers),tests/unit/*.h))
 unit_all := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
-unit_internal := $(patsubst tests/unit/%.c,%,$(shell \
-	grep -lsE '^#include "($(subst $(empty) ,|,$(internal_headers)))"' tests/unit/test_*.c))
+unit_internal := $(patsubst tests/unit/%.c,%,$(call quoting,$(internal_headers),tests/unit/test_*.c))
 unit_programs := $(unit_all:%=build/unit/%) \
 	$(patsubst %,build/unit/%-shared,$(filter-out $(unit_internal),$(unit_all)))
 
