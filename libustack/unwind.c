@@ -6,6 +6,7 @@
 
 #define ENTRY_SIZE 128		/* no _start or clone without CFI is larger */
 #define RED_ZONE 128
+#define STACK_SIZE_MAX (1ULL << 30)
 
 struct cursor {
 	struct ustack_space *space;
@@ -20,15 +21,10 @@ struct cursor {
 /* Why a word could not be read: the capture ends before it, or it is no stack. */
 static int end_of(const struct cursor *c, uint64_t addr)
 {
-	const struct ustack_range *r;
+	uint64_t sp = c->cpu.reg[REG_RSP];
 
-	r = mem_range(&c->mem, c->cpu.reg[REG_RSP]);
-	if (addr >> 47 || addr < c->cpu.reg[REG_RSP])
-		return USTACK_END_BAD_MEMORY;
-	/* Where sp itself lies outside, what was captured ended before it. */
-	if (r && addr - r->addr < r->size)
-		return USTACK_END_BAD_MEMORY;
-	if (space_find(c->space, addr))
+	if (addr < sp || addr - sp > STACK_SIZE_MAX ||
+	    mem_range(&c->mem, addr) || space_find_image(c->space, addr))
 		return USTACK_END_BAD_MEMORY;
 	return USTACK_END_TRUNCATED;
 }
