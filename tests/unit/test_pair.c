@@ -228,6 +228,29 @@ static void lost_by_next_cookie(void **state)
 	pd_close(&r);
 }
 
+/* A late record of the stay before does not end the stay of now. */
+static void late_record(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1 * MS, 0xc1);
+	pd_sample(&pd, 101, 2 * MS, 0xc2);
+	pd_stack(&pd, 101, 3 * MS, 0xc1);
+	/* 101 sleeps in 0xc2 while another task makes the time pass */
+	pd_sample(&pd, 102, 500 * MS, 0xd1);
+	pd_stack(&pd, 102, 501 * MS, 0xd1);
+	pd_stack(&pd, 101, 900 * MS, 0xc2);
+	open_ok(&pd, &r);
+	pd_expect(&r, 1 * MS, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 500 * MS, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 2 * MS, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
 static void lost_by_exit(void **state)
 {
 	struct pd_reader r;
@@ -414,6 +437,7 @@ int main(void)
 		cmocka_unit_test(part_missing),
 		cmocka_unit_test(empty_capture),
 		cmocka_unit_test(lost_by_next_cookie),
+		cmocka_unit_test(late_record),
 		cmocka_unit_test(lost_by_exit),
 		cmocka_unit_test(no_cookie),
 		cmocka_unit_test(capture_put_out_twice),
