@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Single-steps a program and unwinds at every instruction.  The truth is a
+ * shadow stack kept from the calls, returns and signal deliveries that were
+ * seen to happen: no CFI takes part in it.
+ *
+ * Without arguments it steps through target() below; with arguments, through
+ * any program from its first instruction in ld.so to its exit:
+ * test_singlestep PROGRAM [ARG...].
+ */
+#define _GNU_SOURCE
+#include <alloca.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ustack.h"
+
+#define DEPTH_MAX 1024
+#define STACK_MAX (1 << 20)
+#define REPORTS_MAX 40
+
+/* --- what is stepped through --------------------------------------------- */
+
+#define APART __attribute__((noinline, noclone))
+
+static volatile int sink;
+
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+static void handler(int sig)
+{
+	sink += sig;
+}
+
+/* A frame of more than a page. */
+static APART int big(int n)
+{
+	volatile char buf[5000];
+
+	buf[n] = 1;
+	return buf[n / 2];
+}
+
+/* CFA on rbp. */
+static APART int allocates(int n)
+{
+	char *p = alloca(n);
+
+	memset(p, 1, n);
+	sink += p[n / 2];
+	return big(n);
+}
+
+static APART void use(char *p)
+{
+	sink += *p;
+}
+
+/* A realigned stack: the CFA is in r10, later in memory below rbp. */
+static APART int realigns(int n, int a, int b, int c, int d, int e, int f,
+			  int g)
+{
+	char buf[64] __attribute__((aligned(64))) = { 1 };
+	char *p = alloca(n);
+
+	use(buf);
+	p[0] = buf[n & 63];
+	use(p);
+	return a + b + c + d + e + f + g + allocates(n);
+}
+
+/* Registers are saved on one path only. */
+static APART int shrinks(int n)
+{
+	int a, b;
+
+	if (n < 2)
+		return n;
+	a = allocates(n);
+	b = big(n);
+	return a * b + realigns(n, a, b, a, b, a, b, 1);
+}
+
+/* No CFI: pushes, a frame pointer, a call, two ways out. */
+int without_cfi(int n);
+__asm__(".text\n"
+	".type without_cfi, @function\n"
+	"without_cfi:\n"
+	"	push %rbp\n"
+	"	mov %rsp, %rbp\n"
+	"	push %rbx\n"
+	"	sub $24, %rsp\n"
+	"	test %edi, %edi\n"
+	"	je 1f\n"
+	"	mov %edi, %ebx\n"
+	"	call shrinks_for_asm\n"
+	"	add %ebx, %eax\n"
+	"	add $24, %rsp\n"
+	"	pop %rbx\n"
+	"	pop %rbp\n"
+	"	ret\n"
+	"1:	xor %eax, %eax\n"
+	"	lea -8(%rbp), %rsp\n"
+	"	pop %rbx\n"
+	"	leave\n"
+	"	ret\n"
+	".size without_cfi, . - without_cfi\n");
+
+__attribute__((used)) int shrinks_for_asm(int n)
+{
+	return shrinks(n) + 1;
+}
+
+static void *thread(void *arg)
+{
+	sink += shrinks(10);
+	return arg;
+}
+
+static void target(void)
+{
+	struct sigaction sa = { .sa_handler = handler };
+	static char alternate[65536];
+	stack_t ss = { .ss_sp = alternate, .ss_size = sizeof(alternate) };
+	int v[12], status;
+	pthread_t t;
+	pid_t pid;
+	char buf[40];
+
+	for (int i = 0; i < 12; i++)
+		v[i] = i * 7 % 13;
+	qsort(v, 12, sizeof(v[0]), compare);
+	sigaction(SIGUSR1, &sa, NULL);
+	raise(SIGUSR1);
+	sigaltstack(&ss, NULL);
+	sa.sa_flags = SA_ONSTACK;
+	sigaction(SIGUSR2, &sa, NULL);
+	raise(SIGUSR2);
+	shrinks(100);
+	without_cfi(0);
+	without_cfi(50);
+	/* In the vDSO; clock_gettime() could wait for a quiet clock for ever. */
+	sink += time(NULL);
+	snprintf(buf, sizeof(buf), "%d %f", sink, 1.5 * v[3]);
+	pthread_create(&t, NULL, thread, NULL);
+	pthread_join(t, NULL);
+	pid = vfork();
+	if (!pid)
+		_exit(0);
+	waitpid(pid, &status, 0);
+	_exit(0);
+}
+
+/* A stack of its own, so that the truth begins where the stack does. */
+static void start_target(void)
+{
+	static char stack_of_target[1 << 18];
+	ucontext_t ctx;
+
+	getcontext(&ctx);
+	ctx.uc_stack.ss_sp = stack_of_target;
+	ctx.uc_stack.ss_size = sizeof(stack_of_target);
+	ctx.uc_link = NULL;
+	makecontext(&ctx, target, 0);
+	setcontext(&ctx);
+}
+
+/* --- the truth ------------------------------------------------------------ */
+
+/* What a return address on the stack, or an interruption, leads back to. */
+struct shadow {
+	uint64_t slot;		/* where the return address lies */
+	uint64_t ip;
+	uint64_t sp;		/* of the interrupted code */
+	int interrupted;	/* by a signal: ip is exact */
+};
+
+struct task {
+	pid_t tid;
+	struct user_regs_struct regs;	/* before the step */
+	uint8_t code[16];
+	size_t nr_code;
+	int pending;			/* signal to inject with the next step */
+	int started;
+	struct shadow shadow[DEPTH_MAX];
+	size_t depth;
+	struct task *next;
+};
+
+static struct ustack_images *images;
+static struct ustack_space *space;
+static struct task *tasks;
+static uint64_t begin;		/* the ip where the truth begins; 0: at once */
+static uint64_t steps, wrong, threads, signals;
+static uint8_t stack[2][STACK_MAX];
+
+static size_t read_memory(pid_t pid, uint64_t addr, void *buf, size_t size)
+{
+	struct iovec to = { buf, size }, from = { (void *)addr, size };
+	ssize_t n = process_vm_readv(pid, &to, 1, &from, 1, 0);
+
+	return n < 0 ? 0 : n;
+}
+
+static struct { uint64_t start, end; } writable[4096];
+static size_t nr_writable;
+
+static void read_maps(pid_t pid)
+{
+	char name[64], line[4200];
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/%d/maps", pid);
+	f = fopen(name, "r");
+	if (!f)
+		return;
+	ustack_space_clear(space);
+	nr_writable = 0;
+	while (fgets(line, sizeof(line), f)) {
+		uint64_t start, end, pgoff;
+		char prot[5], path[4096] = "//anon";
+
+		if (sscanf(line,
+			   "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64
+			   " %*s %*s %4095[^\n]",
+			   &start, &end, prot, &pgoff, path) < 4)
+			continue;
+		if (prot[1] == 'w') {
+			writable[nr_writable].start = start;
+			writable[nr_writable++].end = end;
+		}
+		if (prot[2] == 'x')
+			ustack_space_map(space, start, end - start, pgoff, path,
+					 NULL, 0);
+	}
+	fclose(f);
+}
+
+/* The stack from sp to the end of its mapping, as a capture would take it. */
+static struct ustack_range capture(pid_t pid, uint64_t sp, uint8_t *to)
+{
+	struct ustack_range r = { sp, 0, to };
+
+	for (int again = 0; again < 2; again++) {
+		for (size_t i = 0; i < nr_writable; i++) {
+			uint64_t size = writable[i].end - sp;
+
+			if (sp < writable[i].start || sp >= writable[i].end)
+				continue;
+			if (size > STACK_MAX)
+				size = STACK_MAX;
+			r.size = read_memory(pid, sp, to, size);
+			return r;
+		}
+		read_maps(pid);
+	}
+	return r;
+}
+
+static int is_call(const uint8_t *p, size_t *size)
+{
+	const uint8_t *start = p;
+	uint8_t modrm;
+
+	while (*p == 0xf2 || *p == 0xf3 || *p == 0x3e || *p == 0x66 ||
+	       (*p & 0xf0) == 0x40)
+		p++;
+	if (*p == 0xe8) {
+		*size = p + 5 - start;
+		return 1;
+	}
+	modrm = p[1];
+	if (*p != 0xff || (modrm >> 3 & 7) != 2)
+		return 0;
+	*size = p + 2 - start;
+	if (modrm >> 6 != 3 && (modrm & 7) == 4) {
+		(*size)++;
+		if (modrm >> 6 == 0 && (p[2] & 7) == 5)
+			*size += 4;
+	}
+	if (modrm >> 6 == 1)
+		*size += 1;
+	else if (modrm >> 6 == 2 || (modrm >> 6 == 0 && (modrm & 7) == 5))
+		*size += 4;
+	return 1;
+}
+
+static int is_ret(const uint8_t *p)
+{
+	if (*p == 0xf2 || *p == 0xf3)
+		p++;
+	return *p == 0xc3 || *p == 0xc2;
+}
+
+static int is_indirect_jump(const uint8_t *p)
+{
+	while (*p == 0xf2 || *p == 0x3e || (*p & 0xf0) == 0x40)
+		p++;
+	return *p == 0xff && (p[1] >> 3 & 7) == 4;
+}
+
+static int is_syscall(const uint8_t *p)
+{
+	return p[0] == 0x0f && p[1] == 0x05;
+}
+
+static void push(struct task *t, struct shadow s)
+{
+	if (t->depth == DEPTH_MAX) {
+		fprintf(stderr, "the program nests deeper than %d\n",
+			DEPTH_MAX);
+		exit(1);
+	}
+	t->shadow[t->depth++] = s;
+}
+
+/* From what the instruction was and where it led: the shadow stack after it. */
+static void follow(struct task *t, const struct user_regs_struct *now)
+{
+	const struct user_regs_struct *was = &t->regs;
+	size_t size;
+	uint64_t word;
+
+	if (is_call(t->code, &size) && now->rsp == was->rsp - 8 &&
+	    read_memory(t->tid, now->rsp, &word, 8) == 8 &&
+	    word == was->rip + size) {
+		push(t, (struct shadow){ now->rsp, word, 0, 0 });
+	} else if (is_ret(t->code)) {
+		for (size_t i = t->depth; i--;) {
+			if (t->shadow[i].slot != was->rsp)
+				continue;
+			t->depth = i;
+			break;
+		}
+	} else if (is_indirect_jump(t->code)) {
+		/* longjmp */
+		while (t->depth && !t->shadow[t->depth - 1].interrupted &&
+		       t->shadow[t->depth - 1].slot < now->rsp)
+			t->depth--;
+	} else if (is_syscall(t->code) && was->rax == SYS_rt_sigreturn) {
+		while (t->depth && !t->shadow[--t->depth].interrupted)
+			;
+	}
+}
+
+static const char *name_of(uint64_t ip, char *buf, size_t size)
+{
+	struct ustack_symbol sym;
+
+	ustack_symbolize(space, ip, &sym);
+	snprintf(buf, size, "%s+0x%" PRIx64 " (%s 0x%" PRIx64 ")",
+		 sym.name ? sym.name : "?", sym.offset,
+		 sym.path ? sym.path : "?", sym.module_offset);
+	return buf;
+}
+
+static void report(struct task *t, const struct user_regs_struct *regs,
+		   const struct ustack_frame *frames, int n,
+		   enum ustack_end end)
+{
+	static uint64_t seen[REPORTS_MAX];
+	char buf[512];
+
+	wrong++;
+	for (int i = 0; i < REPORTS_MAX; i++) {
+		if (seen[i] == regs->rip)
+			return;
+		if (!seen[i]) {
+			seen[i] = regs->rip;
+			goto show;
+		}
+	}
+	return;
+show:
+	printf("# wrong at 0x%llx, ended: %s\n", regs->rip,
+	       ustack_end_name(end));
+	for (size_t i = 0; i <= t->depth; i++)
+		printf("#   true %s\n",
+		       name_of(i ? t->shadow[t->depth - i].ip : regs->rip, buf,
+			       sizeof(buf)));
+	for (int i = 0; i < n; i++)
+		printf("#   got  %s %x\n", name_of(frames[i].ip, buf, sizeof(buf)),
+		       frames[i].flags);
+}
+
+static void check(struct task *t, const struct user_regs_struct *r)
+{
+	const uint64_t val[24] = {
+		r->rax, r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp, r->rsp,
+		r->rip, 0, 0, 0, 0, 0, 0, 0,
+		r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15,
+	};
+	struct ustack_regs regs = { USTACK_ABI_64, 0xff01ff, { 0 } };
+	static struct ustack_frame frames[DEPTH_MAX + 1];
+	struct ustack_range ranges[2];
+	enum ustack_end end;
+	size_t nr = 1;
+	int n, ok;
+
+	memcpy(regs.val, val, sizeof(val));
+	ranges[0] = capture(t->tid, r->rsp, stack[0]);
+	for (size_t i = t->depth; i--;) {
+		uint64_t sp = t->shadow[i].sp;
+
+		/* On the alternate stack: what the signal interrupted too. */
+		if (!t->shadow[i].interrupted ||
+		    sp - ranges[0].addr < ranges[0].size)
+			continue;
+		ranges[nr++] = capture(t->tid, sp, stack[1]);
+		break;
+	}
+	n = ustack_unwind(space, &regs, ranges, nr, frames, DEPTH_MAX + 1, &end);
+	ok = end == USTACK_END_FINISHED && (size_t)n == t->depth + 1;
+	for (int i = 1; ok && i < n; i++) {
+		const struct shadow *s = &t->shadow[t->depth - i];
+
+		ok = frames[i].ip == s->ip &&
+		     (s->interrupted ? !(frames[i].flags & USTACK_FRAME_RETURN)
+				     : 1);
+	}
+	if (!ok)
+		report(t, r, frames, n, end);
+}
+
+static struct task *task_of(pid_t tid)
+{
+	struct task *t;
+
+	for (t = tasks; t; t = t->next)
+		if (t->tid == tid)
+			return t;
+	t = calloc(1, sizeof(*t));
+	t->tid = tid;
+	t->next = tasks;
+	tasks = t;
+	return t;
+}
+
+static void stopped(struct task *t, int status)
+{
+	struct user_regs_struct now;
+	int sig = WSTOPSIG(status);
+
+	ptrace(PTRACE_GETREGS, t->tid, NULL, &now);
+	if (sig != SIGTRAP && t->started) {
+		/* About to be delivered: the step leads into the handler. */
+		t->pending = sig;
+		return;
+	}
+	if (!t->started) {
+		if (begin && t == tasks && !t->next && now.rip != begin) {
+			if (sig != SIGTRAP && sig != SIGSTOP) {
+				fprintf(stderr, "signal %d at 0x%llx\n", sig,
+					now.rip);
+				exit(1);
+			}
+			return;
+		}
+		if (now.rip == begin) {
+			uint64_t word = 0;
+
+			read_memory(t->tid, now.rsp, &word, 8);
+			push(t, (struct shadow){ now.rsp, word, 0, 0 });
+		}
+		t->started = 1;
+		threads++;
+		read_maps(t->tid);
+	} else if (t->pending) {
+		uint64_t word;
+
+		/* The kernel's frame: the restorer is the return address. */
+		if (t->regs.rsp - now.rsp > 128 &&
+		    read_memory(t->tid, now.rsp, &word, 8) == 8) {
+			push(t, (struct shadow){ 0, t->regs.rip, t->regs.rsp,
+						 1 });
+			push(t, (struct shadow){ now.rsp, word, 0, 0 });
+			signals++;
+		} else {
+			follow(t, &now); /* it was ignored */
+		}
+		t->pending = 0;
+	} else if (!(status >> 16)) {
+		follow(t, &now);
+	}
+	if (is_syscall(t->code))
+		read_maps(t->tid);
+	t->regs = now;
+	t->nr_code = read_memory(t->tid, now.rip, t->code, sizeof(t->code));
+	memset(t->code + t->nr_code, 0, sizeof(t->code) - t->nr_code);
+	steps++;
+	check(t, &now);
+	if (is_syscall(t->code)) {
+		/* What a sample inside this system call would say. */
+		now.rip += 2;
+		now.rcx = now.rip;
+		now.rax = -ENOSYS;
+		check(t, &now);
+	}
+}
+
+/* argv NULL: target(). */
+static void step_through(char **argv)
+{
+	pid_t pid;
+	int status;
+
+	assert_int_equal(ustack_images_new(&images, NULL), 0);
+	assert_int_equal(ustack_space_new(&space, images), 0);
+	begin = argv ? 0 : (uint64_t)target;
+	pid = fork();
+	if (!pid) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		if (!argv) {
+			raise(SIGSTOP);
+			start_target();
+		}
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFSTOPPED(status)) {
+		print_message("skipped: no ptrace here\n");
+		exit(77);
+	}
+	ptrace(PTRACE_SETOPTIONS, pid, NULL,
+	       PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL);
+	while (pid > 0) {
+		struct task *t = task_of(pid);
+
+		if (WIFSTOPPED(status)) {
+			stopped(t, status);
+			ptrace(PTRACE_SINGLESTEP, pid, NULL, t->pending);
+		}
+		pid = waitpid(-1, &status, __WALL);
+	}
+	while (tasks) {
+		struct task *t = tasks;
+
+		tasks = t->next;
+		free(t);
+	}
+	ustack_space_free(space);
+	ustack_images_free(images);
+	printf("# %" PRIu64 " instructions, %" PRIu64 " threads, %" PRIu64
+	       " signals: %" PRIu64 " chains wrong\n",
+	       steps, threads, signals, wrong);
+}
+
+static void test_every_instruction(void **state)
+{
+	(void)state;
+	step_through(NULL);
+	assert_true(steps > 5000);
+	assert_int_equal(threads, 2);
+	assert_int_equal(signals, 2);
+	assert_int_equal(wrong, 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_instruction),
+	};
+
+	if (argc > 1) {
+		step_through(argv + 1);
+		return wrong != 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
