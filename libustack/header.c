@@ -118,7 +118,7 @@ int header_feature(unsigned int feat, const uint8_t *buf, size_t size,
 		   struct events *es, struct build_ids *ids,
 		   struct errline *line)
 {
-	char arch[32] = "";
+	char arch[32] = "", *p;
 
 	switch (feat) {
 	case FEAT_BUILD_ID:
@@ -131,6 +131,9 @@ int header_feature(unsigned int feat, const uint8_t *buf, size_t size,
 			strncpy(arch, (const char *)buf + 4,
 				size - 4 < sizeof(arch) - 1 ? size - 4 :
 							      sizeof(arch) - 1);
+		for (p = arch; *p; p++) /* it goes into the error line */
+			if (*p < ' ' || *p > '~')
+				*p = '?';
 		if (strcmp(arch, "x86_64"))
 			return read_error(
 				line, EOPNOTSUPP,
