@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* Call frame information: rows of literal FDEs, search, broken input. */
+#include "literal.h"
+
+static struct ustack_images *images;
+static struct bytes code, frames;
+static struct cfi_row row;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&frames, 0, sizeof(frames));
+	code.size = 0x800;
+	return ustack_images_new(&images, NULL);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ustack_images_free(images);
+	return 0;
+}
+
+static const struct cfi *cfi(void)
+{
+	put_uint(&frames, 0, 4);	/* the end of the section */
+	return &literal_image(images, "/image", &code, &frames)->cfi;
+}
+
+static void cfa_is(const struct cfi *cfi, uint64_t pc, uint8_t reg, int64_t off)
+{
+	assert_int_equal(cfi_row(cfi, pc, &row), 0);
+	assert_int_equal(row.cfa.kind, CFI_VAL_OFFSET);
+	assert_int_equal(row.cfa.reg, reg);
+	assert_int_equal(row.cfa.off, off);
+	assert_true(row.start <= pc && pc < row.end);
+}
+
+static void saved_at(uint8_t reg, int64_t off)
+{
+	assert_int_equal(row.reg[reg].kind, CFI_OFFSET);
+	assert_int_equal(row.reg[reg].off, off);
+}
+
+/*
+ * 1000: push %rbp
+ * 1001: mov %rsp,%rbp
+ * 1004: push %rbx
+ * 1005: ...
+ * 1040: pop %rbx; leave; ret at 1042, then code of the other path
+ */
+static void frame_pointer(void **state)
+{
+	const struct cfi *c;
+
+	(void)state;
+	FDE(&frames, put_cie(&frames, false), 0x1000, 0x80,
+	    DW_CFA_advance_loc | 1, DW_CFA_def_cfa_offset, 16,
+	    DW_CFA_offset | 6, 2,
+	    DW_CFA_advance_loc | 3, DW_CFA_def_cfa_register, 6,
+	    DW_CFA_advance_loc1, 1, DW_CFA_offset_extended, 3, 3,
+	    DW_CFA_advance_loc2, 0x3d, 0, DW_CFA_remember_state,
+	    DW_CFA_restore | 6, DW_CFA_def_cfa, 7, 8,
+	    DW_CFA_advance_loc4, 1, 0, 0, 0, DW_CFA_restore_state);
+	c = cfi();
+	cfa_is(c, 0x1000, REG_RSP, 8);
+	assert_int_equal(row.reg[REG_RBP].kind, CFI_SAME);
+	saved_at(REG_RIP, -8);
+	assert_true(row.start == 0x1000 && row.end == 0x1001);
+	cfa_is(c, 0x1001, REG_RSP, 16);
+	saved_at(REG_RBP, -16);
+	cfa_is(c, 0x1004, REG_RBP, 16);
+	cfa_is(c, 0x1041, REG_RBP, 16);
+	saved_at(REG_RBX, -24);
+	cfa_is(c, 0x1042, REG_RSP, 8);
+	assert_int_equal(row.reg[REG_RBP].kind, CFI_SAME);
+	cfa_is(c, 0x1043, REG_RBP, 16);
+	saved_at(REG_RBP, -16);
+	assert_true(row.end == 0x1080);
+	assert_int_equal(cfi_row(c, 0x1080, &row), -ENOENT);
+	assert_int_equal(cfi_row(c, 0xfff, &row), -ENOENT);
+}
+
+static void every_rule(void **state)
+{
+	const struct cfi *c;
+
+	(void)state;
+	FDE(&frames, put_cie(&frames, false), 0x1000, 0x10,
+	    DW_CFA_def_cfa_sf, 6, 0x7e,			/* rbp + 16 */
+	    DW_CFA_offset_extended_sf, 3, 0x7f,		/* CFA + 8 */
+	    DW_CFA_val_offset, 12, 2,			/* CFA - 16 */
+	    DW_CFA_val_offset_sf, 13, 0x7e,		/* CFA + 16 */
+	    DW_CFA_register, 14, 5,
+	    DW_CFA_register, 15, 33,			/* an xmm */
+	    DW_CFA_undefined, 0,
+	    DW_CFA_expression, 6, 2, DW_OP_breg6, 0,
+	    DW_CFA_val_expression, 7, 2, DW_OP_breg10, 8,
+	    DW_CFA_offset_extended, 33, 9,		/* nobody follows it */
+	    DW_CFA_GNU_args_size, 0x10,
+	    DW_CFA_GNU_negative_offset_extended, 8, 2,	/* CFA + 16 */
+	    DW_CFA_same_value, 9,
+	    DW_CFA_advance_loc | 8,
+	    DW_CFA_def_cfa_expression, 3, DW_OP_breg6, 0x78, DW_OP_deref,
+	    DW_CFA_undefined, 16);
+	c = cfi();
+	cfa_is(c, 0x1000, REG_RBP, 16);
+	saved_at(REG_RBX, 8);
+	assert_int_equal(row.reg[REG_R12].kind, CFI_VAL_OFFSET);
+	assert_int_equal(row.reg[REG_R12].off, -16);
+	assert_int_equal(row.reg[REG_R13].off, 16);
+	assert_int_equal(row.reg[REG_R14].kind, CFI_REGISTER);
+	assert_int_equal(row.reg[REG_R14].reg, REG_RDI);
+	assert_int_equal(row.reg[REG_R15].kind, CFI_UNDEFINED);
+	assert_int_equal(row.reg[REG_RAX].kind, CFI_UNDEFINED);
+	assert_int_equal(row.reg[REG_RBP].kind, CFI_EXPR);
+	assert_int_equal(row.reg[REG_RBP].size, 2);
+	assert_int_equal(row.reg[REG_RBP].expr[0], DW_OP_breg6);
+	assert_int_equal(row.reg[REG_RSP].kind, CFI_VAL_EXPR);
+	saved_at(REG_R8, 16);
+	assert_int_equal(row.reg[REG_R9].kind, CFI_SAME);
+	assert_int_equal(cfi_row(c, 0x1008, &row), 0);
+	assert_int_equal(row.cfa.kind, CFI_VAL_EXPR);
+	assert_int_equal(row.cfa.size, 3);
+	assert_int_equal(row.reg[REG_RIP].kind, CFI_UNDEFINED);
+}
+
+static void signal_frame(void **state)
+{
+	const struct cfi *c;
+
+	(void)state;
+	FDE(&frames, put_cie(&frames, true), 0x1000, 0x10, DW_CFA_nop);
+	FDE(&frames, put_cie(&frames, false), 0x1010, 0x10, DW_CFA_nop);
+	c = cfi();
+	assert_int_equal(cfi_row(c, 0x100f, &row), 0);
+	assert_true(row.signal);
+	assert_int_equal(cfi_row(c, 0x1010, &row), 0);
+	assert_false(row.signal);
+}
+
+static void holes(void **state)
+{
+	const struct cfi *c;
+	uint64_t start, end;
+	size_t cie;
+
+	(void)state;
+	cie = put_cie(&frames, false);
+	FDE(&frames, cie, 0x1300, 0x10, DW_CFA_nop);	/* not in order */
+	FDE(&frames, cie, 0x1100, 0x10, DW_CFA_nop);
+	c = cfi();
+	assert_int_equal(c->nr, 2);
+	assert_int_equal(cfi_row(c, 0x1200, &row), -ENOENT);
+	cfi_hole(c, 0x1200, &start, &end);
+	assert_true(start == 0x1110 && end == 0x1300);
+	cfi_hole(c, 0x1000, &start, &end);
+	assert_true(start == 0 && end == 0x1100);
+	cfi_hole(c, 0x1310, &start, &end);
+	assert_true(start == 0x1310 && end == UINT64_MAX);
+}
+
+/* The search table of .eh_frame_hdr, as ld writes it. */
+static void search_table(void **state)
+{
+	static struct bytes hdr;
+	struct image *image = images_get(images, "/hdr", NULL, 0);
+	size_t cie, fde[2];
+
+	(void)state;
+	cie = put_cie(&frames, false);
+	fde[0] = FDE(&frames, cie, 0x1000, 0x10, DW_CFA_nop);
+	fde[1] = FDE(&frames, cie, 0x1020, 0x10, DW_CFA_def_cfa_offset, 24);
+	hdr.size = 0;
+	put_uint(&hdr, 1, 1);
+	put_uint(&hdr, DW_EH_PE_pcrel | DW_EH_PE_sdata4, 1);
+	put_uint(&hdr, DW_EH_PE_udata4, 1);
+	put_uint(&hdr, DW_EH_PE_datarel | DW_EH_PE_sdata4, 1);
+	put_uint(&hdr, 0x3000 - 0x2004, 4);	/* frames - here */
+	put_uint(&hdr, 2, 4);
+	for (int i = 0; i < 2; i++) {
+		put_uint(&hdr, 0x1000 + 0x20 * i - 0x2000, 4);
+		put_uint(&hdr, 0x3000 + fde[i] - 0x2000, 4);
+	}
+	image->state = 0;
+	image->data = frames.data;
+	image->size = frames.size;
+	image->segments = calloc(1, sizeof(*image->segments));
+	image->nr_segments = 1;
+	image->segments[0] = (struct segment){ 0x3000, 0, frames.size, PF_R };
+	image->eh_frame_hdr = (struct section){ hdr.data, hdr.size, 0x2000 };
+	assert_int_equal(cfi_init(&image->cfi, image), 0);
+	assert_null(image->cfi.index);
+	cfa_is(&image->cfi, 0x1008, REG_RSP, 8);
+	cfa_is(&image->cfi, 0x1028, REG_RSP, 24);
+	assert_int_equal(cfi_row(&image->cfi, 0x1018, &row), -ENOENT);
+
+	/* A count beyond the header: the table is not taken. */
+	hdr.data[8] = 3;
+	cfi_free(&image->cfi);
+	assert_int_equal(cfi_init(&image->cfi, image), 0);
+	assert_null(image->cfi.table);
+	assert_int_equal(image->cfi.nr, 2);
+	cfa_is(&image->cfi, 0x1028, REG_RSP, 24);
+}
+
+static void debug_frame(void **state)
+{
+	static const uint8_t section[] = {
+		/* CIE, version 4 */
+		0x14, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 4, 0, 8, 0, 1, 0x78, 16,
+		DW_CFA_def_cfa, 7, 8, DW_CFA_offset | 16, 1, 0, 0, 0, 0,
+		/* FDE of 1000..1010 */
+		0x18, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x10, 0, 0, 0, 0, 0, 0,
+		0x10, 0, 0, 0, 0, 0, 0, 0, DW_CFA_def_cfa_offset, 32, 0, 0,
+	};
+	struct image *image = literal_image(images, "/debug", &code, NULL);
+
+	(void)state;
+	image->debug_frame = (struct section){ section, sizeof(section), 0 };
+	assert_int_equal(cfi_init(&image->cfi, image), 0);
+	cfa_is(&image->cfi, 0x1000, REG_RSP, 32);
+	saved_at(REG_RIP, -8);
+}
+
+/* One FDE that cannot be used, and what is said about it. */
+#define BROKEN(err, ...)                                                     \
+	do {                                                                 \
+		static int nr_;                                              \
+		char path_[20];                                              \
+		struct image *i_;                                            \
+		frames.size = 0;                                             \
+		FDE(&frames, put_cie(&frames, false), 0x1000, 0x10,          \
+		    __VA_ARGS__);                                            \
+		snprintf(path_, sizeof(path_), "/%d-%d", __LINE__, nr_++);   \
+		i_ = literal_image(images, path_, &code, &frames);           \
+		assert_int_equal(cfi_row(&i_->cfi, 0x1008, &row), err);      \
+	} while (0)
+
+static void broken(void **state)
+{
+	(void)state;
+	BROKEN(-EINVAL, DW_CFA_restore_state);
+	BROKEN(-EINVAL, DW_CFA_def_cfa_expression, 0x7f, DW_OP_lit0);
+	BROKEN(-EINVAL, DW_CFA_def_cfa_expression, 1, DW_OP_lit0,
+	       DW_CFA_def_cfa_offset, 8);
+	BROKEN(-ENOTSUP, 0x3f);
+	BROKEN(-ENOTSUP, DW_CFA_def_cfa, 33, 8);
+	/* Three bytes need no padding: the operand is missing. */
+	BROKEN(-EINVAL, DW_CFA_nop, DW_CFA_nop, DW_CFA_def_cfa_offset);
+	BROKEN(-ENOTSUP, DW_CFA_remember_state, DW_CFA_remember_state,
+	       DW_CFA_remember_state, DW_CFA_remember_state,
+	       DW_CFA_remember_state, DW_CFA_remember_state,
+	       DW_CFA_remember_state, DW_CFA_remember_state,
+	       DW_CFA_remember_state, DW_CFA_remember_state,
+	       DW_CFA_remember_state, DW_CFA_remember_state,
+	       DW_CFA_remember_state, DW_CFA_remember_state,
+	       DW_CFA_remember_state, DW_CFA_remember_state,
+	       DW_CFA_remember_state);
+}
+
+/* Cut anywhere, and with any byte changed: an answer, never a read outside. */
+static void hostile(void **state)
+{
+	static struct bytes good;
+	struct image *image = literal_image(images, "/hostile", &code, NULL);
+	size_t cie;
+
+	(void)state;
+	good.size = 0;
+	cie = put_cie(&good, false);
+	FDE(&good, cie, 0x1000, 0x10, DW_CFA_advance_loc | 4,
+	    DW_CFA_expression, 6, 2, DW_OP_breg6, 0, DW_CFA_remember_state,
+	    DW_CFA_advance_loc2, 1, 0, DW_CFA_restore_state);
+	FDE(&good, cie, 0x1010, 0x10, DW_CFA_undefined, 16);
+	for (size_t cut = 0; cut <= good.size; cut++) {
+		uint8_t *copy = malloc(cut + 1);
+
+		memcpy(copy, good.data, cut);
+		/* At the very end of an allocation, for ASan. */
+		copy = realloc(copy, cut ? cut : 1);
+		image->eh_frame = (struct section){ copy, cut, 0x100000 };
+		assert_int_equal(cfi_init(&image->cfi, image), 0);
+		for (uint64_t pc = 0xfff; pc < 0x1022; pc++)
+			cfi_row(&image->cfi, pc, &row);
+		cfi_free(&image->cfi);
+		free(copy);
+	}
+	for (size_t at = 0; at < good.size; at++) {
+		for (int val = 0; val < 256; val++) {
+			uint8_t *copy = malloc(good.size);
+
+			memcpy(copy, good.data, good.size);
+			copy[at] = val;
+			image->eh_frame = (struct section){ copy, good.size,
+							    0x100000 };
+			assert_int_equal(cfi_init(&image->cfi, image), 0);
+			for (uint64_t pc = 0xfff; pc < 0x1022; pc += 5)
+				cfi_row(&image->cfi, pc, &row);
+			cfi_free(&image->cfi);
+			free(copy);
+		}
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(frame_pointer), TEST(every_rule), TEST(signal_frame),
+		TEST(holes),	     TEST(search_table), TEST(debug_frame),
+		TEST(broken),	     TEST(hostile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

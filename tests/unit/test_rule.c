@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* Compact rules, their cache, and rules read from code without CFI. */
+#include "literal.h"
+
+static struct ustack_images *images;
+static struct bytes code, frames;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&frames, 0, sizeof(frames));
+	memset(&code, 0, sizeof(code));
+	return ustack_images_new(&images, NULL);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ustack_images_free(images);
+	return 0;
+}
+
+static void usual_row(struct cfi_row *row)
+{
+	*row = (struct cfi_row){ .ra = REG_RIP };
+	row->cfa = (struct cfi_rule){ .kind = CFI_VAL_OFFSET, .reg = REG_RBP,
+				      .off = 16 };
+	row->reg[REG_RIP] = (struct cfi_rule){ .kind = CFI_OFFSET, .off = -8 };
+	row->reg[REG_RBP] = (struct cfi_rule){ .kind = CFI_OFFSET, .off = -16 };
+	row->reg[REG_R15] = (struct cfi_rule){ .kind = CFI_OFFSET, .off = -24 };
+	row->reg[REG_RBX] = (struct cfi_rule){ .kind = CFI_OFFSET, .off = -56 };
+}
+
+static void compact(void **state)
+{
+	struct rule rule;
+	struct cfi_row row;
+
+	(void)state;
+	usual_row(&row);
+	rule_compile(&rule, &row);
+	assert_int_equal(rule.flags, 0);
+	assert_int_equal(rule.cfa_reg, REG_RBP);
+	assert_int_equal(rule.cfa_off, 16);
+	assert_int_equal(rule.saved, 1 << REG_RBX | 1 << REG_RBP | 1 << REG_R15);
+	assert_int_equal(rule.slot[0], -7);
+	assert_int_equal(rule.slot[1], -2);
+	assert_int_equal(rule.slot[2], -3);
+}
+
+#define FULL(change)                                                         \
+	do {                                                                 \
+		struct rule rule_;                                           \
+		struct cfi_row row;                                          \
+		usual_row(&row);                                             \
+		change;                                                      \
+		rule_compile(&rule_, &row);                                  \
+		assert_int_equal(rule_.flags & RULE_FULL, RULE_FULL);        \
+	} while (0)
+
+static void not_compact(void **state)
+{
+	(void)state;
+	FULL(row.cfa.kind = CFI_VAL_EXPR);
+	FULL(row.cfa.off = 1LL << 31);
+	FULL(row.signal = true);
+	FULL(row.ra = REG_RDI);
+	FULL(row.reg[REG_RIP].off = -16);
+	FULL(row.reg[REG_RIP].kind = CFI_REGISTER);
+	FULL(row.reg[REG_RBX].off = -57);
+	FULL(row.reg[REG_RBX].off = 8);
+	FULL(row.reg[REG_RBX].off = -8LL * (1 << 20));
+	FULL(row.reg[REG_RBX].kind = CFI_UNDEFINED);
+	FULL(row.reg[REG_RSP] = row.reg[REG_RBX]);
+	FULL({
+		for (int i = REG_R8; i < REG_R13; i++)
+			row.reg[i] = row.reg[REG_RBX];
+	});
+}
+
+static void outermost(void **state)
+{
+	struct rule rule;
+	struct cfi_row row;
+
+	(void)state;
+	usual_row(&row);
+	row.reg[REG_RIP].kind = CFI_UNDEFINED;
+	rule_compile(&rule, &row);
+	assert_int_equal(rule.flags, RULE_OUTERMOST);
+}
+
+static void cached(void **state)
+{
+	struct image *a, *b;
+	const struct rule *rule;
+	size_t cie;
+
+	(void)state;
+	code.size = 0x800;
+	cie = put_cie(&frames, false);
+	FDE(&frames, cie, 0x1000, 0x10, DW_CFA_def_cfa_offset, 48);
+	FDE(&frames, cie, 0x1010, 0x10, DW_CFA_restore_state);
+	a = literal_image(images, "/a", &code, &frames);
+	b = literal_image(images, "/b", &code, &frames);
+	rule = rule_find(images, a, 0x1004, 0x1004);
+	assert_int_equal(rule->cfa_off, 48);
+	/* The same pc is not read again, another image's is. */
+	frames.data[frames.size - 1] ^= 0xff;
+	assert_ptr_equal(rule_find(images, a, 0x1004, 0x1004), rule);
+	assert_ptr_equal(rule_find(images, b, 0x1004, 0x1004)->image, b);
+	assert_int_equal(rule_find(images, a, 0x1018, 0x1018)->flags,
+			 RULE_BROKEN);
+	/* More pcs than the cache has room for. */
+	for (int round = 0; round < 2; round++)
+		for (uint64_t pc = 0; pc < 3 * RULES; pc++)
+			assert_int_equal(rule_find(images, a, pc, pc)->flags,
+					 pc < 0x1000 || pc >= 0x1020 ?
+						 RULE_NONE :
+					 pc < 0x1010 ? 0 :
+						       RULE_BROKEN);
+}
+
+/* The rule the code at pc gives; 0 where it gives none. */
+static int guess(struct cfi_row *row, uint64_t pc)
+{
+	static int nr;
+	char path[20];
+
+	snprintf(path, sizeof(path), "/code-%d", nr++);
+	return scan_code(literal_image(images, path, &code, NULL), pc, row);
+}
+
+#define CODE(...)                                                            \
+	(code.size = 0, put(&code, (const uint8_t[]){ __VA_ARGS__ },         \
+			    sizeof((const uint8_t[]){ __VA_ARGS__ })))
+
+static void is(uint64_t pc, uint8_t reg, int64_t off)
+{
+	struct cfi_row row;
+
+	assert_int_equal(guess(&row, pc), 0);
+	assert_int_equal(row.cfa.kind, CFI_VAL_OFFSET);
+	assert_int_equal(row.cfa.reg, reg);
+	assert_int_equal(row.cfa.off, off);
+	assert_int_equal(row.reg[REG_RIP].off, -8);
+}
+
+/* crti.o and crtn.o */
+static void code_of_init(void **state)
+{
+	struct cfi_row row;
+
+	(void)state;
+	CODE(0x48, 0x83, 0xec, 0x08,		/* 1000: sub $8,%rsp */
+	     0x48, 0x8b, 0x05, 0, 0, 0, 0,	/* 1004: mov 0(%rip),%rax */
+	     0x48, 0x85, 0xc0,			/* 100b: test %rax,%rax */
+	     0x74, 0x02,			/* 100e: je 1012 */
+	     0xff, 0xd0,			/* 1010: call *%rax */
+	     0x48, 0x83, 0xc4, 0x08,		/* 1012: add $8,%rsp */
+	     0xc3);				/* 1016: ret */
+	is(0x1000, REG_RSP, 8);
+	is(0x1004, REG_RSP, 16);
+	is(0x100e, REG_RSP, 16);
+	is(0x1010, REG_RSP, 16);
+	is(0x1016, REG_RSP, 8);
+	assert_int_equal(guess(&row, 0x1017), -ENOENT);
+}
+
+static void code_with_pushes(void **state)
+{
+	struct cfi_row row;
+
+	(void)state;
+	CODE(0xf3, 0x0f, 0x1e, 0xfa,		/* 1000: endbr64 */
+	     0x55,				/* 1004: push %rbp */
+	     0x48, 0x89, 0xe5,			/* 1005: mov %rsp,%rbp */
+	     0x41, 0x54,			/* 1008: push %r12 */
+	     0x48, 0x81, 0xec, 0, 1, 0, 0,	/* 100a: sub $256,%rsp */
+	     0x48, 0x83, 0xe4, 0xe0,		/* 1011: and $-32,%rsp */
+	     0xe8, 0, 0, 0, 0,			/* 1015: call 101a */
+	     0x48, 0x8d, 0x65, 0xf8,		/* 101a: lea -8(%rbp),%rsp */
+	     0x41, 0x5c,			/* 101e: pop %r12 */
+	     0x5d,				/* 1020: pop %rbp */
+	     0xc3);				/* 1021: ret */
+	/* Before the push, the slot of rbp is below rsp: rbp is unchanged. */
+	is(0x1000, REG_RSP, 8);
+	is(0x1005, REG_RSP, 16);
+	is(0x1008, REG_RBP, 16);
+	is(0x101a, REG_RBP, 16);
+	is(0x1020, REG_RSP, 16);
+	is(0x1021, REG_RSP, 8);
+	assert_int_equal(guess(&row, 0x1015), 0);
+	assert_int_equal(row.reg[REG_RBP].kind, CFI_OFFSET);
+	assert_int_equal(row.reg[REG_RBP].off, -16);
+	assert_int_equal(row.reg[REG_R12].off, -24);
+	assert_int_equal(row.reg[REG_RBX].kind, CFI_SAME);
+}
+
+static void code_that_jumps(void **state)
+{
+	struct cfi_row row;
+
+	(void)state;
+	CODE(0x53,				/* 1000: push %rbx */
+	     0xeb, 0x02,			/* 1001: jmp 1005 */
+	     0x0f, 0x0b,			/* 1003: ud2 */
+	     0xc5, 0xf8, 0x77,			/* 1005: vzeroupper */
+	     0x5b,				/* 1008: pop %rbx */
+	     0xff, 0xe0,			/* 1009: jmp *%rax */
+	     0xeb, 0xfe,			/* 100b: jmp 100b */
+	     0xc9, 0xc3);			/* 100d: leave; ret */
+	is(0x1001, REG_RSP, 16);
+	is(0x1005, REG_RSP, 16);
+	is(0x1009, REG_RSP, 8);
+	is(0x100d, REG_RBP, 16);
+	assert_int_equal(guess(&row, 0x1003), -ENOENT);
+	assert_int_equal(guess(&row, 0x100b), -ENOENT);
+}
+
+/* Any bytes: an answer, never a read outside the code. */
+static void code_that_is_none(void **state)
+{
+	struct cfi_row row;
+	uint32_t seed = 1;
+
+	(void)state;
+	for (int n = 0; n < 2000; n++) {
+		struct image image = { .nr_segments = 1 };
+		struct segment seg = { 0x1000, 0, 1 + n % 40, PF_R | PF_X };
+		uint8_t *bytes = malloc(seg.size);
+
+		for (size_t i = 0; i < seg.size; i++) {
+			seed = seed * 1664525 + 1013904223;
+			bytes[i] = seed >> 24;
+		}
+		image.data = bytes;
+		image.segments = &seg;
+		scan_code(&image, 0x1000, &row);
+		free(bytes);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(compact),		TEST(not_compact),
+		TEST(outermost),	TEST(cached),
+		TEST(code_of_init),	TEST(code_with_pushes),
+		TEST(code_that_jumps),	TEST(code_that_is_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
