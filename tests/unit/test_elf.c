@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* Files: this test's own, cut ones, foreign ones, the vDSO. */
+#include <fcntl.h>
+#include <gelf.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "literal.h"
+
+static char dir[] = "/tmp/test_elf.XXXXXX";
+static char self[4096], file[64];
+static struct ustack_images *images;
+
+static int setup(void **state)
+{
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	(void)state;
+	if (n < 0 || !mkdtemp(dir))
+		return -1;
+	self[n] = 0;
+	snprintf(file, sizeof(file), "%s/file", dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(file);
+	return rmdir(dir);
+}
+
+static int fresh(void **state)
+{
+	(void)state;
+	unlink(file);
+	return ustack_images_new(&images, NULL);
+}
+
+static int done(void **state)
+{
+	(void)state;
+	ustack_images_free(images);
+	return 0;
+}
+
+static int open_path(const char *path)
+{
+	return image_open(images, images_get(images, path, NULL, 0));
+}
+
+static void write_file(const void *data, size_t size)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, size), size);
+	close(fd);
+}
+
+static void own_file(void **state)
+{
+	struct image *image = images_get(images, self, NULL, 0);
+	struct cfi_row row;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(image_open(images, image), 0);
+	assert_true(image->entry != 0);
+	assert_non_null(image_at(image, image->entry, &size));
+	assert_non_null(image->init.data);
+	assert_non_null(image->cfi.table);
+	/* _start has the return address undefined. */
+	assert_int_equal(cfi_row(&image->cfi, image->entry, &row), 0);
+	assert_int_equal(row.reg[REG_RIP].kind, CFI_UNDEFINED);
+	/* One image a path. */
+	assert_ptr_equal(images_get(images, self, NULL, 0), image);
+}
+
+static void no_file(void **state)
+{
+	(void)state;
+	assert_int_equal(open_path("/does/not/exist"), -ENOENT);
+	assert_int_equal(open_path("//anon"), -ENOENT);
+	assert_int_equal(open_path("[heap]"), -ENOENT);
+	assert_int_equal(open_path("/dev/zero"), -ENOEXEC);
+	assert_int_equal(open_path(dir), -ENOEXEC);
+	/* A FIFO nobody writes to must not be waited for. */
+	assert_int_equal(mkfifo(file, 0600), 0);
+	assert_int_equal(open_path(file), -ENOEXEC);
+	/* The answer stays, whatever becomes of the file. */
+	unlink(file);
+	assert_int_equal(open_path(file), -ENOEXEC);
+}
+
+static void foreign(void **state)
+{
+	Elf64_Ehdr ehdr = { .e_ident = ELFMAG, .e_type = ET_DYN,
+			    .e_machine = EM_AARCH64, .e_version = EV_CURRENT,
+			    .e_ehsize = sizeof(ehdr) };
+
+	(void)state;
+	write_file("#!/bin/sh\nexit 0 # not ELF at all\n", 35);
+	assert_int_equal(open_path(file), -ENOEXEC);
+	done(NULL);
+	fresh(NULL);
+	ehdr.e_ident[EI_CLASS] = ELFCLASS64;
+	ehdr.e_ident[EI_DATA] = ELFDATA2LSB;
+	ehdr.e_ident[EI_VERSION] = EV_CURRENT;
+	write_file(&ehdr, sizeof(ehdr));
+	assert_int_equal(open_path(file), -ENOEXEC);
+}
+
+/* Cut anywhere, or with its headers overwritten: used or not, never a crash. */
+static void cut_and_broken(void **state)
+{
+	struct image *image = images_get(images, self, NULL, 0);
+	uint32_t seed = 1;
+	uint8_t *data;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(image_open(images, image), 0);
+	size = image->size;
+	data = malloc(size);
+	memcpy(data, image->data, size);
+	for (int n = 0; n < 300; n++) {
+		struct ustack_images *own;
+		struct ustack_space *space;
+		struct ustack_symbol sym;
+		struct cfi_row row;
+		struct image *i;
+		size_t cut = size;
+
+		assert_int_equal(ustack_images_new(&own, NULL), 0);
+		assert_int_equal(ustack_space_new(&space, own), 0);
+		seed = seed * 1664525 + 1013904223;
+		if (n < 150) {
+			cut = n < 100 ? (size_t)n * 40 : seed % size;
+			write_file(data, cut ? cut : 1);
+		} else {
+			uint8_t was[64];
+			size_t at = n % 2 ? seed % 1024 :
+					    size - 64 - seed % 1024;
+
+			memcpy(was, data + at, 64);
+			for (int k = 0; k < 64; k++)
+				data[at + k] ^= (seed >> k % 24) & 0xff;
+			write_file(data, size);
+			memcpy(data + at, was, 64);
+		}
+		ustack_space_map(space, 0x400000, 0x100000, 0, file, NULL, 0);
+		for (uint64_t a = 0x400000; a < 0x440000; a += 0x123)
+			ustack_symbolize(space, a, &sym);
+		i = images_get(own, file, NULL, 0);
+		if (!image_open(own, i))
+			for (uint64_t pc = 0; pc < 0x40000; pc += 0x123)
+				cfi_row(&i->cfi, pc, &row);
+		ustack_space_free(space);
+		ustack_images_free(own);
+	}
+	free(data);
+}
+
+static void build_id(void **state)
+{
+	static const uint8_t other[20] = { 1, 2, 3 };
+	struct image *image;
+	GElf_Nhdr nhdr;
+	Elf_Data *notes;
+	Elf_Scn *scn = NULL;
+	size_t at, name, desc;
+
+	(void)state;
+	image = images_get(images, self, other, sizeof(other));
+	assert_int_equal(image_open(images, image), -ESTALE);
+	image = images_get(images, self, NULL, 0);
+	assert_int_equal(image_open(images, image), 0);
+	while ((scn = elf_nextscn(image->elf, scn))) {
+		GElf_Shdr sh;
+
+		gelf_getshdr(scn, &sh);
+		notes = sh.sh_type == SHT_NOTE ? elf_getdata(scn, NULL) : NULL;
+		at = 0;
+		while (notes &&
+		       (at = gelf_getnote(notes, at, &nhdr, &name, &desc))) {
+			const uint8_t *d = notes->d_buf;
+
+			if (nhdr.n_type != NT_GNU_BUILD_ID)
+				continue;
+			image = images_get(images, self, d + desc,
+					   nhdr.n_descsz);
+			assert_int_equal(image_open(images, image), 0);
+			return;
+		}
+	}
+	print_message("skipped: this compiler writes no build-id\n");
+	skip();
+}
+
+static void vdso(void **state)
+{
+	struct image *image = images_get(images, "[vdso]", NULL, 0);
+	struct ustack_images_opts opts = { .sz = sizeof(opts) };
+	struct ustack_images *own;
+
+	(void)state;
+	if (!getauxval(AT_SYSINFO_EHDR))
+		skip();
+	assert_int_equal(image_open(images, image), 0);
+	assert_true(image->cfi.nr > 0);
+	/* That of a recording, from a file; root does not matter to it. */
+	write_file(image->data, image->size);
+	opts.vdso = file;
+	opts.root = "/does/not/exist";
+	assert_int_equal(ustack_images_new(&own, &opts), 0);
+	image = images_get(own, "[vdso]", NULL, 0);
+	assert_int_equal(image_open(own, image), 0);
+	assert_true(image->mmapped);
+	assert_int_equal(image_open(own, images_get(own, self, NULL, 0)),
+			 -ENOENT);
+	ustack_images_free(own);
+}
+
+static void root(void **state)
+{
+	struct ustack_images_opts opts = { .sz = sizeof(opts), .root = dir };
+	struct image *image = images_get(images, self, NULL, 0);
+	struct ustack_images *own;
+
+	(void)state;
+	assert_int_equal(image_open(images, image), 0);
+	write_file(image->data, image->size);
+	assert_int_equal(ustack_images_new(&own, &opts), 0);
+	assert_int_equal(image_open(own, images_get(own, "/file", NULL, 0)), 0);
+	ustack_images_free(own);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(own_file),	      TEST(no_file),  TEST(foreign),
+		TEST(cut_and_broken), TEST(build_id), TEST(vdso),
+		TEST(root),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

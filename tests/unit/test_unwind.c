@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Chains from literal registers and stack words.  The image "/prog" has vaddr
+ * 0x1000 at 0x401000, so that ip 0x401234 is pc 0x1234 of the comments.
+ */
+#include "literal.h"
+
+#define SP 0x7ffc0000ULL
+
+static struct ustack_images *images;
+static struct ustack_space *space;
+static struct bytes code, cfi;
+static size_t cie;
+static struct image *prog;
+
+static struct ustack_regs regs;
+static struct ustack_range ranges[2];
+static size_t nr_ranges;
+static struct ustack_frame frames[16];
+static enum ustack_end end;
+static int nr;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&code, 0, sizeof(code));
+	memset(&cfi, 0, sizeof(cfi));
+	memset(&regs, 0, sizeof(regs));
+	memset(frames, 0, sizeof(frames));
+	code.size = 0x1000;
+	cie = put_cie(&cfi, false);
+	/* _start: xor %ebp,%ebp; ... call main at 1012; hlt */
+	FDE(&cfi, cie, 0x1000, 0x20, DW_CFA_undefined, 16);
+	assert_int_equal(ustack_images_new(&images, NULL), 0);
+	assert_int_equal(ustack_space_new(&space, images), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ustack_space_free(space);
+	ustack_images_free(images);
+	return 0;
+}
+
+/* All FDEs are there: map the image. */
+static void map_prog(void)
+{
+	prog = literal_image(images, "/prog", &code, &cfi);
+	assert_int_equal(ustack_space_map(space, 0x401000, 0x1000, 0, "/prog",
+					  NULL, 0),
+			 0);
+}
+
+static void at(uint64_t ip, uint64_t sp)
+{
+	regs.abi = USTACK_ABI_64;
+	regs.mask |= 1 << 7 | 1 << 8;
+	regs.val[7] = sp;
+	regs.val[8] = ip;
+}
+
+enum { AX, BX, CX, DX, SI, DI, BP, R10 = 18, R12 = 20 };
+
+static void reg(int n, uint64_t val)
+{
+	regs.mask |= 1ULL << n;
+	regs.val[n] = val;
+}
+
+static void run(void)
+{
+	nr = ustack_unwind(space, &regs, ranges, nr_ranges, frames, 16, &end);
+}
+
+#define STACK(addr_, ...)                                                    \
+	static const uint64_t words_[] = { __VA_ARGS__ };                    \
+	ranges[0] = (struct ustack_range){ addr_, sizeof(words_),            \
+					   (const uint8_t *)words_ };        \
+	nr_ranges = 1
+
+#define CHAIN(end_, ...)                                                     \
+	do {                                                                 \
+		const uint64_t ips_[] = { __VA_ARGS__ };                     \
+		run();                                                       \
+		assert_string_equal(ustack_end_name(end),                    \
+				    ustack_end_name(end_));                  \
+		assert_int_equal(nr, sizeof(ips_) / 8);                      \
+		for (int i_ = 0; i_ < nr; i_++)                              \
+			assert_true(frames[i_].ip == ips_[i_]);              \
+	} while (0)
+
+/*
+ * 1100: sub $24,%rsp          main
+ * 1104: call 1200
+ * 1109: ...
+ * 1200: push %rbx             f
+ * 1201: ...
+ */
+static void two_functions(void)
+{
+	FDE(&cfi, cie, 0x1100, 0x40, DW_CFA_advance_loc | 4,
+	    DW_CFA_def_cfa_offset, 32);
+	FDE(&cfi, cie, 0x1200, 0x40, DW_CFA_advance_loc | 1,
+	    DW_CFA_def_cfa_offset, 16, DW_CFA_offset | 3, 2);
+	map_prog();
+}
+
+static void finished(void **state)
+{
+	(void)state;
+	two_functions();
+	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x401012, 0);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401109, 0x401012);
+	assert_int_equal(frames[0].flags, 0);
+	assert_int_equal(frames[1].flags, USTACK_FRAME_RETURN);
+	assert_true(frames[0].cfa == SP + 16);
+	assert_true(frames[1].cfa == SP + 48);
+	assert_true(frames[2].cfa == 0);
+}
+
+/* At the first instruction of f nothing is pushed yet. */
+static void exact_pc_of_the_sample(void **state)
+{
+	(void)state;
+	two_functions();
+	STACK(SP, 0x401109, 1, 2, 3, 0x401012, 0);
+	at(0x401200, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401200, 0x401109, 0x401012);
+}
+
+/* A call that does not return is the last of its function: 1240 is another's. */
+static void noreturn_call(void **state)
+{
+	(void)state;
+	FDE(&cfi, cie, 0x1240, 0x40, DW_CFA_def_cfa_offset, 64);
+	two_functions();
+	STACK(SP, 0xb, 0x401240, 0xb, 0x401109, 1, 2, 3, 0x401012);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401240, 0x401109, 0x401012);
+}
+
+static void return_address_zero(void **state)
+{
+	(void)state;
+	two_functions();
+	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401109);
+}
+
+static void truncated(void **state)
+{
+	(void)state;
+	two_functions();
+	STACK(SP, 0xb, 0x401109, 1, 2, 3);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_TRUNCATED, 0x401201, 0x401109);
+	nr_ranges = 0;
+	CHAIN(USTACK_END_TRUNCATED, 0x401201);
+}
+
+/* A capture in two records, cut in the middle of the frame of main. */
+static void two_records(void **state)
+{
+	static const uint64_t rest[] = { 3, 0x401012 };
+
+	(void)state;
+	two_functions();
+	STACK(SP, 0xb, 0x401109, 1, 2);
+	ranges[1] = (struct ustack_range){ SP + 32, 16, (const uint8_t *)rest };
+	nr_ranges = 2;
+	at(0x401201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401109, 0x401012);
+}
+
+static void limit(void **state)
+{
+	(void)state;
+	two_functions();
+	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x401012, 0);
+	at(0x401201, SP);
+	nr = ustack_unwind(space, &regs, ranges, 1, frames, 2, &end);
+	assert_int_equal(nr, 2);
+	assert_int_equal(end, USTACK_END_LIMIT);
+	assert_int_equal(frames[2].ip, 0);
+	nr = ustack_unwind(space, &regs, ranges, 1, frames, 0, &end);
+	assert_int_equal(nr, 0);
+}
+
+static void no_registers(void **state)
+{
+	(void)state;
+	two_functions();
+	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x401012, 0);
+	run();
+	assert_int_equal(nr, 0);
+	assert_int_equal(end, USTACK_END_NO_REGS);
+	at(0x401201, SP);
+	regs.mask = 1 << 8;	/* ip, but no sp */
+	CHAIN(USTACK_END_NO_REGS, 0x401201);
+}
+
+/* CFA on a register that was not captured: no guess. */
+static void register_not_captured(void **state)
+{
+	(void)state;
+	FDE(&cfi, cie, 0x1300, 0x10, DW_CFA_def_cfa, 6, 16);
+	two_functions();
+	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x401012, 0);
+	at(0x401300, SP);
+	CHAIN(USTACK_END_NO_REGS, 0x401300);
+}
+
+/* ... and one that no frame can hold, as an NMI in kernel mode reports rbx. */
+static void cfa_that_is_no_stack(void **state)
+{
+	(void)state;
+	FDE(&cfi, cie, 0x1300, 0x10, DW_CFA_def_cfa, 3, 16);
+	two_functions();
+	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x401012, 0);
+	at(0x401300, SP);
+	reg(BX, ~0ULL);
+	CHAIN(USTACK_END_BAD_MEMORY, 0x401300);
+	reg(BX, 0xffffffff81000000);
+	CHAIN(USTACK_END_BAD_MEMORY, 0x401300);
+}
+
+/* A return address where nothing is mapped is no frame. */
+static void invented_frame(void **state)
+{
+	(void)state;
+	two_functions();
+	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x7f0012345678);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_NO_RULE, 0x401201, 0x401109);
+}
+
+/* CFI that leads back down the stack. */
+static void loop(void **state)
+{
+	(void)state;
+	FDE(&cfi, cie, 0x1300, 0x10, DW_CFA_def_cfa, 6, 16);
+	two_functions();
+	STACK(SP, SP, 0x401309, SP, 0x401309);
+	at(0x401309, SP + 16);
+	reg(BP, SP);
+	CHAIN(USTACK_END_LOOP, 0x401309);
+}
+
+/*
+ * 1300: push %rbp
+ * 1301: mov %rsp,%rbp
+ * 1304: ...
+ * 1310: pop %rbp              (CFA = rsp + 8, rbp still said to be at CFA - 16)
+ * 1311: ret
+ * Its caller at 1400 has its CFA on rbp.
+ */
+static void epilogue_slot_below_sp(void **state)
+{
+	(void)state;
+	FDE(&cfi, cie, 0x1300, 0x12, DW_CFA_advance_loc | 1,
+	    DW_CFA_def_cfa_offset, 16, DW_CFA_offset | 6, 2,
+	    DW_CFA_advance_loc | 3, DW_CFA_def_cfa_register, 6,
+	    DW_CFA_advance_loc | 13, DW_CFA_def_cfa, 7, 8);
+	FDE(&cfi, cie, 0x1400, 0x20, DW_CFA_def_cfa, 6, 16, DW_CFA_offset | 6,
+	    2);
+	two_functions();
+	STACK(SP, 0x401410, 1, 2, SP + 0x100, 0x401109, 1, 2, 3, 0x401012);
+	at(0x401311, SP);
+	reg(BP, SP + 24);
+	CHAIN(USTACK_END_FINISHED, 0x401311, 0x401410, 0x401109, 0x401012);
+}
+
+/*
+ * 1300: lea 8(%rsp),%r10      CFA = r10
+ * 1305: and $-32,%rsp
+ * 1309: push -8(%r10)
+ * 130d: push %rbp             rbp at *(rbp)
+ * 130e: mov %rsp,%rbp
+ * 1311: push %r10             CFA at *(rbp - 8)
+ * 1313: ...
+ * 1320: pop %r10              CFA = r10
+ * 1322: pop %rbp
+ * 1323: lea -8(%r10),%rsp     CFA = rsp + 8
+ * 1327: ret
+ */
+static void realigned(void)
+{
+	FDE(&cfi, cie, 0x1300, 0x28, DW_CFA_advance_loc | 5, DW_CFA_def_cfa, 10,
+	    0, DW_CFA_advance_loc | 12, DW_CFA_expression, 6, 2, DW_OP_breg6, 0,
+	    DW_CFA_advance_loc | 2, DW_CFA_def_cfa_expression, 3, DW_OP_breg6,
+	    0x78, DW_OP_deref, DW_CFA_advance_loc | 15, DW_CFA_def_cfa, 10, 0,
+	    DW_CFA_advance_loc | 5, DW_CFA_def_cfa, 7, 8);
+	FDE(&cfi, cie, 0x1400, 0x20, DW_CFA_def_cfa, 6, 16, DW_CFA_offset | 6,
+	    2);
+	two_functions();
+}
+
+/* SP: r10, rbp, copy of the return address, gap, return address */
+#define REALIGNED                                                            \
+	SP + 48, SP + 64, 0x401410, 0, 0, 0x401410, 1, 2, 3, 0x401109, 1, 2, \
+		3, 0x401012
+
+static void realigned_body(void **state)
+{
+	(void)state;
+	realigned();
+	STACK(SP, REALIGNED);
+	at(0x401313, SP);
+	reg(BP, SP + 8);
+	CHAIN(USTACK_END_FINISHED, 0x401313, 0x401410, 0x401109, 0x401012);
+	assert_true(frames[0].cfa == SP + 48);
+}
+
+static void realigned_epilogue(void **state)
+{
+	(void)state;
+	realigned();
+	STACK(SP, REALIGNED);
+	reg(R10, SP + 48);
+	reg(BP, SP + 8);
+	at(0x401322, SP + 8);
+	CHAIN(USTACK_END_FINISHED, 0x401322, 0x401410, 0x401109, 0x401012);
+	/* rbp is the caller's already: *(rbp) is the caller's caller's. */
+	reg(BP, SP + 64);
+	at(0x401323, SP + 16);
+	CHAIN(USTACK_END_FINISHED, 0x401323, 0x401410, 0x401109, 0x401012);
+	at(0x401327, SP + 40);
+	CHAIN(USTACK_END_FINISHED, 0x401327, 0x401410, 0x401109, 0x401012);
+}
+
+/* ld.so's lazy resolver: push %rbx; mov %rsp,%rbx; and $-64,%rsp; ... */
+static void cfa_on_rbx(void **state)
+{
+	(void)state;
+	FDE(&cfi, cie, 0x1300, 0x80, DW_CFA_def_cfa_offset, 32,
+	    DW_CFA_offset | 3, 4, DW_CFA_def_cfa_register, 3);
+	two_functions();
+	/* f keeps its caller's rbx; rbx finds the CFA through the callee. */
+	STACK(SP, SP + 32, 0x401340, 9, 9, 0xb, 1, 2, 0x401109, 1, 2, 3,
+	      0x401012);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401340, 0x401109, 0x401012);
+}
+
+/*
+ * 1020: push $0; jmp 1010: a PLT entry, the CFA by expression:
+ * rsp + 8 + ((rip & 15) >= 11) * 8
+ */
+static void plt_entry(void **state)
+{
+	(void)state;
+	FDE(&cfi, cie, 0x1020, 0x10, DW_CFA_def_cfa_expression, 11, DW_OP_breg7,
+	    8, DW_OP_breg16, 0, DW_OP_lit15, DW_OP_and, DW_OP_lit11, DW_OP_ge,
+	    DW_OP_lit3, DW_OP_shl, DW_OP_plus);
+	two_functions();
+	STACK(SP, 0, 0x401109, 1, 2, 3, 0x401012);
+	at(0x40102b, SP);
+	CHAIN(USTACK_END_FINISHED, 0x40102b, 0x401109, 0x401012);
+	at(0x401026, SP + 8);
+	CHAIN(USTACK_END_FINISHED, 0x401026, 0x401109, 0x401012);
+}
+
+/* 1300: pop %rdi; mov $58,%eax; syscall; 1308: push %rdi; ret */
+static void vfork_return_address_in_rdi(void **state)
+{
+	(void)state;
+	FDE(&cfi, cie, 0x1300, 0x18, DW_CFA_advance_loc | 1,
+	    DW_CFA_def_cfa_offset, 0, DW_CFA_register, 16, 5,
+	    DW_CFA_advance_loc | 8, DW_CFA_def_cfa_offset, 8,
+	    DW_CFA_offset | 16, 1);
+	two_functions();
+	STACK(SP, 1, 2, 3, 0x401012);
+	at(0x401308, SP);
+	reg(DI, 0x401109);
+	CHAIN(USTACK_END_FINISHED, 0x401308, 0x401109, 0x401012);
+	regs.mask &= ~(1 << DI);
+	CHAIN(USTACK_END_NO_REGS, 0x401308);
+}
+
+/*
+ * __restore_rt: mov $15,%rax; syscall.  Its FDE begins a byte early and ends
+ * behind the syscall.  In this frame rsp is at rsp + 32, rbx at + 40, rip at
+ * + 48; f was interrupted before its push.
+ */
+static void restorer(void)
+{
+	FDE(&cfi, put_cie(&cfi, true), 0x132f, 0xa, DW_CFA_def_cfa_expression,
+	    3, DW_OP_breg7, 32, DW_OP_deref, DW_CFA_expression, 7, 2,
+	    DW_OP_breg7, 32, DW_CFA_expression, 3, 2, DW_OP_breg7, 40,
+	    DW_CFA_expression, 16, 2, DW_OP_breg7, 48);
+	FDE(&cfi, cie, 0x1400, 0x20, DW_CFA_nop);	/* the handler */
+	two_functions();
+}
+
+static void signal_frame(void **state)
+{
+	(void)state;
+	restorer();
+	STACK(SP, 0x401330, 0, 0, 0, 0, SP + 0x58, 0xb, 0x401200, 0, 0, 0,
+	      0x401109, 1, 2, 3, 0x401012);
+	at(0x401408, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401408, 0x401330, 0x401200, 0x401109,
+	      0x401012);
+	assert_int_equal(frames[1].flags, USTACK_FRAME_SIGNAL);
+	assert_int_equal(frames[2].flags, 0);
+	assert_int_equal(frames[3].flags, USTACK_FRAME_RETURN);
+	/* At the entry of rt_sigreturn the ip is one past the FDE. */
+	at(0x401339, SP + 8);
+	CHAIN(USTACK_END_FINISHED, 0x401339, 0x401200, 0x401109, 0x401012);
+}
+
+/* The handler on an alternate stack above or below: the other range. */
+static void alternate_stack(void **state)
+{
+	static const uint64_t interrupted[] = { 0x401109, 1, 2, 3, 0x401012 };
+
+	(void)state;
+	restorer();
+	STACK(SP, 0x401330, 0, 0, 0, 0, SP - 0x8000, 0xb, 0x401200);
+	at(0x401408, SP);
+	CHAIN(USTACK_END_TRUNCATED, 0x401408, 0x401330, 0x401200);
+	ranges[1] = (struct ustack_range){ SP - 0x8000, sizeof(interrupted),
+					   (const uint8_t *)interrupted };
+	nr_ranges = 2;
+	CHAIN(USTACK_END_FINISHED, 0x401408, 0x401330, 0x401200, 0x401109,
+	      0x401012);
+}
+
+/* 1500: no CFI; sub $8,%rsp; call *%rax; add $8,%rsp; ret */
+static void no_cfi(void **state)
+{
+	static const uint8_t init[] = { 0x48, 0x83, 0xec, 0x08, 0xff, 0xd0,
+					0x48, 0x83, 0xc4, 0x08, 0xc3 };
+	static const uint8_t call[] = { 0xe8, 0xf7, 0x03, 0, 0 };
+
+	(void)state;
+	memcpy(code.data + 0x500, init, sizeof(init));
+	memcpy(code.data + 0x104, call, sizeof(call));	/* before 1109 */
+	two_functions();
+	STACK(SP, 0xb, 0x401506, 8, 0x401109, 1, 2, 3, 0x401012);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401506, 0x401109, 0x401012);
+	assert_int_equal(frames[1].flags, USTACK_FRAME_RETURN);
+	assert_int_equal(frames[2].flags,
+			 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+	at(0x40150a, SP + 24);
+	CHAIN(USTACK_END_FINISHED, 0x40150a, 0x401109, 0x401012);
+	/* A return address that follows no call is not believed. */
+	code.data[0x104] = 0x90;
+	CHAIN(USTACK_END_NO_RULE, 0x40150a);
+}
+
+/* JIT code: nothing but the frame pointer. */
+static void frame_pointer(void **state)
+{
+	static const uint8_t call[] = { 0xff, 0xd0 };
+
+	(void)state;
+	memcpy(code.data + 0x107, call, sizeof(call));
+	two_functions();
+	ustack_space_map(space, 0x7f0000000000, 0x10000, 0, "//anon", NULL, 0);
+	STACK(SP, 1, 2, SP + 40, 0x7f0000000100, 3, SP + 0x1000, 0x401109, 1,
+	      2, 3, 0x401012);
+	at(0x7f0000000200, SP);
+	reg(BP, SP + 16);
+	CHAIN(USTACK_END_FINISHED, 0x7f0000000200, 0x7f0000000100, 0x401109,
+	      0x401012);
+	assert_int_equal(frames[1].flags,
+			 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+	reg(BP, SP + 17);
+	CHAIN(USTACK_END_NO_RULE, 0x7f0000000200);
+	reg(BP, SP - 8);
+	CHAIN(USTACK_END_NO_RULE, 0x7f0000000200);
+	reg(BP, SP);	/* 2 is no return address */
+	CHAIN(USTACK_END_NO_RULE, 0x7f0000000200);
+	reg(BP, 0x1000);
+	CHAIN(USTACK_END_NO_RULE, 0x7f0000000200);
+}
+
+/* ld.so's _start: no CFI, and nobody below. */
+static void entry_point(void **state)
+{
+	(void)state;
+	two_functions();
+	prog->entry = 0x1500;
+	STACK(SP, 0xb, 0x401508, 1, 0x7ffc0100, 0x7ffc0110, 0, 0x7ffc0200);
+	at(0x401201, SP);
+	reg(BP, SP + 24);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401508);
+	at(0x401500, SP + 16);
+	CHAIN(USTACK_END_FINISHED, 0x401500);
+}
+
+/*
+ * 1600: mov $435,%eax         clone3; its FDE ends before the syscall
+ * 1605: syscall
+ * 1607: test %rax,%rax; je 160d; ret
+ * 160d: call *%rdx            another FDE: undefined return address
+ */
+static void clone_of_both(void **state)
+{
+	static const uint8_t bytes[] = { 0xb8, 0xb3, 0x01, 0, 0, 0x0f, 0x05,
+					 0x48, 0x85, 0xc0, 0x74, 0x01, 0xc3,
+					 0xff, 0xd2 };
+	static const uint8_t call[] = { 0xff, 0xd0 };
+
+	(void)state;
+	memcpy(code.data + 0x600, bytes, sizeof(bytes));
+	memcpy(code.data + 0x107, call, sizeof(call));
+	FDE(&cfi, cie, 0x1600, 5, DW_CFA_nop);
+	FDE(&cfi, cie, 0x160d, 9, DW_CFA_undefined, 16);
+	two_functions();
+	STACK(SP, 0x401109, 1, 2, 3, 0x401012);
+	at(0x401607, SP);
+	reg(AX, 1234);
+	CHAIN(USTACK_END_FINISHED, 0x401607, 0x401109, 0x401012);
+	/* The child's stack has nothing to tell. */
+	at(0x401607, SP + 40);
+	reg(AX, 0);
+	CHAIN(USTACK_END_FINISHED, 0x401607);
+}
+
+/* makecontext() puts the first instruction of __start_context there. */
+static void start_of_a_context(void **state)
+{
+	(void)state;
+	FDE(&cfi, cie, 0x1700, 0x20, DW_CFA_nop);
+	two_functions();
+	STACK(SP, 0xb, 0x401700, 0x7f0000001000, 0);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401700);
+}
+
+/* Any registers and any stack: an end, at most max frames. */
+static void garbage(void **state)
+{
+	uint64_t words[64], seed = 1;
+
+	(void)state;
+	FDE(&cfi, cie, 0x1300, 0x10, DW_CFA_def_cfa, 6, 16, DW_CFA_offset | 6,
+	    2);
+	restorer();
+	for (int n = 0; n < 20000; n++) {
+		for (int i = 0; i < 64; i++) {
+			seed = seed * 6364136223846793005ULL + 1;
+			words[i] = seed >> 62 ? 0x401000 + (seed >> 20) % 0x900 :
+						SP + (seed >> 20) % 600;
+		}
+		ranges[0] = (struct ustack_range){ SP, sizeof(words),
+						   (const uint8_t *)words };
+		nr_ranges = 1;
+		at(words[3], words[4]);
+		reg(BP, words[5]);
+		reg(BX, words[6]);
+		nr = ustack_unwind(space, &regs, ranges, 1, frames, 16, &end);
+		assert_in_range(nr, 1, 16);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(finished),
+		TEST(exact_pc_of_the_sample),
+		TEST(noreturn_call),
+		TEST(return_address_zero),
+		TEST(truncated),
+		TEST(two_records),
+		TEST(limit),
+		TEST(no_registers),
+		TEST(register_not_captured),
+		TEST(cfa_that_is_no_stack),
+		TEST(invented_frame),
+		TEST(loop),
+		TEST(epilogue_slot_below_sp),
+		TEST(realigned_body),
+		TEST(realigned_epilogue),
+		TEST(cfa_on_rbx),
+		TEST(plt_entry),
+		TEST(vfork_return_address_in_rdi),
+		TEST(signal_frame),
+		TEST(alternate_stack),
+		TEST(no_cfi),
+		TEST(frame_pointer),
+		TEST(entry_point),
+		TEST(clone_of_both),
+		TEST(start_of_a_context),
+		TEST(garbage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
