@@ -8,8 +8,8 @@
  *
  * Habits: functions return 0 or a count, else -errno; *out is NULL on failure.
  * ustack_x_free(NULL) is allowed.  "Borrowed until E" means: do not free, not
- * valid after E.  There are no globals; an object belongs to one thread at a
- * time, but images are immutable once opened and may be shared read-only.
+ * valid after E.  There are no globals; images, and the spaces and readers made
+ * with them, belong to one thread at a time.
  *
  * A broken stack is not an error: ustack_unwind() returns the frames found so
  * far and says why it stopped.
@@ -87,16 +87,16 @@ void ustack_space_clear(struct ustack_space *space);
 enum ustack_end {
 	USTACK_END_FINISHED,	/* the outermost frame was reached */
 	USTACK_END_TRUNCATED,	/* the next word lies outside the captured memory */
-	USTACK_END_NO_RULE,	/* no unwind information for a pc */
+	USTACK_END_NO_RULE,	/* no unwind information for a pc, or nothing mapped there */
 	USTACK_END_BAD_MEMORY,	/* the rule leads to an address that cannot be a stack */
 	USTACK_END_LOOP,	/* the stack does not grow towards its base any more */
 	USTACK_END_LIMIT,	/* max frames reached */
-	USTACK_END_NO_REGS,	/* no usable registers: nothing to unwind */
+	USTACK_END_NO_REGS,	/* a register the next step needs is not known */
 };
 
 enum {
 	USTACK_FRAME_RETURN = 1,  /* ip is a return address: look up ip - 1 */
-	USTACK_FRAME_SIGNAL = 2,  /* the frame below was interrupted by a signal */
+	USTACK_FRAME_SIGNAL = 2,  /* signal trampoline: the next frame was interrupted */
 	USTACK_FRAME_FALLBACK = 4, /* found by frame pointer, not by CFI */
 };
 
