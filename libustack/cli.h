@@ -27,6 +27,7 @@ struct chain {
 
 struct cli {
 	const char *path;
+	const char *vdso; /* file with the recorded kernel's vDSO, or NULL */
 	struct ustack_images *images;
 	struct ustack_reader *reader;
 	struct chain chain;
@@ -45,6 +46,8 @@ void cli_chain(struct cli *cli, const struct ustack_sample *s);
 /* Says on stderr what was lost, and whether all output could be written. */
 int cli_close(struct cli *cli, int status);
 
+/* Was the sample taken in user mode? */
+bool sample_is_user(const struct ustack_sample *s);
 const char *pair_name(enum ustack_pair pair);
 /* ustack_end_name() as one word, for programs that read the output. */
 #define END_WORD 32
@@ -55,9 +58,10 @@ int cmd_fold(struct cli *cli, int argc, char **argv);
 int cmd_stat(struct cli *cli, int argc, char **argv);
 
 /*
- * Parses the options of a subcommand: -i FILE, and -F FIELDS if fields is not
- * NULL.  -1, or the exit status.
+ * Parses the options of a subcommand: -i FILE, --vdso FILE into cli->vdso, and
+ * -F FIELDS if fields is not NULL.  -1, or the exit status.
  */
-int cli_options(int argc, char **argv, const char **path, const char **fields);
+int cli_options(struct cli *cli, int argc, char **argv, const char **path,
+		const char **fields);
 
 #endif

@@ -157,7 +157,7 @@ int cmd_fold(struct cli *cli, int argc, char **argv)
 	const char *path;
 	int ret, err = 0;
 
-	ret = cli_options(argc, argv, &path, NULL);
+	ret = cli_options(cli, argc, argv, &path, NULL);
 	if (ret >= 0)
 		return ret;
 	ret = cli_open(cli, path);

@@ -14,21 +14,26 @@ enum {
 	F_EVENT = 1 << 6,
 	F_COOKIE = 1 << 7,
 	F_PAIR = 1 << 8,
-	F_END = 1 << 9,
-	F_IP = 1 << 10,
-	F_SYM = 1 << 11,
-	F_SYMOFF = 1 << 12,
-	F_DSO = 1 << 13,
+	F_CHANGED = 1 << 9,
+	F_UIP = 1 << 10,
+	F_END = 1 << 11,
+	F_IP = 1 << 12,
+	F_SYM = 1 << 13,
+	F_SYMOFF = 1 << 14,
+	F_DSO = 1 << 15,
+	F_DSOFF = 1 << 16,
 };
 
 #define F_HEAD (F_IP - 1) /* fields of the sample's line */
-#define F_FRAME (F_IP | F_SYM | F_SYMOFF | F_DSO)
-#define F_DEFAULT \
-	(F_COMM | F_PID | F_TID | F_CPU | F_TIME | F_PERIOD | F_EVENT | F_FRAME)
+#define F_FRAME (F_IP | F_SYM | F_SYMOFF | F_DSO | F_DSOFF)
+#define F_DEFAULT                                                     \
+	(F_COMM | F_PID | F_TID | F_CPU | F_TIME | F_PERIOD | F_EVENT | \
+	 F_IP | F_SYM | F_SYMOFF | F_DSO)
 
 static const char *const field_names[] = {
-	"comm",	  "pid",  "tid", "cpu", "time", "period", "event",
-	"cookie", "pair", "end", "ip",	"sym",	"symoff", "dso",
+	"comm",	  "pid",  "tid",     "cpu", "time", "period", "event",
+	"cookie", "pair", "changed", "uip", "end",  "ip",     "sym",
+	"symoff", "dso",  "dsoff",
 };
 
 #define NR_FIELDS (sizeof(field_names) / sizeof(*field_names))
@@ -106,6 +111,10 @@ static void print_head(const struct ustack_sample *s, const struct chain *c,
 		printf("cookie=0x%llx ", (unsigned long long)s->cookie);
 	if (fields & F_PAIR)
 		printf("pair=%s ", pair_name(s->pair));
+	if (fields & F_CHANGED && s->stack_changed)
+		put("changed ");
+	if (fields & F_UIP && sample_is_user(s))
+		printf("uip=0x%llx ", (unsigned long long)s->ip);
 	if (fields & F_END)
 		printf("end=%s ", c->unwound ? end_word(c->end, word) : "-");
 	if (fields & F_HEAD)
@@ -120,7 +129,7 @@ static void print_line(const struct ustack_sample *s, const struct line *l,
 	put("\t");
 	if (fields & F_IP)
 		put_hex(l->ip, 16);
-	if (fields & (F_SYM | F_DSO)) {
+	if (fields & (F_SYM | F_DSO | F_DSOFF)) {
 		if (l->kernel)
 			sym.path = "[kernel.kallsyms]";
 		else /* a path may be known where no name is */
@@ -135,9 +144,13 @@ static void print_line(const struct ustack_sample *s, const struct line *l,
 			put_hex(sym.offset + (l->ip - l->lookup), 0);
 		}
 	}
-	if (fields & F_DSO) {
+	if (fields & (F_DSO | F_DSOFF)) {
 		put(" (");
 		put(sym.path ? sym.path : "[unknown]");
+		if (fields & F_DSOFF && sym.path && !l->kernel) {
+			put("+0x");
+			put_hex(sym.module_offset + (l->ip - l->lookup), 0);
+		}
 		put(")");
 	}
 	put("\n");
@@ -151,7 +164,7 @@ int cmd_script(struct cli *cli, int argc, char **argv)
 	size_t i;
 	int ret;
 
-	ret = cli_options(argc, argv, &path, &list);
+	ret = cli_options(cli, argc, argv, &path, &list);
 	if (ret >= 0)
 		return ret;
 	if (list) {

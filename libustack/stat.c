@@ -23,7 +23,7 @@ int cmd_stat(struct cli *cli, int argc, char **argv)
 	const char *path;
 	int ret, end;
 
-	ret = cli_options(argc, argv, &path, NULL);
+	ret = cli_options(cli, argc, argv, &path, NULL);
 	if (ret >= 0)
 		return ret;
 	ret = cli_open(cli, path);

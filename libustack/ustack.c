@@ -6,31 +6,37 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
 #define CONTEXT_USER_DEFERRED ((uint64_t)-640) /* Linux 7.3 */
 
 static const char help[] =
-	"usage: ustack script [-i FILE] [-F FIELD,...]\n"
-	"       ustack fold [-i FILE]\n"
-	"       ustack stat [-i FILE]\n"
+	"usage: ustack script [-i FILE] [--vdso FILE] [-F FIELD,...]\n"
+	"       ustack fold [-i FILE] [--vdso FILE]\n"
+	"       ustack stat [-i FILE] [--vdso FILE]\n"
 	"       ustack --help | --version\n"
 	"\n"
 	"Reads FILE (perf.data by default, - for standard input), pairs the samples\n"
-	"with their deferred stacks and unwinds them.\n"
+	"with their deferred stacks and unwinds them.  --vdso names an image of the\n"
+	"vDSO of the kernel that was recorded; else that of the running one is taken.\n"
 	"\n"
 	"script  every sample and its chain, the form of perf script\n"
 	"fold    folded stacks for flame graphs: comm;outer;...;leaf count\n"
 	"stat    accounts, one 'key value' a line\n"
 	"\n"
 	"Fields of a sample's line, in this order: comm pid tid cpu time period event\n"
-	"cookie pair end.  Fields of a frame's line: ip sym symoff dso.\n"
+	"cookie pair changed uip end.  Fields of a frame's line: ip sym symoff dso\n"
+	"dsoff.\n"
 	"  cookie  cookie=0xN, if the sample has one\n"
 	"  pair    pair=legacy (stack in the sample), paired (deferred stack found),\n"
 	"          lost (deferred stack never came) or none (no stack was asked for)\n"
+	"  changed the word, if user ip or sp changed between sample and stack\n"
+	"  uip     uip=0xN, the sample's own ip, if it was taken in user mode\n"
 	"  end     end=REASON why the unwinding stopped, finished if the chain is\n"
-	"          complete; end=- without a stack\n";
+	"          complete; end=- without a stack\n"
+	"  dsoff   the dso and the address in its file\n";
 
 int cli_error(const struct cli *cli, const char *fmt, ...)
 {
@@ -45,13 +51,22 @@ int cli_error(const struct cli *cli, const char *fmt, ...)
 	return 1;
 }
 
-int cli_options(int argc, char **argv, const char **path, const char **fields)
+int cli_options(struct cli *cli, int argc, char **argv, const char **path,
+		const char **fields)
 {
+	static const struct option options[] = {
+		{ "vdso", required_argument, NULL, 'v' },
+		{ 0 },
+	};
+	const char *letters = fields ? "+i:F:" : "+i:";
 	int c;
 
 	*path = "perf.data";
-	while ((c = getopt(argc, argv, fields ? "+i:F:" : "+i:")) != -1) {
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		switch (c) {
+		case 'v':
+			cli->vdso = optarg;
+			break;
 		case 'i':
 			*path = optarg;
 			break;
@@ -74,10 +89,19 @@ int cli_options(int argc, char **argv, const char **path, const char **fields)
 
 int cli_open(struct cli *cli, const char *path)
 {
+	struct ustack_images_opts opts = {
+		.sz = sizeof(opts),
+		.vdso = cli->vdso,
+	};
 	int ret;
 
 	cli->path = strcmp(path, "-") ? path : "standard input";
-	ret = ustack_images_new(&cli->images, NULL);
+	if (cli->vdso && access(cli->vdso, R_OK)) {
+		fprintf(stderr, "ustack: --vdso %s: %s\n", cli->vdso,
+			strerror(errno));
+		return 1;
+	}
+	ret = ustack_images_new(&cli->images, &opts);
 	if (!ret)
 		ret = ustack_reader_new(&cli->reader, cli->images);
 	if (ret)
@@ -153,7 +177,7 @@ const char *end_word(enum ustack_end end, char word[END_WORD])
 
 /* --- chains --------------------------------------------------------------- */
 
-static bool is_user(const struct ustack_sample *s)
+bool sample_is_user(const struct ustack_sample *s)
 {
 	return (s->misc & PERF_RECORD_MISC_CPUMODE_MASK) ==
 	       PERF_RECORD_MISC_USER;
@@ -171,7 +195,7 @@ static void add(struct chain *c, uint64_t ip, bool kernel, bool is_return)
 static bool sampled_chain(struct chain *c, const struct ustack_sample *s,
 			  bool want_user)
 {
-	bool kernel = !is_user(s), user = false;
+	bool kernel = !sample_is_user(s), user = false;
 	size_t i;
 
 	for (i = 0; i < s->nr_chain; i++) {
@@ -202,8 +226,8 @@ void cli_chain(struct cli *cli, const struct ustack_sample *s)
 	user = sampled_chain(c, s, !c->unwound);
 	if (!c->unwound) {
 		/* The sample itself still tells the innermost address. */
-		if (!user && (is_user(s) || !c->nr))
-			add(c, s->ip, !is_user(s), false);
+		if (!user && (sample_is_user(s) || !c->nr))
+			add(c, s->ip, !sample_is_user(s), false);
 		return;
 	}
 	n = ustack_unwind(s->space, &s->regs, s->ranges, s->nr_ranges,
