@@ -116,6 +116,21 @@ for name in truth.parent:
             assert not exact(other), (what, k, name)
     assert not exact(chain + start[-1:])
     assert not exact([])
+# The stack of another sample is a right chain too, but not this sample's.
+header = "truth 7 1.000001: pair=paired uip=0x{:x} end=finished \n\t{:x} f ({}+0x{:x})\n"
+
+
+def paired(uip):
+    f = chain[0]
+    fields, parsed = next(check.parse([*header.format(uip, f.ip, f.path, f.offset).splitlines()]))
+    try:
+        check.check_pairing(fields, parsed)
+        return True
+    except check.Bad:
+        return False
+
+
+assert paired(chain[0].ip) and not paired(chain[0].ip + 1)
 print(f"{chains} right chains, and the wrong ones made of them are told apart")
 assert chains > 5
 END
