@@ -57,7 +57,7 @@ build/perf/.done: build/perf.id perf-integration/build
 # --- what can be seen and what is tested
 
 demo: deps ## record cc1 and a truth program both ways in the guest, compare
-	@$(MAKE) --no-print-directory -j$(jobs) lib
+	$(call step,libustack,$(MAKE) --no-print-directory -s -j$(jobs) lib)
 	@$(MAKE) --no-print-directory kernel perf
 	@bench/demo
 .PHONY: demo

@@ -11,7 +11,7 @@ LIBDIR ?= $(PREFIX)/lib
 USTACK_SRC := table chunk datafile header event record order process pair \
 	reader mem space elf cfi expr scan rule arch_x86_64 unwind sym
 USTACK_CLI := ustack script fold stat
-USTACK_PKGS := libelf libdw libzstd zlib
+USTACK_PKGS := libelf libzstd zlib
 
 USTACK_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC
 USTACK_CPPFLAGS = $(shell pkg-config --cflags $(USTACK_PKGS)) \
