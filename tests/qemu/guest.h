@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * What the test programs of the guest share: events, what comes out of their
+ * rings, and captures, that is, all that rings hold about one cookie.
+ *
+ * Most tests sample page faults with a period of 1, so that each sample happens
+ * at a place and at a moment of the test's choice.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/perf_event.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define UNUSED __attribute__((unused))
+#define NOINLINE __attribute__((noinline))
+
+#define KIB 1024ul
+#define MIB (1024 * KIB)
+#define PAGE 4096ul
+
+#define REG_SP 7 /* PERF_REG_X86_SP, _IP */
+#define REG_IP 8
+#define REGS (1ull << REG_SP | 1ull << REG_IP)
+
+static __attribute__((format(printf, 1, 2), noreturn)) void fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	exit(1);
+}
+
+#define check(cond) \
+	((cond) ? (void)0 : fail("%s:%d: not so: %s", __func__, __LINE__, #cond))
+
+/* --- events ------------------------------------------------------------------ */
+
+static UNUSED struct perf_event_attr base_attr(uint64_t stack)
+{
+	return (struct perf_event_attr){
+		.size = sizeof(struct perf_event_attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_PAGE_FAULTS,
+		.sample_period = 1,
+		.sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_CALLCHAIN |
+			       PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
+		.sample_regs_user = REGS,
+		.sample_stack_user = stack,
+		.exclude_callchain_user = 1,
+		.disabled = 1,
+		.defer_user = 1,
+		.defer_output = 1,
+	};
+}
+
+/* attr.type of nmi_clock; its period is in ns. */
+static UNUSED uint32_t nmi_clock_type(void)
+{
+	FILE *f = fopen("/sys/bus/event_source/devices/nmi_clock/type", "r");
+	uint32_t type;
+
+	if (!f || fscanf(f, "%" SCNu32, &type) != 1)
+		fail("this kernel has no nmi_clock");
+	fclose(f);
+	return type;
+}
+
+static UNUSED int open_event(const struct perf_event_attr *attr, pid_t pid, int cpu)
+{
+	return syscall(SYS_perf_event_open, attr, pid, cpu, -1,
+		       PERF_FLAG_FD_CLOEXEC);
+}
+
+/* 0 if the event can be opened, else errno. */
+static UNUSED int open_errno(struct perf_event_attr attr, pid_t pid, int cpu)
+{
+	int fd = open_event(&attr, pid, cpu);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
+/* --- rings ------------------------------------------------------------------- */
+
+struct ring {
+	int fd;
+	struct perf_event_attr attr;
+	struct perf_event_mmap_page *page;
+	uint8_t *data;
+	size_t size;
+};
+
+static UNUSED struct ring ring_of(int fd, const struct perf_event_attr *attr, size_t size)
+{
+	struct ring r = { .fd = fd, .attr = *attr, .size = size };
+
+	r.page = mmap(NULL, PAGE + size, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (r.page == MAP_FAILED)
+		fail("mmap of the ring: %s", strerror(errno));
+	r.data = (uint8_t *)r.page + PAGE;
+	return r;
+}
+
+/* An event with a ring of 16 MiB of its own. */
+static UNUSED struct ring open_ring(const struct perf_event_attr *attr, pid_t pid, int cpu)
+{
+	int fd = open_event(attr, pid, cpu);
+
+	if (fd < 0)
+		fail("perf_event_open: %s", strerror(errno));
+	return ring_of(fd, attr, 16 * MIB);
+}
+
+static UNUSED void close_ring(struct ring *r)
+{
+	munmap(r->page, PAGE + r->size);
+	close(r->fd);
+}
+
+/* Events count from here on: faults on the way here are not part of a test. */
+static UNUSED void start(struct ring *r)
+{
+	check(!ioctl(r->fd, PERF_EVENT_IOC_ENABLE, 0));
+}
+
+static UNUSED void stop(struct ring *r)
+{
+	check(!ioctl(r->fd, PERF_EVENT_IOC_DISABLE, 0));
+}
+
+/* What of a record the tests look at; the pointers hold until the next one. */
+struct record {
+	uint32_t type;
+	uint16_t misc;
+	uint64_t ip, time, addr, cookie;
+	uint32_t pid, tid, cpu;
+	uint64_t abi;
+	const uint64_t *regs; /* in the order of their bits, NULL without */
+	uint64_t left, size, dyn_size;
+	const uint8_t *stack;
+	uint64_t lost;
+	const uint64_t *body; /* of records not named above, after the header */
+};
+
+/* A PERF_RECORD_SAMPLE, as sample_type lays it out. Returns the end. */
+static const uint64_t *read_sample(const struct perf_event_attr *a, struct record *out,
+				   const uint64_t *p)
+{
+	uint64_t type = a->sample_type, nr;
+
+	if (type & PERF_SAMPLE_IDENTIFIER)
+		p++;
+	if (type & PERF_SAMPLE_IP)
+		out->ip = *p++;
+	if (type & PERF_SAMPLE_TID) {
+		out->pid = *p;
+		out->tid = *p++ >> 32;
+	}
+	if (type & PERF_SAMPLE_TIME)
+		out->time = *p++;
+	if (type & PERF_SAMPLE_ADDR)
+		out->addr = *p++;
+	if (type & PERF_SAMPLE_ID)
+		p++;
+	if (type & PERF_SAMPLE_STREAM_ID)
+		p++;
+	if (type & PERF_SAMPLE_CPU)
+		out->cpu = *p++;
+	if (type & PERF_SAMPLE_PERIOD)
+		p++;
+	if (type & PERF_SAMPLE_CALLCHAIN) {
+		nr = *p++;
+		p += nr;
+		if (nr >= 2 && p[-2] == (uint64_t)PERF_CONTEXT_USER_DEFERRED) {
+			check(p[-1]);
+			out->cookie = p[-1];
+		}
+	}
+	if (type & PERF_SAMPLE_REGS_USER) {
+		out->abi = *p++;
+		if (out->abi) {
+			out->regs = p;
+			p += __builtin_popcountll(a->sample_regs_user);
+		}
+	}
+	if (type & PERF_SAMPLE_STACK_USER) {
+		out->size = *p++;
+		if (out->size) {
+			out->stack = (const uint8_t *)p;
+			p += out->size / 8;
+			out->dyn_size = *p++;
+		}
+	}
+	return p;
+}
+
+static const uint64_t *read_stack(const struct perf_event_attr *a, struct record *out,
+				  const uint64_t *p)
+{
+	out->cookie = *p++;
+	out->abi = *p++;
+	if (out->abi) {
+		out->regs = p;
+		p += __builtin_popcountll(a->sample_regs_user);
+	}
+	out->addr = *p++;
+	out->left = *p++;
+	out->size = *p++;
+	check(out->size % 8 == 0);
+	if (out->size) {
+		out->stack = (const uint8_t *)p;
+		p += out->size / 8;
+		out->dyn_size = *p++;
+		check(out->dyn_size <= out->size);
+	}
+	return p;
+}
+
+static const uint64_t *read_id(const struct perf_event_attr *a, struct record *out,
+			       const uint64_t *p)
+{
+	uint64_t type = a->sample_type;
+
+	if (!a->sample_id_all)
+		return p;
+	if (type & PERF_SAMPLE_TID) {
+		out->pid = *p;
+		out->tid = *p++ >> 32;
+	}
+	if (type & PERF_SAMPLE_TIME)
+		out->time = *p++;
+	if (type & PERF_SAMPLE_ID)
+		p++;
+	if (type & PERF_SAMPLE_STREAM_ID)
+		p++;
+	if (type & PERF_SAMPLE_CPU)
+		out->cpu = *p++;
+	if (type & PERF_SAMPLE_IDENTIFIER)
+		p++;
+	return p;
+}
+
+/* The next record of the ring, false if there is none. */
+static UNUSED bool ring_next(struct ring *r, struct record *out)
+{
+	static uint64_t buf[64 * KIB / 8];
+	uint64_t head = __atomic_load_n(&r->page->data_head, __ATOMIC_ACQUIRE);
+	uint64_t tail = r->page->data_tail, i;
+	struct perf_event_header h;
+	const uint64_t *p = buf + 1;
+
+	if (tail == head)
+		return false;
+	/* Records are multiples of 8 and aligned: a header does not wrap. */
+	memcpy(&h, r->data + tail % r->size, sizeof(h));
+	for (i = 0; i < h.size; i += 8)
+		memcpy((uint8_t *)buf + i, r->data + (tail + i) % r->size, 8);
+	__atomic_store_n(&r->page->data_tail, tail + h.size, __ATOMIC_RELEASE);
+
+	*out = (struct record){ .type = h.type, .misc = h.misc, .body = p };
+	if (h.type == PERF_RECORD_SAMPLE)
+		p = read_sample(&r->attr, out, p);
+	else if (h.type == PERF_RECORD_STACK_DEFERRED)
+		p = read_id(&r->attr, out, read_stack(&r->attr, out, p));
+	else if (h.type == PERF_RECORD_LOST)
+		out->lost = p[1];
+	else
+		return true;
+	check(h.type == PERF_RECORD_LOST || p == buf + h.size / 8);
+	return true;
+}
+
+/* --- captures ---------------------------------------------------------------- */
+
+/* Bytes of user memory; a capture has one range, two from a signal stack. */
+struct range {
+	uint64_t addr, size;
+	uint8_t *mem;
+};
+
+struct capture {
+	uint64_t cookie;
+	unsigned int samples, records;
+	uint16_t misc; /* of the first record */
+	uint64_t abi;
+	uint64_t regs[64]; /* the first is that of the lowest bit, and so on */
+	unsigned int ranges;
+	struct range range[2];
+	uint64_t left; /* of the last record: 0 if it is complete */
+	bool sample_first;
+};
+
+struct captures {
+	struct capture *at;
+	size_t nr;
+	uint64_t lost; /* PERF_RECORD_LOST */
+	unsigned int no_cookie; /* samples without one */
+};
+
+static UNUSED struct capture *capture_of(struct captures *all, uint64_t cookie)
+{
+	size_t i;
+
+	for (i = 0; i < all->nr; i++)
+		if (all->at[i].cookie == cookie)
+			return &all->at[i];
+	all->at = realloc(all->at, (all->nr + 1) * sizeof(*all->at));
+	check(all->at);
+	all->at[all->nr] = (struct capture){ .cookie = cookie };
+	return &all->at[all->nr++];
+}
+
+static UNUSED void add_stack(struct capture *c, const struct perf_event_attr *a,
+			     const struct record *rec)
+{
+	struct range *range;
+
+	/* Registers come once, with the first record of a capture. */
+	if (!c->records++) {
+		c->misc = rec->misc;
+		c->abi = rec->abi;
+		if (rec->regs)
+			memcpy(c->regs, rec->regs,
+			       8 * __builtin_popcountll(a->sample_regs_user));
+	} else {
+		check(rec->abi == PERF_SAMPLE_REGS_ABI_NONE);
+		check(c->left >= rec->left + rec->size);
+	}
+	c->left = rec->left;
+
+	range = c->ranges ? &c->range[c->ranges - 1] : NULL;
+	if (!range || rec->addr != range->addr + range->size) {
+		check(c->ranges < 2);
+		range = &c->range[c->ranges++];
+		*range = (struct range){ .addr = rec->addr };
+	}
+	if (!rec->size)
+		return;
+	range->mem = realloc(range->mem, range->size + rec->size);
+	check(range->mem);
+	memcpy(range->mem + range->size, rec->stack, rec->size);
+	range->size += rec->size;
+	check(rec->dyn_size == rec->size); /* never promises what it lacks */
+}
+
+/* Add all that is in the ring now. Of a defer_user event; keep the result. */
+static UNUSED void take_all(struct ring *r, struct captures *all)
+{
+	struct record rec;
+	struct capture *c;
+
+	while (ring_next(r, &rec)) {
+		switch (rec.type) {
+		case PERF_RECORD_SAMPLE:
+			if (r->attr.defer_user) {
+				check(rec.abi == PERF_SAMPLE_REGS_ABI_NONE);
+				check(rec.size == 0);
+			}
+			if (!rec.cookie) {
+				all->no_cookie++;
+				break;
+			}
+			c = capture_of(all, rec.cookie);
+			c->sample_first |= !c->records;
+			c->samples++;
+			break;
+		case PERF_RECORD_STACK_DEFERRED:
+			check(rec.cookie);
+			add_stack(capture_of(all, rec.cookie), &r->attr, &rec);
+			break;
+		case PERF_RECORD_LOST:
+			all->lost += rec.lost;
+			break;
+		}
+	}
+}
+
+/* Stop the event; its ring holds one capture and nothing else. */
+static UNUSED struct capture take(struct ring *r)
+{
+	struct captures all = { 0 };
+	struct capture c = { 0 };
+
+	stop(r);
+	take_all(r, &all);
+	check(!all.lost && !all.no_cookie);
+	check(all.nr <= 1);
+	if (all.nr)
+		c = all.at[0];
+	check(!c.left);
+	free(all.at);
+	return c;
+}
+
+/* --- places to be sampled at -------------------------------------------------- */
+
+/* One page fault, and so one sample, at fault(). */
+static UNUSED volatile uint8_t *fresh;
+
+static UNUSED void fresh_page(void)
+{
+	fresh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check((void *)fresh != MAP_FAILED);
+}
+
+static UNUSED NOINLINE void fault(void)
+{
+	*fresh = 1;
+}
+
+/* --- main ---------------------------------------------------------------------- */
+
+struct test {
+	const char *name;
+	void (*run)(void);
+};
+
+/* Runs all tests, or those named in argv; the first that fails ends it. */
+static UNUSED int run_tests(const struct test *tests, size_t nr, int argc, char **argv)
+{
+	size_t i;
+	int arg;
+
+	setbuf(stdout, NULL);
+	for (i = 0; i < nr; i++) {
+		for (arg = 1; arg < argc; arg++)
+			if (!strcmp(argv[arg], tests[i].name))
+				break;
+		if (argc > 1 && arg == argc)
+			continue;
+		tests[i].run();
+		printf("ok %s\n", tests[i].name);
+	}
+	return 0;
+}
