@@ -433,11 +433,12 @@ struct test {
 	void (*run)(void);
 };
 
-/* Runs all tests, or those named in argv; the first that fails ends it. */
+/* Runs all tests, or those named in argv, each in a process of its own. */
 static UNUSED int run_tests(const struct test *tests, size_t nr, int argc, char **argv)
 {
+	int arg, status, failed = 0;
 	size_t i;
-	int arg;
+	pid_t pid;
 
 	setbuf(stdout, NULL);
 	for (i = 0; i < nr; i++) {
@@ -446,8 +447,15 @@ static UNUSED int run_tests(const struct test *tests, size_t nr, int argc, char 
 				break;
 		if (argc > 1 && arg == argc)
 			continue;
-		tests[i].run();
-		printf("ok %s\n", tests[i].name);
+		pid = fork();
+		check(pid >= 0);
+		if (!pid) {
+			tests[i].run();
+			exit(0);
+		}
+		check(waitpid(pid, &status, 0) == pid);
+		printf("%s %s\n", status ? "FAILED" : "ok", tests[i].name);
+		failed |= !!status;
 	}
-	return 0;
+	return failed;
 }
