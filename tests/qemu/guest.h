@@ -7,6 +7,7 @@
  * at a place and at a moment of the test's choice.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/perf_event.h>
 #include <sched.h>
@@ -79,6 +80,22 @@ static UNUSED uint32_t nmi_clock_type(void)
 	return type;
 }
 
+/* A sample each time the tracepoint, "group/name", is passed. */
+static UNUSED struct perf_event_attr tracepoint_attr(const char *name, uint64_t stack)
+{
+	struct perf_event_attr attr = base_attr(stack);
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/kernel/tracing/events/%s/id", name);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%" SCNu64, (uint64_t *)&attr.config) != 1)
+		fail("this kernel has no tracepoint %s", name);
+	fclose(f);
+	attr.type = PERF_TYPE_TRACEPOINT;
+	return attr;
+}
+
 static UNUSED int open_event(const struct perf_event_attr *attr, pid_t pid, int cpu)
 {
 	return syscall(SYS_perf_event_open, attr, pid, cpu, -1,
@@ -132,6 +149,12 @@ static UNUSED void close_ring(struct ring *r)
 {
 	munmap(r->page, PAGE + r->size);
 	close(r->fd);
+}
+
+/* Of a tracepoint, in terms of its fields: "id == 60". */
+static UNUSED void set_filter(struct ring *r, const char *filter)
+{
+	check(!ioctl(r->fd, PERF_EVENT_IOC_SET_FILTER, filter));
 }
 
 /* Events count from here on: faults on the way here are not part of a test. */
@@ -424,6 +447,122 @@ static UNUSED void fresh_page(void)
 static UNUSED NOINLINE void fault(void)
 {
 	*fresh = 1;
+}
+
+/*
+ * A system call, or the store of a byte, with sp at a mark: a capture of it
+ * begins with the mark, and its ip is marked_ip.
+ */
+extern const char marked_call_ip[], marked_store_ip[];
+
+static UNUSED __attribute__((noinline, noclone)) long
+marked_call(uint64_t mark, long nr, long a, long b, long c)
+{
+	long ret;
+
+	asm volatile("lea -128(%%rsp), %%rsp\n\t"
+		     "push %[mark]\n\t"
+		     "push %[mark]\n\t"
+		     "syscall\n"
+		     "marked_call_ip:\n\t"
+		     "lea 144(%%rsp), %%rsp"
+		     : "=a"(ret)
+		     : [mark] "r"(mark), "a"(nr), "D"(a), "S"(b), "d"(c)
+		     : "rcx", "r11", "memory");
+	return ret;
+}
+
+static UNUSED __attribute__((noinline, noclone)) void
+marked_store(uint64_t mark, volatile uint8_t *to)
+{
+	asm volatile("lea -128(%%rsp), %%rsp\n\t"
+		     "push %[mark]\n\t"
+		     "push %[mark]\n"
+		     "marked_store_ip:\n\t"
+		     "movb $1, (%[to])\n\t"
+		     "lea 144(%%rsp), %%rsp"
+		     : : [mark] "r"(mark), [to] "r"(to) : "memory");
+}
+
+/* One record that came in time, of a marked place, with this mark. */
+static UNUSED bool is_marked(const struct capture *c, uint64_t mark)
+{
+	return c->records == 1 && c->misc == PERF_RECORD_MISC_USER &&
+	       (c->regs[1] == (uintptr_t)marked_call_ip ||
+		c->regs[1] == (uintptr_t)marked_store_ip) &&
+	       c->range[0].addr == c->regs[0] && c->range[0].size >= 8 &&
+	       !memcmp(c->range[0].mem, &mark, 8);
+}
+
+/* --- tasks to be sampled -------------------------------------------------------- */
+
+/* Runs when it is told to, so that events can be opened on it before. */
+struct child {
+	pid_t pid;
+	int go; /* to write to */
+};
+
+static UNUSED struct child spawn(void (*run)(void))
+{
+	struct child child;
+	int go[2];
+	char c;
+
+	check(!pipe2(go, O_CLOEXEC));
+	child.pid = fork();
+	check(child.pid >= 0);
+	if (!child.pid) {
+		close(go[1]);
+		if (read(go[0], &c, 1) == 1)
+			run();
+		_exit(0);
+	}
+	close(go[0]);
+	child.go = go[1];
+	return child;
+}
+
+static UNUSED void go(struct child *child)
+{
+	check(write(child->go, "", 1) == 1);
+	close(child->go);
+}
+
+/* Its status, as of waitpid(). */
+static UNUSED int reap(struct child *child)
+{
+	int status;
+
+	check(waitpid(child->pid, &status, 0) == child->pid);
+	return status;
+}
+
+/* The task was sampled, and sleeps; interruptibly, not for a page of its program. */
+static UNUSED void wait_asleep(const struct ring *r, pid_t tid)
+{
+	char path[64], line[256], *state;
+	FILE *f;
+
+	while (!__atomic_load_n(&r->page->data_head, __ATOMIC_ACQUIRE))
+		sched_yield();
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	do {
+		sched_yield();
+		f = fopen(path, "r");
+		check(f && fgets(line, sizeof(line), f));
+		fclose(f);
+		state = strrchr(line, ')');
+		check(state);
+	} while (state[2] != 'S');
+}
+
+static UNUSED void run_on(pid_t tid, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	check(!sched_setaffinity(tid, sizeof(set), &set));
 }
 
 /* --- main ---------------------------------------------------------------------- */
