@@ -6,6 +6,7 @@
  * Most tests sample page faults with a period of 1, so that each sample happens
  * at a place and at a moment of the test's choice.
  */
+#include <asm/perf_regs.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -30,9 +31,7 @@
 #define MIB (1024 * KIB)
 #define PAGE 4096ul
 
-#define REG_SP 7 /* PERF_REG_X86_SP, _IP */
-#define REG_IP 8
-#define REGS (1ull << REG_SP | 1ull << REG_IP)
+#define REGS (1ull << PERF_REG_X86_SP | 1ull << PERF_REG_X86_IP)
 
 static __attribute__((format(printf, 1, 2), noreturn)) void fail(const char *fmt, ...)
 {
@@ -178,6 +177,7 @@ struct record {
 	const uint64_t *regs; /* in the order of their bits, NULL without */
 	uint64_t left, size, dyn_size;
 	const uint8_t *stack;
+	const void *raw; /* a tracepoint's fields, with PERF_SAMPLE_RAW */
 	uint64_t lost;
 	const uint64_t *body; /* of records not named above, after the header */
 };
@@ -215,6 +215,11 @@ static const uint64_t *read_sample(const struct perf_event_attr *a, struct recor
 			check(p[-1]);
 			out->cookie = p[-1];
 		}
+	}
+	if (type & PERF_SAMPLE_RAW) {
+		/* A u32 of size before it makes a multiple of 8. */
+		out->raw = (const uint32_t *)p + 1;
+		p += (*(const uint32_t *)p + 4) / 8;
 	}
 	if (type & PERF_SAMPLE_REGS_USER) {
 		out->abi = *p++;
@@ -321,6 +326,8 @@ struct range {
 struct capture {
 	uint64_t cookie;
 	unsigned int samples, records;
+	uint64_t ip; /* of the first sample */
+	uint16_t sample_misc;
 	uint16_t misc; /* of the first record */
 	uint64_t abi;
 	uint64_t regs[64]; /* the first is that of the lowest bit, and so on */
@@ -348,6 +355,14 @@ static UNUSED struct capture *capture_of(struct captures *all, uint64_t cookie)
 	check(all->at);
 	all->at[all->nr] = (struct capture){ .cookie = cookie };
 	return &all->at[all->nr++];
+}
+
+/* A register of a capture; reg is a PERF_REG_X86_ that r asks for. */
+static UNUSED uint64_t reg_of(const struct ring *r, const struct capture *c, int reg)
+{
+	uint64_t lower = r->attr.sample_regs_user & ((1ull << reg) - 1);
+
+	return c->regs[__builtin_popcountll(lower)];
 }
 
 static UNUSED void add_stack(struct capture *c, const struct perf_event_attr *a,
@@ -402,7 +417,10 @@ static UNUSED void take_all(struct ring *r, struct captures *all)
 			}
 			c = capture_of(all, rec.cookie);
 			c->sample_first |= !c->records;
-			c->samples++;
+			if (!c->samples++) {
+				c->ip = rec.ip;
+				c->sample_misc = rec.misc;
+			}
 			break;
 		case PERF_RECORD_STACK_DEFERRED:
 			check(rec.cookie);
