@@ -6,8 +6,9 @@ set -eu -o pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 seed=${1:-1}
 
-for f in build/kernel/arch/x86/boot/bzImage build/perf/perf build/libustack/ustack; do
-	[ -e "$top/$f" ] || { echo "$f is not built"; exit 77; }
+for f in "${KERNEL:-$top/build/kernel/arch/x86/boot/bzImage}" "$top/build/perf/perf" \
+	"$top/build/libustack/ustack"; do
+	[ -e "$f" ] || { echo "${f#"$top/"} is not built"; exit 77; }
 done
 icount=--icount
 [ -r /dev/kvm ] && [ -w /dev/kvm ] && icount=

@@ -48,7 +48,7 @@ if [ "${1-}" = guest ]; then
 	exit 0
 fi
 
-for f in build/kernel/arch/x86/boot/bzImage build/perf/perf; do
-	[ -e "$top/$f" ] || { echo "$f is not built"; exit 77; }
+for f in "${KERNEL:-$top/build/kernel/arch/x86/boot/bzImage}" "$top/build/perf/perf"; do
+	[ -e "$f" ] || { echo "${f#"$top/"} is not built"; exit 77; }
 done
 exec "$top/tests/qemu/vm" --icount --time-limit 300 -- "$(readlink -f "$0")" guest
