@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Runs in the guest, see altstack.sh: a capture on the alternate signal stack
+ * has two ranges, what is on that stack and the stack the signal interrupted.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include "guest.h"
+
+#define ALT_SIZE (64 * KIB)
+
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1u << 31)
+#endif
+
+/* --- signals ------------------------------------------------------------------ */
+
+/* A new alternate stack for this thread, with nothing mapped on either side. */
+static uint8_t *set_altstack(int flags)
+{
+	stack_t ss = { .ss_size = ALT_SIZE, .ss_flags = flags };
+	uint8_t *map = mmap(NULL, ALT_SIZE + 2 * PAGE, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	check(map != MAP_FAILED);
+	ss.ss_sp = map + PAGE;
+	check(!mprotect(ss.ss_sp, ALT_SIZE, PROT_READ | PROT_WRITE));
+	check(!sigaltstack(&ss, NULL));
+	return ss.ss_sp;
+}
+
+/* What the handler of SIGUSR1 does; it gets the interrupted sp. */
+static void (*in_handler)(uint64_t sp);
+static ucontext_t *frame; /* of that handler */
+
+static void handler(int sig, siginfo_t *info, void *context)
+{
+	uint64_t sp;
+
+	(void)sig;
+	(void)info;
+	frame = context;
+	sp = frame->uc_mcontext.gregs[REG_RSP];
+	in_handler(sp);
+}
+
+static void handle(int sig, int flags)
+{
+	struct sigaction sa = { .sa_sigaction = handler,
+				.sa_flags = SA_SIGINFO | flags };
+
+	check(!sigaction(sig, &sa, NULL));
+}
+
+/* Has run(sp) called in a signal handler, from a frame of 1 KiB. */
+static NOINLINE void interrupt(void (*run)(uint64_t sp))
+{
+	volatile uint64_t mark[128];
+
+	for (int i = 0; i < 128; i++)
+		mark[i] = 0x3a3a000000000000 + i;
+	in_handler = run;
+	check(!raise(SIGUSR1));
+	for (int i = 0; i < 128; i++)
+		check(mark[i] == 0x3a3a000000000000 + (uint64_t)i);
+}
+
+/* --- captures ------------------------------------------------------------------- */
+
+static uint8_t *alt; /* the alternate stack in use */
+static struct perf_event_attr attr;
+
+/* A capture of a page fault here. */
+static NOINLINE struct capture sampled(void)
+{
+	struct ring r = open_ring(&attr, 0, -1);
+	struct capture c;
+
+	fresh_page();
+	start(&r);
+	fault();
+	c = take(&r);
+	check(c.samples == 1 && c.records);
+	check(c.range[0].addr == reg_of(&r, &c, PERF_REG_X86_SP));
+	close_ring(&r);
+	return c;
+}
+
+/*
+ * The first range is all of the alternate stack that is in use, and ends in the
+ * signal frame; what is at the signal frame and above has not changed since.
+ */
+static void check_alt(const struct capture *c)
+{
+	uint64_t end = (uintptr_t)alt + ALT_SIZE, keep = (uintptr_t)frame;
+	const struct range *r = &c->range[0];
+
+	check(r->addr >= (uintptr_t)alt && r->addr < keep);
+	check(r->addr + r->size == end);
+	check(!memcmp(r->mem + (keep - r->addr), (void *)keep, end - keep));
+}
+
+/* The second begins at the interrupted sp; nobody touches that stack now. */
+static void check_interrupted(const struct capture *c, uint64_t sp)
+{
+	const struct range *r = &c->range[1];
+
+	check(c->ranges == 2);
+	check(r->addr == sp && r->size >= KIB);
+	check(!memcmp(r->mem, (void *)r->addr, r->size));
+}
+
+static void check_one_range(const struct capture *c)
+{
+	check(c->ranges == 1 && c->range[0].size);
+}
+
+/* --- tests ------------------------------------------------------------------------ */
+
+static void setup(void)
+{
+	attr = base_attr(256 * KIB);
+	alt = set_altstack(0);
+	handle(SIGUSR1, SA_ONSTACK);
+}
+
+static void two_ranges(uint64_t sp)
+{
+	struct capture c = sampled();
+
+	check_alt(&c);
+	check_interrupted(&c, sp);
+}
+
+/* Sampled by a page fault in the handler. */
+static void test_fault(void)
+{
+	setup();
+	interrupt(two_ranges);
+}
+
+static void call_in_handler(uint64_t sp)
+{
+	struct perf_event_attr calls = tracepoint_attr("raw_syscalls/sys_enter", 256 * KIB);
+	struct ring r = open_ring(&calls, 0, -1);
+	struct capture c;
+
+	set_filter(&r, "id == 110"); /* getppid */
+	start(&r);
+	syscall(SYS_getppid);
+	c = take(&r);
+	check(c.samples == 1 && c.records);
+	check_alt(&c);
+	check_interrupted(&c, sp);
+	close_ring(&r);
+}
+
+/* Sampled in a system call of the handler. */
+static void test_syscall(void)
+{
+	setup();
+	interrupt(call_in_handler);
+}
+
+static void sampled_by_nmi(uint64_t sp)
+{
+	struct perf_event_attr nmis = base_attr(16 * KIB);
+	struct captures all = { 0 };
+	struct ring r;
+
+	nmis.type = nmi_clock_type();
+	nmis.config = 0;
+	nmis.sample_period = 200000;
+	r = open_ring(&nmis, 0, -1);
+	start(&r);
+	while (all.nr < 50)
+		take_all(&r, &all);
+	stop(&r);
+	take_all(&r, &all);
+	check(!all.lost && !all.no_cookie);
+	for (size_t i = 0; i < all.nr; i++) {
+		check(!all.at[i].left && all.at[i].samples);
+		check_alt(&all.at[i]);
+		check_interrupted(&all.at[i], sp);
+	}
+	close_ring(&r);
+}
+
+/* Sampled by NMIs at any place of the handler. */
+static void test_nmi(void)
+{
+	setup();
+	interrupt(sampled_by_nmi);
+}
+
+static struct capture last;
+static uint64_t last_sp;
+
+static void keep(uint64_t sp)
+{
+	last = sampled();
+	last_sp = sp;
+	check(last.ranges == 1 || !memcmp(last.range[1].mem, (void *)last.range[1].addr,
+					  last.range[1].size));
+}
+
+/* sample_stack_user is for both: what is not enough is taken from the second. */
+static void test_budget(void)
+{
+	uint64_t used;
+
+	setup();
+	interrupt(keep);
+	used = last.range[0].size;
+	check(used > 512 && used < ALT_SIZE);
+
+	attr.sample_stack_user = used + 512;
+	interrupt(keep);
+	check(last.range[0].size == used && last.ranges == 2);
+	check(last.range[1].addr == last_sp && last.range[1].size == 512);
+
+	attr.sample_stack_user = used;
+	interrupt(keep);
+	check(last.range[0].size == used);
+	check(last.ranges == 1 || !last.range[1].size);
+
+	attr.sample_stack_user = 256;
+	interrupt(keep);
+	check(last.range[0].size == 256);
+	check(last.ranges == 1 || !last.range[1].size);
+}
+
+static uint64_t outer_sp;
+static ucontext_t *outer_frame;
+
+static void in_inner(uint64_t sp)
+{
+	struct capture c = sampled();
+
+	check(sp >= (uintptr_t)alt && sp < (uintptr_t)outer_frame);
+	check_interrupted(&c, outer_sp);
+	frame = outer_frame;
+	check_alt(&c);
+}
+
+static void raise_again(uint64_t sp)
+{
+	outer_sp = sp;
+	outer_frame = frame;
+	in_handler = in_inner;
+	check(!raise(SIGUSR2));
+}
+
+/* A signal in the handler stays on the stack; the other is the first one's. */
+static void test_nested(void)
+{
+	setup();
+	handle(SIGUSR2, SA_ONSTACK);
+	interrupt(raise_again);
+}
+
+static void one_range(uint64_t sp)
+{
+	struct capture c = sampled();
+
+	check(c.range[0].addr < sp);
+	check_one_range(&c);
+}
+
+/* SA_ONSTACK, and there is no such stack: the handler is on the only one. */
+static void test_no_altstack(void)
+{
+	attr = base_attr(256 * KIB);
+	handle(SIGUSR1, SA_ONSTACK);
+	interrupt(one_range);
+}
+
+/* A handler that does not want the stack that is there. */
+static void test_not_onstack(void)
+{
+	setup();
+	handle(SIGUSR1, 0);
+	interrupt(one_range);
+}
+
+/* Back on the normal stack, a handler's old frame is nobody's business. */
+static void test_returned(void)
+{
+	struct capture c;
+
+	setup();
+	interrupt(two_ranges);
+	c = sampled();
+	check_one_range(&c);
+}
+
+static sigjmp_buf before;
+
+static void jump(uint64_t sp)
+{
+	(void)sp;
+	siglongjmp(before, 1);
+}
+
+/* Nor is that of one that never returned; and the next signal is as the first. */
+static void test_siglongjmp(void)
+{
+	struct capture c;
+
+	setup();
+	if (!sigsetjmp(before, 1))
+		interrupt(jump);
+	c = sampled();
+	check_one_range(&c);
+	interrupt(two_ranges);
+}
+
+static void autodisarm(uint64_t sp)
+{
+	struct capture c = sampled();
+
+	(void)sp;
+	check(c.range[0].size);
+	if (c.ranges == 2)
+		two_ranges(sp);
+}
+
+/* With SS_AUTODISARM the stack in use is not known to the kernel any more. */
+static void test_autodisarm(void)
+{
+	setup();
+	alt = set_altstack(SS_AUTODISARM);
+	interrupt(autodisarm);
+}
+
+static void *thread(void *arg)
+{
+	(void)arg;
+	alt = set_altstack(0);
+	interrupt(two_ranges);
+	return NULL;
+}
+
+/* Each thread has its own, and its own stack to be interrupted. */
+static void test_thread(void)
+{
+	pthread_t id;
+
+	setup();
+	interrupt(two_ranges);
+	check(!pthread_create(&id, NULL, thread, NULL) && !pthread_join(id, NULL));
+}
+
+static void fork_in_handler(uint64_t sp)
+{
+	int status;
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (!pid) {
+		two_ranges(sp);
+		_exit(0);
+	}
+	check(waitpid(pid, &status, 0) == pid && !status);
+	two_ranges(sp);
+}
+
+/* A handler that forks goes on twice. */
+static void test_fork(void)
+{
+	setup();
+	interrupt(fork_in_handler);
+}
+
+/* What the signal frame says of sp is the task's to change: no byte but its own. */
+static void lie(uint64_t sp)
+{
+	const uint64_t nowhere[] = {
+		0,
+		8,
+		0x10000,
+		0x7fffffffeff8,
+		0x7ffffffff000,
+		0x800000000000,
+		0xdead000000000000,
+		0xffff888000000000,
+		0xfffffffffffffff8,
+		(uintptr_t)environ[0], /* above mm->start_stack */
+	};
+	greg_t *at = &frame->uc_mcontext.gregs[REG_RSP];
+	struct capture c;
+
+	for (size_t i = 0; i < sizeof(nowhere) / sizeof(*nowhere); i++) {
+		*at = nowhere[i];
+		c = sampled();
+		check_alt(&c);
+		check(c.ranges == 1 || !c.range[1].size);
+	}
+	/* Not a word's address, and on the signal stack itself. */
+	*at = sp + 3;
+	c = sampled();
+	check_alt(&c);
+	check(c.ranges == 1 || !memcmp(c.range[1].mem, (void *)c.range[1].addr,
+				       c.range[1].size));
+	*at = (uintptr_t)alt + ALT_SIZE - KIB;
+	c = sampled();
+	check_alt(&c);
+	*at = sp;
+}
+
+static void test_lies(void)
+{
+	setup();
+	interrupt(lie);
+}
+
+/* A task may go to the signal stack by itself; no signal frame is there then. */
+static void test_by_hand(void)
+{
+	struct ring r;
+	struct capture c;
+	uint64_t sp;
+
+	setup();
+	r = open_ring(&attr, 0, -1);
+	for (int fill = 0; fill < 2; fill++) {
+		memset(alt, fill ? 0xff : 0, ALT_SIZE);
+		sp = (uintptr_t)alt + ALT_SIZE - 8 * KIB;
+		fresh_page();
+		start(&r);
+		asm volatile("mov %%rsp, %%rbx\n\t"
+			     "mov %1, %%rsp\n\t"
+			     "movb $1, (%0)\n\t"
+			     "mov %%rbx, %%rsp" : : "r"(fresh), "r"(sp) : "rbx", "memory");
+		c = take(&r);
+		check(c.samples == 1 && c.records);
+		check(c.range[0].addr == sp && c.range[0].size == 8 * KIB);
+		check(c.ranges == 1 || !c.range[1].size);
+	}
+	close_ring(&r);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		{ "fault", test_fault },
+		{ "syscall", test_syscall },
+		{ "nmi", test_nmi },
+		{ "budget", test_budget },
+		{ "nested", test_nested },
+		{ "no_altstack", test_no_altstack },
+		{ "not_onstack", test_not_onstack },
+		{ "returned", test_returned },
+		{ "siglongjmp", test_siglongjmp },
+		{ "autodisarm", test_autodisarm },
+		{ "thread", test_thread },
+		{ "fork", test_fork },
+		{ "lies", test_lies },
+		{ "by_hand", test_by_hand },
+	};
+
+	return run_tests(tests, sizeof(tests) / sizeof(*tests), argc, argv);
+}
