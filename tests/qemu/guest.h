@@ -334,7 +334,7 @@ struct capture {
 	unsigned int ranges;
 	struct range range[2];
 	uint64_t left; /* of the last record: 0 if it is complete */
-	bool sample_first;
+	bool sample_first, sample_last; /* one before, after the first record */
 };
 
 struct captures {
@@ -417,6 +417,7 @@ static UNUSED void take_all(struct ring *r, struct captures *all)
 			}
 			c = capture_of(all, rec.cookie);
 			c->sample_first |= !c->records;
+			c->sample_last |= c->records;
 			if (!c->samples++) {
 				c->ip = rec.ip;
 				c->sample_misc = rec.misc;
@@ -473,9 +474,15 @@ static UNUSED NOINLINE void fault(void)
  */
 extern const char marked_call_ip[], marked_store_ip[];
 
-static UNUSED __attribute__((noinline, noclone)) long
-marked_call(uint64_t mark, long nr, long a, long b, long c)
+#define marked_call(mark, nr, ...) \
+	marked_call6(mark, nr, (const long[6]){ __VA_ARGS__ })
+
+static __attribute__((used, noinline, noclone)) long
+marked_call6(uint64_t mark, long nr, const long args[6])
 {
+	register long r10 asm("r10") = args[3];
+	register long r8 asm("r8") = args[4];
+	register long r9 asm("r9") = args[5];
 	long ret;
 
 	asm volatile("lea -128(%%rsp), %%rsp\n\t"
@@ -485,12 +492,13 @@ marked_call(uint64_t mark, long nr, long a, long b, long c)
 		     "marked_call_ip:\n\t"
 		     "lea 144(%%rsp), %%rsp"
 		     : "=a"(ret)
-		     : [mark] "r"(mark), "a"(nr), "D"(a), "S"(b), "d"(c)
+		     : [mark] "r"(mark), "a"(nr), "D"(args[0]), "S"(args[1]),
+		       "d"(args[2]), "r"(r10), "r"(r8), "r"(r9)
 		     : "rcx", "r11", "memory");
 	return ret;
 }
 
-static UNUSED __attribute__((noinline, noclone)) void
+static __attribute__((used, noinline, noclone)) void
 marked_store(uint64_t mark, volatile uint8_t *to)
 {
 	asm volatile("lea -128(%%rsp), %%rsp\n\t"

@@ -55,7 +55,7 @@ static void sampled_at(void (*run)(void), int nr, int signal)
 
 static void call_exit(void)
 {
-	marked_call(MARK, SYS_exit, 0, 0, 0);
+	marked_call(MARK, SYS_exit, 0);
 }
 
 static void test_exit(void)
@@ -65,7 +65,7 @@ static void test_exit(void)
 
 static void call_exit_group(void)
 {
-	marked_call(MARK, SYS_exit_group, 0, 0, 0);
+	marked_call(MARK, SYS_exit_group, 0);
 }
 
 static void test_exit_group(void)
@@ -77,7 +77,7 @@ static void test_exit_group(void)
 static void *thread_exit(void *arg)
 {
 	(void)arg;
-	marked_call(MARK, SYS_exit, 0, 0, 0);
+	marked_call(MARK, SYS_exit, 0);
 	return NULL;
 }
 
@@ -96,7 +96,7 @@ static void test_thread_exit(void)
 
 static void call_pause(void)
 {
-	marked_call(MARK, SYS_pause, 0, 0, 0);
+	marked_call(MARK, SYS_pause);
 }
 
 static void test_sigkill(void)
@@ -144,7 +144,7 @@ static void *thread_pause(void *arg)
 
 	(void)arg;
 	check(write(ready[1], &tid, sizeof(tid)) == sizeof(tid));
-	marked_call(MARK, SYS_pause, 0, 0, 0);
+	marked_call(MARK, SYS_pause);
 	return NULL;
 }
 
@@ -272,7 +272,7 @@ static char *const no_env[] = { NULL };
 /* main() of the new image. */
 static int new_image(void)
 {
-	marked_call(NEW_MARK, SYS_getppid, 0, 0, 0);
+	marked_call(NEW_MARK, SYS_getppid);
 	return 0;
 }
 
@@ -428,7 +428,7 @@ static NOINLINE void vfork_then(uint64_t mark, void (*run)(void))
 
 static void vfork_child(void)
 {
-	marked_call(MARK, SYS_getppid, 0, 0, 0);
+	marked_call(MARK, SYS_getppid);
 	_exit(0);
 }
 
