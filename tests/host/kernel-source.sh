@@ -184,8 +184,12 @@ git_as commit -q --allow-empty -m nothing
 refused "$export"
 says '"nothing" changes nothing'
 git_as reset -q --hard HEAD~2
+sed -i '/^0001-/s/$/ # a.sh, b.sh/; /^0003-/s/$/ # c.sh/' "$tmp/repo/kernel-patches/series"
 ok "$export"
 [ -z "$(ls "$tmp"/repo/kernel-patches/0003-* 2>/dev/null)" ] || fail "a stale patch stayed"
+grep -q '^0001-.* # a.sh, b.sh$' "$tmp/repo/kernel-patches/series" || fail "a patch lost its comment"
+says 'its comment is gone: # c.sh'
+ok "$source"
 
 # Nothing given and nothing reachable.
 if [ "$(id -u)" = 0 ] && unshare -n true 2>/dev/null; then
