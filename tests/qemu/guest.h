@@ -171,7 +171,7 @@ static UNUSED void stop(struct ring *r)
 struct record {
 	uint32_t type;
 	uint16_t misc;
-	uint64_t ip, time, addr, cookie;
+	uint64_t ip, time, addr, id, cookie; /* id: as of PERF_EVENT_IOC_ID */
 	uint32_t pid, tid, cpu;
 	uint64_t abi;
 	const uint64_t *regs; /* in the order of their bits, NULL without */
@@ -189,7 +189,7 @@ static const uint64_t *read_sample(const struct perf_event_attr *a, struct recor
 	uint64_t type = a->sample_type, nr;
 
 	if (type & PERF_SAMPLE_IDENTIFIER)
-		p++;
+		out->id = *p++;
 	if (type & PERF_SAMPLE_IP)
 		out->ip = *p++;
 	if (type & PERF_SAMPLE_TID) {
@@ -201,7 +201,7 @@ static const uint64_t *read_sample(const struct perf_event_attr *a, struct recor
 	if (type & PERF_SAMPLE_ADDR)
 		out->addr = *p++;
 	if (type & PERF_SAMPLE_ID)
-		p++;
+		out->id = *p++;
 	if (type & PERF_SAMPLE_STREAM_ID)
 		p++;
 	if (type & PERF_SAMPLE_CPU)
@@ -275,13 +275,13 @@ static const uint64_t *read_id(const struct perf_event_attr *a, struct record *o
 	if (type & PERF_SAMPLE_TIME)
 		out->time = *p++;
 	if (type & PERF_SAMPLE_ID)
-		p++;
+		out->id = *p++;
 	if (type & PERF_SAMPLE_STREAM_ID)
 		p++;
 	if (type & PERF_SAMPLE_CPU)
 		out->cpu = *p++;
 	if (type & PERF_SAMPLE_IDENTIFIER)
-		p++;
+		out->id = *p++;
 	return p;
 }
 
@@ -520,6 +520,12 @@ static UNUSED bool is_marked(const struct capture *c, uint64_t mark)
 	       !memcmp(c->range[0].mem, &mark, 8);
 }
 
+/* Have the program itself present, so that a test sees no faults but its own. */
+static UNUSED void fault_in(void)
+{
+	check(!mlockall(MCL_CURRENT) && !munlockall());
+}
+
 /* --- tasks to be sampled -------------------------------------------------------- */
 
 /* Runs when it is told to, so that events can be opened on it before. */
@@ -539,6 +545,7 @@ static UNUSED struct child spawn(void (*run)(void))
 	check(child.pid >= 0);
 	if (!child.pid) {
 		close(go[1]);
+		fault_in();
 		if (read(go[0], &c, 1) == 1)
 			run();
 		_exit(0);
@@ -615,6 +622,7 @@ static UNUSED int run_tests(const struct test *tests, size_t nr, int argc, char 
 		pid = fork();
 		check(pid >= 0);
 		if (!pid) {
+			fault_in();
 			tests[i].run();
 			exit(0);
 		}
