@@ -173,6 +173,8 @@ struct record {
 	uint16_t misc;
 	uint64_t ip, time, addr, id, cookie; /* id: as of PERF_EVENT_IOC_ID */
 	uint32_t pid, tid, cpu;
+	const uint64_t *chain;
+	uint64_t chain_nr;
 	uint64_t abi;
 	const uint64_t *regs; /* in the order of their bits, NULL without */
 	uint64_t left, size, dyn_size;
@@ -210,6 +212,8 @@ static const uint64_t *read_sample(const struct perf_event_attr *a, struct recor
 		p++;
 	if (type & PERF_SAMPLE_CALLCHAIN) {
 		nr = *p++;
+		out->chain = p;
+		out->chain_nr = nr;
 		p += nr;
 		if (nr >= 2 && p[-2] == (uint64_t)PERF_CONTEXT_USER_DEFERRED) {
 			check(p[-1]);
