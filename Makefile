@@ -43,10 +43,18 @@ build/kernel.id build/perf.id: build/%.id: kernel-source
 	cmp -s ../$*.id.new ../$*.id || cp ../$*.id.new ../$*.id; rm ../$*.id.new
 
 kernel: build/kernel/.done ## build the patched kernel for the guest
-build/kernel/.done: build/kernel.id kernel-patches/build $(wildcard kernel-patches/config/*)
+build/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/config/guest.config
 	$(call step,kernel,kernel-patches/build build/linux build/kernel)
 	@touch $@
 .PHONY: kernel
+
+kernel-debug: build/kernel-debug/.done ## build it with KASAN, lockdep and other checks
+kernel-kcsan: build/kernel-kcsan/.done ## build it with KCSAN, the finder of data races
+build/kernel-debug/.done build/kernel-kcsan/.done: build/kernel-%/.done: build/kernel.id \
+		kernel-patches/build kernel-patches/config/guest.config kernel-patches/config/%.config
+	$(call step,kernel-$*,kernel-patches/build build/linux build/kernel-$* kernel-patches/config/$*.config)
+	@touch $@
+.PHONY: kernel-debug kernel-kcsan
 
 perf: build/perf/.done ## build the patched perf
 build/perf/.done: build/perf.id perf-integration/build
@@ -102,6 +110,23 @@ check: deps ## all tests: unit tests, both series apply and build, guest tests
 		--jobs 1 --limit 2400 $(patch_test) tests/build/kernel.sh tests/build/perf.sh \
 		--jobs 2 --limit 600 $(wildcard tests/qemu/*.sh)
 .PHONY: check
+
+# Ten times slower than the kernel of `make check`, hence the limits.
+check-debug: deps ## the guest tests on the debug kernel
+	@$(MAKE) --no-print-directory kernel-debug perf
+	@$(MAKE) --no-print-directory -s -j$(jobs) lib
+	@KERNEL=$(CURDIR)/build/kernel-debug/arch/x86/boot/bzImage VM_TIME_FACTOR=10 \
+		tests/run --limit 6000 $(wildcard tests/qemu/*.sh)
+.PHONY: check-debug
+
+NMIS ?= 200000
+SEED ?= 1
+
+soak: deps ## stress-ng and a fuzzer under NMIS=N samples, debug kernel, SEED=N
+	@tests/deps soak
+	@$(MAKE) --no-print-directory kernel-debug
+	@tests/qemu/soak $(NMIS) $(SEED)
+.PHONY: soak
 
 # build/linux may hold work, build/apt and build/upstream took a download.
 clean: ## delete what was built; kernel tree and download stay
