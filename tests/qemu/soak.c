@@ -29,8 +29,9 @@
 enum kind { STACK, CHAIN, LEGACY, KINDS };
 static const char *const kinds[] = { "defer_user", "defer_callchain", "legacy" };
 
-enum what { SAMPLE, RECORD, PART, FORK, EXIT, COMM };
-static const char *const whats[] = { "sample", "record", "part", "fork", "exit", "comm" };
+enum what { SAMPLE, RECORD, PART, FORK, EXIT, COMM, EXEC };
+static const char *const whats[] = { "sample", "record", "part", "fork",
+				     "exit", "comm", "exec" };
 
 enum fate { ALONE, PAIRED, OTHER_TID, EXITING, NESTED };
 
@@ -47,7 +48,7 @@ static size_t nr_entries, room;
 
 static struct account {
 	uint64_t samples, cookie;
-	uint64_t paired, lost_ring, lost_exit, lost_tid, pending, lost_unknown;
+	uint64_t paired, lost_ring, lost_exit, lost_exec, lost_tid, pending, lost_unknown;
 	uint64_t idle, kernel, exiting, nested, unknown;
 	uint64_t records, alone, ring_lost;
 } accounts[KINDS];
@@ -212,7 +213,7 @@ static void read_ring(int cpu, enum kind kind)
 			break;
 		case PERF_RECORD_COMM:
 			/* pid and tid, name and zeros up to 8 bytes, tid, time */
-			e.what = COMM;
+			e.what = rec.misc & PERF_RECORD_MISC_COMM_EXEC ? EXEC : COMM;
 			e.tid = p[0] >> 32;
 			memcpy(e.comm, p + 1, sizeof(e.comm) - 1);
 			e.time = p[3 + strlen((const char *)(p + 1)) / 8];
@@ -406,7 +407,7 @@ static void explain_cookie(const struct entry *e, const struct entry *from,
 {
 	struct account *acc = &accounts[e->kind];
 	const struct entry *later;
-	bool last = true, exited = false;
+	bool last = true, exited = false, new_image = false;
 
 	acc->cookie++;
 	if (e->fate == PAIRED) {
@@ -415,6 +416,7 @@ static void explain_cookie(const struct entry *e, const struct entry *from,
 	}
 	for (later = e + 1; later < to; later++) {
 		exited |= later->what == EXIT;
+		new_image |= last && later->what == EXEC;
 		last &= later->what != SAMPLE || !later->cookie || later->cookie == e->cookie;
 	}
 	if (e->fate == OTHER_TID) {
@@ -424,6 +426,8 @@ static void explain_cookie(const struct entry *e, const struct entry *from,
 	} else if (acc->lost_ring < acc->ring_lost) {
 		/* Which ones a full ring dropped is not known, only how many. */
 		acc->lost_ring++;
+	} else if (new_image) {
+		acc->lost_exec++;
 	} else if (last && exited) {
 		show("a cookie without a record, the task exited", from, to, e, ++acc->lost_exit);
 	} else {
@@ -466,27 +470,27 @@ static bool print_account(uint64_t nmis, unsigned int seconds)
 {
 	bool closed = true;
 
-	printf("nmis,seconds,event,samples,with_cookie,paired,lost_ring,lost_exit,lost_tid,"
-	       "pending,lost_unknown,no_cookie_idle,no_cookie_kernel,no_cookie_exit,"
+	/* From samples on: the fields of struct account. */
+	printf("nmis,seconds,event,samples,with_cookie,paired,lost_ring,lost_exit,lost_exec,"
+	       "lost_tid,pending,lost_unknown,no_cookie_idle,no_cookie_kernel,no_cookie_exit,"
 	       "no_cookie_nested,no_cookie_unknown,records,records_alone,ring_lost\n");
 	for (int kind = 0; kind < KINDS; kind++) {
 		const struct account *a = &accounts[kind];
+		const uint64_t *field = &a->samples;
 
-		printf("%" PRIu64 ",%u,%s,%" PRIu64, nmis, seconds, kinds[kind], a->samples);
-		if (kind == LEGACY) {
-			printf(",,,,,,,,,,,,,,,%" PRIu64 "\n", a->ring_lost);
+		printf("%" PRIu64 ",%u,%s", nmis, seconds, kinds[kind]);
+		for (; field <= &a->ring_lost; field++)
+			if (kind == LEGACY && field != &a->samples && field != &a->ring_lost)
+				printf(",");
+			else
+				printf(",%" PRIu64, *field);
+		printf("\n");
+		if (kind == LEGACY)
 			continue;
-		}
-		printf(",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-		       ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-		       ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
-		       a->cookie, a->paired, a->lost_ring, a->lost_exit, a->lost_tid, a->pending,
-		       a->lost_unknown, a->idle, a->kernel, a->exiting, a->nested, a->unknown,
-		       a->records, a->alone, a->ring_lost);
 		check(a->samples == a->cookie + a->idle + a->kernel + a->exiting + a->nested +
 				    a->unknown);
-		check(a->cookie == a->paired + a->lost_ring + a->lost_exit + a->lost_tid +
-				   a->pending + a->lost_unknown);
+		check(a->cookie == a->paired + a->lost_ring + a->lost_exit + a->lost_exec +
+				   a->lost_tid + a->pending + a->lost_unknown);
 		closed &= !a->lost_unknown && !a->unknown;
 	}
 	return closed;
