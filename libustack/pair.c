@@ -291,6 +291,21 @@ static void stay_keep_space(struct stay *st, struct thread *th)
 	st->space->refs++;
 }
 
+/*
+ * Is there a part between the last one and this? What was announced may also
+ * never come, if it could not be read: the last part then leaves nothing open.
+ */
+static bool part_missing(const struct stay *st, const struct stack_part *sp)
+{
+	uint64_t missing = st->left - sp->range.size - sp->left;
+
+	if (st->left < sp->range.size || st->left - sp->range.size < sp->left)
+		return true;
+	if (!missing)
+		return false;
+	return sp->left || sp->range.addr == st->end + missing;
+}
+
 int pair_stack(struct pair *p, struct thread *th, const struct event *ev,
 	       const struct rec *r, const struct stack_part *sp, uint64_t now)
 {
@@ -310,11 +325,11 @@ int pair_stack(struct pair *p, struct thread *th, const struct event *ev,
 	} else if (st->have & WANT_STACK || st->id != sp->id.id) {
 		/* The same capture, put out for another event as well. */
 		return 0;
-	} else if (st->left < sp->range.size ||
-		   st->left - sp->range.size != sp->left) {
+	} else if (part_missing(st, sp)) {
 		st->broken = true;
 	}
 	st->left = sp->left;
+	st->end = sp->range.addr + sp->range.size;
 	ret = stay_add_part(p, st, ev, r);
 	if (ret || sp->left || st->broken)
 		return ret;

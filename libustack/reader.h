@@ -427,7 +427,8 @@ struct stay {
 	bool broken; /* a part of the capture is missing */
 	bool changed; /* MISC_STACK_CHANGED */
 	uint64_t id; /* of the event whose capture this is */
-	uint64_t left; /* bytes that parts still to come carry */
+	uint64_t left; /* bytes that parts to come carry at most; 0 in the last */
+	uint64_t end; /* address behind the last part */
 	struct part *parts;
 	size_t nr_parts, cap_parts;
 	size_t bytes; /* of all parts */

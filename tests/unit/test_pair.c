@@ -173,6 +173,37 @@ static void part_missing(void **state)
 	}
 }
 
+/* What was announced could not be read: the last part leaves nothing open. */
+static void part_cut(void **state)
+{
+	static const struct {
+		uint64_t addr, size;
+	} last[] = {
+		{ 0x7ffe0040, 0 },
+		{ 0x7ffe0040, 32 },
+		{ 0x55550000, 64 }, /* another stack */
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(last) / sizeof(*last); i++) {
+		const struct ustack_sample *s;
+		struct pd_reader r;
+		struct pd pd;
+
+		pd_start(&pd);
+		pd_sample(&pd, 101, 1000, 0xc1);
+		pd_part(&pd, 101, 2000, 0xc1, 1, 0x7ffe0000, 64, 128);
+		pd_part(&pd, 101, 2001, 0xc1, 0, last[i].addr, last[i].size, 0);
+		open_ok(&pd, &r);
+		s = pd_next(&r);
+		assert_int_equal(s->pair, USTACK_PAIR_PAIRED);
+		assert_int_equal(s->nr_ranges, last[i].size ? 2 : 1);
+		pd_expect_end(&r, 0);
+		pd_close(&r);
+	}
+}
+
 /* sp pointed to no memory: a capture without data still is one. */
 static void empty_capture(void **state)
 {
@@ -435,6 +466,7 @@ int main(void)
 		cmocka_unit_test(same_cookie_other_tid),
 		cmocka_unit_test(several_parts),
 		cmocka_unit_test(part_missing),
+		cmocka_unit_test(part_cut),
 		cmocka_unit_test(empty_capture),
 		cmocka_unit_test(lost_by_next_cookie),
 		cmocka_unit_test(late_record),
