@@ -9,7 +9,8 @@ if [ "${1-}" = guest ]; then
 	perf=$top/build/perf/perf
 	nmis() { awk '$1 == "NMI:" { print $2 }' /proc/interrupts; }
 	samples() { "$perf" script -i /tmp/perf.data -F ip 2>/dev/null | grep -c .; }
-	record() { "$perf" record -q -o /tmp/perf.data "$@" 2>/dev/null; }
+	try() { "$perf" record -q -o /tmp/perf.data "$@" >/tmp/said 2>&1; }
+	record() { try "$@" || { cat /tmp/said; fail "perf record $*: refused"; }; }
 	spin() { for ((i = 0; i < 20000; i++)); do :; done; }
 	fail() { echo "$1"; exit 1; }
 	export -f spin
@@ -44,7 +45,7 @@ if [ "${1-}" = guest ]; then
 	fi
 
 	# a period that would leave the CPU no time
-	! record -e nmi_clock// -c 100 -- true || fail "-c 100 was not refused"
+	! try -e nmi_clock// -c 100 -- true || fail "-c 100 was not refused"
 	exit 0
 fi
 
