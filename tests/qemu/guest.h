@@ -174,7 +174,7 @@ struct record {
 	uint64_t ip, time, addr, id, cookie; /* id: as of PERF_EVENT_IOC_ID */
 	uint32_t pid, tid, cpu;
 	const uint64_t *chain;
-	uint64_t chain_nr;
+	uint64_t chain_nr, period;
 	uint64_t abi;
 	const uint64_t *regs; /* in the order of their bits, NULL without */
 	uint64_t left, size, dyn_size;
@@ -209,7 +209,7 @@ static const uint64_t *read_sample(const struct perf_event_attr *a, struct recor
 	if (type & PERF_SAMPLE_CPU)
 		out->cpu = *p++;
 	if (type & PERF_SAMPLE_PERIOD)
-		p++;
+		out->period = *p++;
 	if (type & PERF_SAMPLE_CALLCHAIN) {
 		nr = *p++;
 		out->chain = p;
@@ -612,7 +612,7 @@ struct test {
 /* Runs all tests, or those named in argv, each in a process of its own. */
 static UNUSED int run_tests(const struct test *tests, size_t nr, int argc, char **argv)
 {
-	int arg, status, failed = 0;
+	int arg, status, failed = 0, found = 0;
 	size_t i;
 	pid_t pid;
 
@@ -623,6 +623,7 @@ static UNUSED int run_tests(const struct test *tests, size_t nr, int argc, char 
 				break;
 		if (argc > 1 && arg == argc)
 			continue;
+		found++;
 		pid = fork();
 		check(pid >= 0);
 		if (!pid) {
@@ -634,5 +635,7 @@ static UNUSED int run_tests(const struct test *tests, size_t nr, int argc, char 
 		printf("%s %s\n", status ? "FAILED" : "ok", tests[i].name);
 		failed |= !!status;
 	}
+	if (argc > 1 && found != argc - 1)
+		fail("not all of these are tests of this program");
 	return failed;
 }
