@@ -398,6 +398,49 @@ static void test_exec_fails(void)
 	sampled_at(exec_nothing, SYS_execve, 0);
 }
 
+/*
+ * A thread that is not the first one takes the first one's place, and its tid.
+ * A reader pairs by tid and cookie: the record has that of the sample.
+ */
+static void *thread_exec(void *arg)
+{
+	call_exec();
+	return arg;
+}
+
+static void exec_in_thread(void)
+{
+	pthread_t thread;
+
+	check(!pthread_create(&thread, NULL, thread_exec, NULL));
+	pthread_join(thread, NULL);
+}
+
+static void test_exec_thread(void)
+{
+	struct perf_event_attr attr = tracepoint_attr("raw_syscalls/sys_enter", 4 * KIB);
+	struct child child = spawn(exec_in_thread);
+	struct record sample, rec;
+	uint64_t mark = MARK;
+	struct ring r;
+
+	attr.inherit = 1;
+	attr.sample_type |= PERF_SAMPLE_TID;
+	attr.sample_id_all = 1;
+	r = open_ring(&attr, child.pid, 0);
+	set_filter(&r, "id == 59"); /* execve */
+	start(&r);
+	go(&child);
+	check(!reap(&child));
+	check(ring_next(&r, &sample) && sample.type == PERF_RECORD_SAMPLE);
+	check(sample.tid != (uint32_t)child.pid && sample.pid == (uint32_t)child.pid);
+	check(ring_next(&r, &rec) && rec.type == PERF_RECORD_STACK_DEFERRED);
+	check(rec.cookie == sample.cookie && rec.size);
+	check(!memcmp(rec.stack, &mark, sizeof(mark)));
+	check(rec.pid == sample.pid && rec.tid == sample.tid);
+	check(!ring_next(&r, &rec));
+}
+
 /* --- two tasks on one stack -------------------------------------------------------- */
 
 #define PARENT_MARK 0x544e455241502d49ull
@@ -537,6 +580,7 @@ int main(int argc, char **argv)
 		{ "exec_fault", test_exec_fault },
 		{ "exec_new", test_exec_new },
 		{ "exec_fails", test_exec_fails },
+		{ "exec_thread", test_exec_thread },
 		{ "vfork", test_vfork },
 		{ "vfork_exec", test_vfork_exec },
 	};
