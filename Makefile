@@ -56,6 +56,13 @@ build/kernel-debug/.done build/kernel-kcsan/.done: build/kernel-%/.done: build/k
 	@touch $@
 .PHONY: kernel-debug kernel-kcsan
 
+# Without any patch, to compare with.
+build/kernel-base/.done: build/kernel.id kernel-patches/build kernel-patches/config/guest.config
+	@[ -e build/linux-base ] || git clone -q --shared --no-checkout build/linux build/linux-base
+	@git -C build/linux-base checkout -q "$$(git -C build/linux rev-parse base^{commit})"
+	$(call step,kernel-base,kernel-patches/build build/linux-base build/kernel-base)
+	@touch $@
+
 perf: build/perf/.done ## build the patched perf
 build/perf/.done: build/perf.id perf-integration/build
 	$(call step,perf,perf-integration/build build/linux build/perf)
@@ -118,6 +125,11 @@ check-debug: deps ## the guest tests on the debug kernel
 	@KERNEL=$(CURDIR)/build/kernel-debug/arch/x86/boot/bzImage VM_TIME_FACTOR=10 \
 		tests/run --limit 6000 $(wildcard tests/qemu/*.sh)
 .PHONY: check-debug
+
+check-perf-test: deps ## perf's own tests: same verdicts with and without the patches
+	@$(MAKE) --no-print-directory kernel perf build/kernel-base/.done
+	@tests/qemu/perf-test
+.PHONY: check-perf-test
 
 NMIS ?= 200000
 SEED ?= 1
