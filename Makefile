@@ -69,6 +69,11 @@ build/perf/.done: build/perf.id perf-integration/build
 	@touch $@
 .PHONY: perf
 
+check-patches: ## both series as a maintainer's tools see them, patch by patch
+	@tests/deps check-patches
+	@kernel-patches/check
+.PHONY: check-patches
+
 # --- what can be seen and what is tested
 
 demo: deps ## record cc1 and a truth program both ways in the guest, compare
