@@ -19,7 +19,7 @@
 /* Samples of the system call in a task and what it clones, on CPU 0. */
 static struct ring on_call(pid_t pid, int nr)
 {
-	struct perf_event_attr attr = tracepoint_attr("raw_syscalls/sys_enter", 4 * KIB);
+	struct perf_event_attr attr = tracepoint_attr("raw_syscalls/sys_enter", 256);
 	struct ring r;
 	char filter[32];
 
@@ -115,7 +115,7 @@ static void test_sigterm(void)
  */
 static void test_signal_taken(void)
 {
-	struct perf_event_attr attr = tracepoint_attr("signal/signal_deliver", 4 * KIB);
+	struct perf_event_attr attr = tracepoint_attr("signal/signal_deliver", 256);
 	struct child child = spawn(call_pause);
 	struct ring r = open_ring(&attr, child.pid, -1);
 	struct ring in_call = on_call(child.pid, SYS_pause);
@@ -221,7 +221,7 @@ static void test_exit_over_call(void)
 
 static void test_exit_over_fault(void)
 {
-	struct perf_event_attr attr = base_attr(4 * KIB);
+	struct perf_event_attr attr = base_attr(256);
 	struct child child;
 	struct ring r;
 
@@ -244,7 +244,7 @@ static void segv(void)
 
 static void test_sigsegv(void)
 {
-	struct perf_event_attr attr = base_attr(4 * KIB);
+	struct perf_event_attr attr = base_attr(256);
 	struct child child = spawn(segv);
 	struct ring r = open_ring(&attr, child.pid, -1);
 	struct captures all = { 0 };
@@ -304,7 +304,7 @@ static struct capture *with_sample(struct captures *all)
 
 static struct ring on(pid_t pid, const char *tracepoint)
 {
-	struct perf_event_attr attr = tracepoint_attr(tracepoint, 4 * KIB);
+	struct perf_event_attr attr = tracepoint_attr(tracepoint, 256);
 	struct ring r;
 
 	attr.inherit = 1;
@@ -352,7 +352,7 @@ static void exec_absent_name(void)
 
 static void test_exec_fault(void)
 {
-	struct perf_event_attr attr = base_attr(4 * KIB);
+	struct perf_event_attr attr = base_attr(256);
 	struct child child = spawn(exec_absent_name);
 	struct ring faults = open_ring(&attr, child.pid, 0);
 	struct captures all = { 0 };
@@ -418,7 +418,7 @@ static void exec_in_thread(void)
 
 static void test_exec_thread(void)
 {
-	struct perf_event_attr attr = tracepoint_attr("raw_syscalls/sys_enter", 4 * KIB);
+	struct perf_event_attr attr = tracepoint_attr("raw_syscalls/sys_enter", 256);
 	struct child child = spawn(exec_in_thread);
 	struct record sample, rec;
 	uint64_t mark = MARK;
@@ -520,7 +520,7 @@ static void test_vfork_exec(void)
 {
 	struct child child = spawn(vfork_exec_loop);
 	struct captures entered = { 0 }, new = { 0 }, nmis = { 0 };
-	struct perf_event_attr attr = base_attr(4 * KIB);
+	struct perf_event_attr attr = base_attr(256);
 	struct ring enter, done, nmi;
 	unsigned int execs = 0;
 	size_t i;
@@ -530,7 +530,7 @@ static void test_vfork_exec(void)
 	done = on(child.pid, "sched/sched_process_exec");
 	attr.type = nmi_clock_type();
 	attr.config = 0;
-	attr.sample_period = 100003;
+	attr.sample_period = 500009;
 	attr.inherit = 1;
 	nmi = open_ring(&attr, child.pid, 0);
 	start(&nmi);
