@@ -57,12 +57,14 @@ static void handle(int sig, int flags)
 /* Has run(sp) called in a signal handler, from a frame of 1 KiB. */
 static NOINLINE void interrupt(void (*run)(uint64_t sp))
 {
+	/* The compiler believes of raise() itself that it changes nothing here. */
+	int (*volatile send)(int sig) = raise;
 	volatile uint64_t mark[128];
 
 	for (int i = 0; i < 128; i++)
 		mark[i] = 0x3a3a000000000000 + i;
 	in_handler = run;
-	check(!raise(SIGUSR1));
+	check(!send(SIGUSR1));
 	for (int i = 0; i < 128; i++)
 		check(mark[i] == 0x3a3a000000000000 + (uint64_t)i);
 }
@@ -102,14 +104,17 @@ static void check_alt(const struct capture *c)
 	check(!memcmp(r->mem + (keep - r->addr), (void *)keep, end - keep));
 }
 
-/* The second begins at the interrupted sp; nobody touches that stack now. */
+/*
+ * The second begins at the interrupted sp. Nobody touches that frame now; far
+ * above it, a thread has other things than its stack.
+ */
 static void check_interrupted(const struct capture *c, uint64_t sp)
 {
 	const struct range *r = &c->range[1];
 
 	check(c->ranges == 2);
 	check(r->addr == sp && r->size >= KIB);
-	check(!memcmp(r->mem, (void *)r->addr, r->size));
+	check(!memcmp(r->mem, (void *)r->addr, KIB));
 }
 
 static void check_one_range(const struct capture *c)
@@ -374,7 +379,10 @@ static void test_fork(void)
 	interrupt(fork_in_handler);
 }
 
-/* What the signal frame says of sp is the task's to change: no byte but its own. */
+/*
+ * What the signal frame says of sp is the task's to change. The kernel knows
+ * better, or believes it, and then finds nothing there.
+ */
 static void lie(uint64_t sp)
 {
 	const uint64_t nowhere[] = {
@@ -396,7 +404,9 @@ static void lie(uint64_t sp)
 		*at = nowhere[i];
 		c = sampled();
 		check_alt(&c);
-		check(c.ranges == 1 || !c.range[1].size);
+		if (c.ranges > 1 && c.range[1].size && c.range[1].addr != sp)
+			fail("%" PRIu64 " bytes at %#" PRIx64 " for sp %#" PRIx64,
+			     c.range[1].size, c.range[1].addr, nowhere[i]);
 	}
 	/* Not a word's address, and on the signal stack itself. */
 	*at = sp + 3;

@@ -277,7 +277,7 @@ static void test_kernel_nmi(void)
 {
 	struct perf_event_attr attr = nmi_attr();
 	struct captures all = { 0 };
-	unsigned int in_loop = 0;
+	unsigned int in_loop = 0, changed = 0;
 	struct ring r, legacy;
 	static uint8_t random[16 * KIB];
 
@@ -304,11 +304,14 @@ static void test_kernel_nmi(void)
 		if (ip < (uintptr_t)known_loop_start || ip >= (uintptr_t)known_loop_end)
 			continue;
 		check_kept(&r, c);
-		check(!(c->misc & PERF_RECORD_MISC_STACK_CHANGED));
+		changed += !!(c->misc & PERF_RECORD_MISC_STACK_CHANGED);
 		in_loop++;
 	}
-	printf("# %u of %zu captures in the loop\n", in_loop, all.nr);
+	printf("# %u of %zu captures in the loop, %u of them flagged\n", in_loop, all.nr,
+	       changed);
 	check(in_loop > all.nr / 2);
+	/* An NMI in the entry code finds no user registers that it could compare with. */
+	check(changed < in_loop / 5);
 	print_legacy(&legacy);
 	close_ring(&r);
 }

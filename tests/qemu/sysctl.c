@@ -297,6 +297,7 @@ static void test_off_present(void)
 
 	switch_off();
 	make_stack();
+	memset(stack + 2 * PAGE, 0, STACK - 2 * PAGE);
 	faults = profile(found, &all);
 	print(found, faults);
 	check(!faults && !found[DWARF].stacks && !found[FP].frames);
