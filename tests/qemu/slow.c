@@ -373,10 +373,10 @@ static void wait_blocked(const struct ring *r, pid_t pid)
 	} while (state[2] != 'S' && state[2] != 'D');
 }
 
-/* Whether the task ends, in a minute or so. */
+/* Whether the task ends, in half a minute or so. */
 static bool ends(pid_t pid)
 {
-	for (int tries = 0; tries < 600; tries++) {
+	for (int tries = 0; tries < 300; tries++) {
 		if (waitpid(pid, NULL, WNOHANG) == pid)
 			return true;
 		usleep(100000);
@@ -451,8 +451,12 @@ static void test_fuse_exit(void)
 	stop_fuse();
 	shared->go = true;
 	if (!ends(pid)) {
+		bool killed;
+
 		kill(pid, SIGKILL);
-		fail("the task does not end, %s by SIGKILL", ends(pid) ? "but" : "nor");
+		killed = ends(pid);
+		kill(fuse_pid, SIGKILL);
+		fail("the task does not end, %s by SIGKILL", killed ? "but" : "nor");
 	}
 	check_lower_part(&r);
 	close_ring(&r);
