@@ -136,6 +136,12 @@ check-perf-test: deps ## perf's own tests: same verdicts with and without the pa
 	@tests/qemu/perf-test
 .PHONY: check-perf-test
 
+check-teeth: deps ## each patch left out in turn: does its test fail? PATCHES="4 9"
+	@$(MAKE) --no-print-directory kernel perf
+	@$(MAKE) --no-print-directory -s -j$(jobs) lib
+	@tests/qemu/teeth
+.PHONY: check-teeth
+
 NMIS ?= 200000
 SEED ?= 1
 
