@@ -288,9 +288,44 @@ static void test_ptrace_nmi(void)
 	check_debugged(by_nmi);
 }
 
+/*
+ * A capture that is asked for the stack alone does not walk it: nothing reads
+ * what the frame pointer points to. Who asks for the walk gets it.
+ */
+static uint64_t read_of_frame_pointer(bool walk)
+{
+	uint64_t frame[2] = { 0 };
+	struct perf_event_attr attr = base_attr(8 * KIB);
+	struct ring r;
+	int fd;
+
+	if (walk) {
+		attr.defer_callchain = 1;
+		attr.exclude_callchain_user = 0;
+	}
+	fresh_page();
+	r = open_ring(&attr, 0, -1);
+	fd = watch(frame, false);
+	start(&r);
+	asm volatile("push %%rbp\n\t"
+		     "mov %1, %%rbp\n\t"
+		     "movb $1, (%0)\n\t"
+		     "pop %%rbp" : : "r"(fresh), "r"(frame), "m"(frame) : "memory");
+	stop(&r);
+	close_ring(&r);
+	return count(fd);
+}
+
+static void test_no_walk(void)
+{
+	check(read_of_frame_pointer(true) == 1);
+	check(read_of_frame_pointer(false) == 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
+		{ "no_walk", test_no_walk },
 		{ "event_fault", test_event_fault },
 		{ "event_call", test_event_call },
 		{ "event_nmi", test_event_nmi },
