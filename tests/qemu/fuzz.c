@@ -19,7 +19,7 @@
 
 #define EVENTS 12 /* open at a time */
 #define STEPS 120 /* of a round */
-#define ROUND_LIMIT 10 /* seconds */
+#define ROUND_LIMIT 40 /* seconds */
 
 /* What all rounds count together. */
 static struct counts {

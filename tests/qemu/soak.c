@@ -5,9 +5,10 @@
  *
  *	soak NMIS PERIOD COMMAND [ARGUMENT...]
  *
- * Three events a CPU, each every PERIOD ns and with a ring of its own: user
+ * Four events a CPU, each with a ring of its own: from NMIs every PERIOD ns user
  * stacks deferred, user frame-pointer chains deferred, and user stacks copied in
- * the NMI. COMMAND is ended, by SIGTERM, when NMIS NMIs were taken.
+ * the NMI; and user registers deferred from page faults, which the NMIs come in
+ * between. COMMAND is ended, by SIGTERM, when NMIS NMIs were taken.
  *
  * Of a sample or a record only a small entry is kept. At the end they are sorted
  * by cookie, to pair samples and records in both directions, and by task and
@@ -22,12 +23,13 @@
 #define CPUS 8
 #define RING_SIZE (16 * MIB)
 #define ALL_REGS 0xff0fffull
+#define FAULTS 16 /* page faults from sample to sample */
 #define SHOWN 6 /* of each kind of loss */
 #define KTHREADD 2
 #define NO_TID UINT32_MAX /* of a task that exited and was waited for */
 
-enum kind { STACK, CHAIN, LEGACY, KINDS };
-static const char *const kinds[] = { "defer_user", "defer_callchain", "legacy" };
+enum kind { STACK, CHAIN, FAULT, LEGACY, KINDS };
+static const char *const kinds[] = { "defer_user", "defer_callchain", "fault", "legacy" };
 
 enum what { SAMPLE, RECORD, PART, FORK, EXIT, COMM, EXEC };
 static const char *const whats[] = { "sample", "record", "part", "fork",
@@ -59,6 +61,16 @@ static uint64_t do_exit_from, do_exit_to;
 
 /* --- the events ------------------------------------------------------------------ */
 
+static uint64_t page_fault_tracepoint(void)
+{
+	FILE *f = fopen("/sys/kernel/tracing/events/exceptions/page_fault_user/id", "r");
+	uint64_t id;
+
+	check(f && fscanf(f, "%" SCNu64, &id) == 1);
+	fclose(f);
+	return id;
+}
+
 static struct perf_event_attr attr_of(enum kind kind, uint64_t period, int cpu)
 {
 	struct perf_event_attr a = {
@@ -69,24 +81,40 @@ static struct perf_event_attr attr_of(enum kind kind, uint64_t period, int cpu)
 			       PERF_SAMPLE_CALLCHAIN,
 		.sample_id_all = 1,
 		.disabled = 1,
-		.defer_callchain = kind == CHAIN,
-		.defer_user = kind == STACK,
 		.defer_output = kind != LEGACY,
-		.task = kind == STACK,
-		.comm = kind == STACK,
 	};
 
-	if (kind != CHAIN) {
-		a.sample_type |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
-		a.exclude_callchain_user = 1;
+	switch (kind) {
+	case STACK:
+		a.defer_user = 1;
+		a.task = 1;
+		a.comm = 1;
+		/* Each CPU its own size and registers, one with many records. */
+		a.sample_regs_user = cpu % 2 ? REGS : ALL_REGS;
+		a.sample_stack_user = cpu % 2 ? 160 * KIB : 8 * KIB;
+		break;
+	case CHAIN:
+		a.defer_callchain = 1;
+		return a;
+	case FAULT:
+		/*
+		 * Not the software event: where several of them sample the same
+		 * fault, Linux 7.3 gives one what it prepared for another.
+		 */
+		a.type = PERF_TYPE_TRACEPOINT;
+		a.config = page_fault_tracepoint();
+		a.sample_period = FAULTS;
+		a.defer_user = 1;
+		a.sample_regs_user = REGS;
+		break;
+	default:
 		a.sample_regs_user = ALL_REGS;
 		a.sample_stack_user = 8 * KIB;
 	}
-	/* Each CPU its own size and registers, every other one in many records. */
-	if (kind == STACK && cpu % 2) {
-		a.sample_regs_user = REGS;
-		a.sample_stack_user = 160 * KIB;
-	}
+	a.exclude_callchain_user = 1;
+	a.sample_type |= PERF_SAMPLE_REGS_USER;
+	if (a.sample_stack_user)
+		a.sample_type |= PERF_SAMPLE_STACK_USER;
 	return a;
 }
 
@@ -113,7 +141,7 @@ static void open_all(uint64_t period)
 /* Records go on to come, samples do not. */
 static void stop_sampling(void)
 {
-	uint64_t hour = 3600000000000;
+	uint64_t hour = 3600000000000; /* in ns, or page faults */
 	int cpu, kind;
 
 	for (cpu = 0; cpu < cpus; cpu++)
@@ -144,9 +172,6 @@ static bool in_do_exit(const uint64_t *chain, uint64_t nr)
 
 static void take_sample(struct entry *e, const struct record *rec)
 {
-	/* ip, tid, time, nr, chain */
-	const uint64_t *body = rec->body;
-
 	e->what = SAMPLE;
 	e->ip = rec->ip;
 	e->cookie = rec->cookie;
@@ -155,9 +180,9 @@ static void take_sample(struct entry *e, const struct record *rec)
 	 * An NMI in a debug exception that samples, too, finds the buffer for
 	 * callchains taken: the sample gets an empty one, with all of perf.
 	 */
-	if (!e->cookie && !body[3] && !e->user)
+	if (!e->cookie && !rec->chain_nr && !e->user)
 		e->fate = NESTED;
-	else if (!e->cookie && in_do_exit(body + 4, body[3]))
+	else if (!e->cookie && in_do_exit(rec->chain, rec->chain_nr))
 		e->fate = EXITING;
 	add(e);
 }
@@ -189,7 +214,7 @@ static void read_ring(int cpu, enum kind kind)
 			break;
 		/* Both come to every event with defer_output. */
 		case PERF_RECORD_STACK_DEFERRED:
-			if (kind == STACK)
+			if (kind != CHAIN)
 				take_record(&e, acc, rec.left ? PART : RECORD, rec.cookie);
 			break;
 		case PERF_RECORD_CALLCHAIN_DEFERRED:
@@ -379,27 +404,43 @@ static void show(const char *why, const struct entry *from, const struct entry *
 			e->ip, e->comm);
 }
 
+/*
+ * A task that exits gets no cookie from a point in do_exit() on. Where its stack
+ * could not be unwound that far, in a context switch for one, it did exit if
+ * nothing but its end came later.
+ */
+static bool is_exiting(const struct entry *e, const struct entry *from, const struct entry *to)
+{
+	const struct entry *other;
+	bool exited = false;
+
+	if (e->user)
+		return false;
+	if (e->fate == EXITING || e->tid == NO_TID)
+		return true;
+	for (other = from; other < to; other++) {
+		exited |= other->what == EXIT;
+		if (other > e && other->what == SAMPLE && other->cookie)
+			return false;
+	}
+	return exited;
+}
+
 static void explain_no_cookie(const struct entry *e, bool kernel, const struct entry *from,
 			      const struct entry *to)
 {
 	struct account *acc = &accounts[e->kind];
-	const struct entry *earlier;
-	bool exited = false;
 
-	for (earlier = from; earlier < e; earlier++)
-		exited |= earlier->what == EXIT;
-
-	if (!e->tid) {
+	if (!e->tid)
 		acc->idle++;
-	} else if (kernel) {
+	else if (kernel)
 		acc->kernel++;
-	} else if ((e->fate == EXITING || exited || e->tid == NO_TID) && !e->user) {
-		acc->exiting++;
-	} else if (e->fate == NESTED) {
+	else if (e->fate == NESTED)
 		acc->nested++;
-	} else {
+	else if (is_exiting(e, from, to))
+		acc->exiting++;
+	else
 		show("a sample without a cookie", from, to, e, ++acc->unknown);
-	}
 }
 
 static void explain_cookie(const struct entry *e, const struct entry *from,
@@ -508,8 +549,8 @@ int main(int argc, char **argv)
 		fail("usage: %s NMIS PERIOD COMMAND [ARGUMENT...]", argv[0]);
 	goal = strtoull(argv[1], NULL, 0);
 	find_do_exit();
-	find_kernel_threads();
 	open_all(strtoull(argv[2], NULL, 0));
+	find_kernel_threads();
 	before = count_nmis();
 
 	pid = fork();
