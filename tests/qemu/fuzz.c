@@ -381,7 +381,9 @@ static void unmap_one(unsigned int i)
 
 	if (!page)
 		return;
-	__atomic_add_fetch(&counts->written, page->data_head, __ATOMIC_RELAXED);
+	/* A stack that was put into the ring may have left anything here. */
+	if (page->data_head < 1ull << 40)
+		__atomic_add_fetch(&counts->written, page->data_head, __ATOMIC_RELAXED);
 	munmap(page, PAGE + events[i].size);
 	events[i].map = NULL;
 }
