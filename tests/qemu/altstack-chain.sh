@@ -16,7 +16,7 @@ mkdir "$work/share"
 gcc -O2 "$top/tests/qemu/altstack-chain.c" -o "$work/program"
 cat >"$work/run" <<END
 #!/bin/sh
-"$top/build/perf/perf" record -q -B -N -e page-faults:u -c 1 \
+"$top/build/perf/perf" record -q -B -N -m 8M -e page-faults:u -c 1 \
 	--call-graph dwarf,8192,defer -o /tmp/perf.data "$work/program" &&
 cp /tmp/perf.data "$work/share/perf.data"
 END
