@@ -574,8 +574,8 @@ static UNUSED int reap(struct child *child)
 	return status;
 }
 
-/* The task was sampled, and sleeps; interruptibly, not for a page of its program. */
-static UNUSED void wait_asleep(const struct ring *r, pid_t tid)
+/* The task was sampled, and sleeps: in one of these states of /proc/TID/stat. */
+static UNUSED void wait_state(const struct ring *r, pid_t tid, const char *states)
 {
 	char path[64], line[256], *state;
 	FILE *f;
@@ -589,8 +589,14 @@ static UNUSED void wait_asleep(const struct ring *r, pid_t tid)
 		check(f && fgets(line, sizeof(line), f));
 		fclose(f);
 		state = strrchr(line, ')');
-		check(state);
-	} while (state[2] != 'S');
+		check(state && state[2] != 'Z');
+	} while (!strchr(states, state[2]));
+}
+
+/* Interruptibly, so not for a page of its program. */
+static UNUSED void wait_asleep(const struct ring *r, pid_t tid)
+{
+	wait_state(r, tid, "S");
 }
 
 static UNUSED void run_on(pid_t tid, int cpu)

@@ -354,25 +354,6 @@ static void test_fuse_thread(void)
 	end_fuse();
 }
 
-/* The task was sampled, and sleeps, in whatever way. */
-static void wait_blocked(const struct ring *r, pid_t pid)
-{
-	char path[64], line[256], *state;
-	FILE *f;
-
-	while (!__atomic_load_n(&r->page->data_head, __ATOMIC_ACQUIRE))
-		sched_yield();
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	do {
-		sched_yield();
-		f = fopen(path, "r");
-		check(f && fgets(line, sizeof(line), f));
-		fclose(f);
-		state = strrchr(line, ')');
-		check(state && state[2] != 'Z');
-	} while (state[2] != 'S' && state[2] != 'D');
-}
-
 /* Whether the task ends, in half a minute or so. */
 static bool ends(pid_t pid)
 {
@@ -404,7 +385,7 @@ static void check_killable(void (*run)(void), int nr)
 	r = sample_child(run, nr, &pid);
 	stop_fuse();
 	shared->go = true;
-	wait_blocked(&r, pid);
+	wait_state(&r, pid, "SD");
 	check(!kill(pid, SIGKILL));
 	if (!ends(pid)) {
 		kill(fuse_pid, SIGKILL);
