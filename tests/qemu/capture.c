@@ -9,6 +9,13 @@
 
 /* --- tests ------------------------------------------------------------------ */
 
+static void set_max_contexts(int n)
+{
+	FILE *f = fopen("/proc/sys/kernel/perf_event_max_contexts_per_stack", "w");
+
+	check(f && fprintf(f, "%d", n) > 0 && !fclose(f));
+}
+
 /* What defer_user may be combined with, and how much it may ask for. */
 static void test_attr(void)
 {
@@ -31,6 +38,13 @@ static void test_attr(void)
 	attr = base_attr(64 * KIB);
 	attr.defer_user = 0;
 	check(open_errno(attr, 0, -1) == EINVAL);
+
+	/* The cookie needs room in the callchain. */
+	set_max_contexts(2);
+	check(open_errno(base_attr(8 * KIB), 0, -1) == EOVERFLOW);
+	set_max_contexts(3);
+	check(open_errno(base_attr(8 * KIB), 0, -1) == 0);
+	set_max_contexts(8);
 }
 
 /*
