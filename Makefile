@@ -57,10 +57,10 @@ build/kernel-debug/.done build/kernel-kcsan/.done: build/kernel-%/.done: build/k
 .PHONY: kernel-debug kernel-kcsan
 
 # Without any patch, to compare with.
-build/kernel-base/.done: build/kernel.id kernel-patches/build kernel-patches/config/guest.config
-	@[ -e build/linux-base ] || git clone -q --shared --no-checkout build/linux build/linux-base
-	@git -C build/linux-base checkout -q "$$(git -C build/linux rev-parse base^{commit})"
-	$(call step,kernel-base,kernel-patches/build build/linux-base build/kernel-base)
+build/base/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/config/guest.config
+	@[ -e build/base/linux ] || git clone -q --shared --no-checkout build/linux build/base/linux
+	@git -C build/base/linux checkout -q "$$(git -C build/linux rev-parse base^{commit})"
+	$(call step,base/kernel,kernel-patches/build build/base/linux build/base/kernel)
 	@touch $@
 
 perf: build/perf/.done ## build the patched perf
@@ -133,7 +133,7 @@ check-debug: deps ## the guest tests on the debug kernel
 .PHONY: check-debug
 
 check-perf-test: deps ## perf's own tests: same verdicts with and without the patches
-	@$(MAKE) --no-print-directory kernel perf build/kernel-base/.done
+	@$(MAKE) --no-print-directory kernel perf build/base/kernel/.done
 	@tests/qemu/perf-test
 .PHONY: check-perf-test
 
