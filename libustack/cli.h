@@ -30,6 +30,7 @@ struct cli {
 	const char *vdso; /* file with the recorded kernel's vDSO, or NULL */
 	struct ustack_images *images;
 	struct ustack_reader *reader;
+	struct ustack_unwinder *unwinder;
 	struct chain chain;
 	struct ustack_frame frames[FRAMES_MAX];
 };

@@ -261,7 +261,6 @@ int ustack_images_new(struct ustack_images **out,
 	images = calloc(1, sizeof(*images));
 	if (!images)
 		return -ENOMEM;
-	images->rules = calloc(RULES, sizeof(*images->rules));
 	if (opts && opts->sz >= offsetof(struct ustack_images_opts, vdso)) {
 		const char *vdso = opts->sz >= sizeof(*opts) ? opts->vdso : NULL;
 
@@ -274,10 +273,6 @@ int ustack_images_new(struct ustack_images **out,
 			ustack_images_free(images);
 			return -ENOMEM;
 		}
-	}
-	if (!images->rules) {
-		ustack_images_free(images);
-		return -ENOMEM;
 	}
 	*out = images;
 	return 0;
@@ -298,7 +293,6 @@ void ustack_images_free(struct ustack_images *images)
 			free(image);
 		}
 	}
-	free(images->rules);
 	free(images->root);
 	free(images->vdso);
 	free(images);

@@ -39,12 +39,11 @@ full:
 	rule->flags |= RULE_FULL;
 }
 
-const struct rule *rule_find(struct ustack_images *images,
-			     const struct image *image, uint64_t pc,
-			     uint64_t insn)
+const struct rule *rule_find(struct rule *rules, const struct image *image,
+			     uint64_t pc, uint64_t insn)
 {
 	uint64_t hash = (pc ^ (uintptr_t)image) * 0x9e3779b97f4a7c15ULL;
-	struct rule *rule = &images->rules[hash / (UINT64_MAX / RULES + 1)];
+	struct rule *rule = &rules[hash / (UINT64_MAX / RULES + 1)];
 	struct cfi_row row;
 	int err;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* The step loop, and the reason it stopped. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "unwind.h"
 
@@ -8,7 +9,13 @@
 #define RED_ZONE 128
 #define STACK_SIZE_MAX (1ULL << 30)
 
+struct ustack_unwinder {
+	struct ustack_unwinder_opts opts;
+	struct rule rules[RULES];	/* direct mapped */
+};
+
 struct cursor {
+	struct ustack_unwinder *unwinder;
 	struct ustack_space *space;
 	struct mem mem;
 	struct cpu cpu;		/* of the frame being left */
@@ -270,7 +277,7 @@ static bool is_new_thread(struct cursor *c, const struct image *image,
 		return false;
 	cfi_hole(&image->cfi, pc, &start, &end);
 	return end != UINT64_MAX && end - pc < ENTRY_SIZE &&
-	       rule_find(c->space->images, image, end, end)->flags &
+	       rule_find(c->unwinder->rules, image, end, end)->flags &
 		       RULE_OUTERMOST;
 }
 
@@ -317,7 +324,7 @@ static int step_no_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 	const struct image *image = map->image;
 	uint64_t other = c->exact ? pc - 1 : pc + 1;
 	struct rule own = *guess;
-	const struct rule *near = rule_find(c->space->images, image, other,
+	const struct rule *near = rule_find(c->unwinder->rules, image, other,
 					    other);
 
 	/*
@@ -357,20 +364,55 @@ static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 		return step_frame_pointer(c, &frame->cfa);
 	}
 	pc = ip - map->bias - !c->exact;
-	rule = rule_find(c->space->images, map->image, pc, ip - map->bias);
+	rule = rule_find(c->unwinder->rules, map->image, pc, ip - map->bias);
 	if (rule->flags & (RULE_NONE | RULE_GUESS))
 		return step_no_cfi(c, map, pc, rule, frame, fallback);
 	return step_cfi(c, map, pc, rule, frame);
 }
 
-int ustack_unwind(struct ustack_space *space, const struct ustack_regs *regs,
+int ustack_unwinder_new(struct ustack_unwinder **out,
+			struct ustack_images *images,
+			const struct ustack_unwinder_opts *opts)
+{
+	struct ustack_unwinder *u;
+
+	(void)images;
+	*out = NULL;
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return -ENOMEM;
+	if (opts && opts->sz >= sizeof(*opts))
+		u->opts = *opts;
+	*out = u;
+	return 0;
+}
+
+void ustack_unwinder_free(struct ustack_unwinder *u)
+{
+	free(u);
+}
+
+/* struct mem's fallback: the images, then whatever the caller knows. */
+static int read_other(void *arg, uint64_t addr, void *buf, size_t size)
+{
+	const struct cursor *c = arg;
+	const struct ustack_unwinder_opts *opts = &c->unwinder->opts;
+
+	if (!space_read(c->space, addr, buf, size))
+		return 0;
+	return opts->read ? opts->read(opts->arg, addr, buf, size) : -EFAULT;
+}
+
+int ustack_unwind(struct ustack_unwinder *unwinder, struct ustack_space *space,
+		  const struct ustack_regs *regs,
 		  const struct ustack_range *ranges, size_t nr_ranges,
 		  struct ustack_frame *frames, size_t max,
 		  enum ustack_end *end)
 {
 	struct cursor c = {
+		.unwinder = unwinder,
 		.space = space,
-		.mem = { ranges, nr_ranges, space_read, space },
+		.mem = { ranges, nr_ranges, read_other, &c },
 		.exact = true,
 	};
 	uint32_t flags = 0;

@@ -189,14 +189,11 @@ struct image {
 	struct image *next;	/* in the bucket */
 };
 
-struct rule;
-
 #define IMAGES_BUCKETS 1024
 
 struct ustack_images {
 	char *root, *vdso;
 	struct image *bucket[IMAGES_BUCKETS];
-	struct rule *rules;	/* RULES entries, direct mapped */
 };
 
 /* NULL: no memory.  The file is not touched yet. */
@@ -297,7 +294,7 @@ int scan_code(const struct image *image, uint64_t pc, struct cfi_row *row);
 
 /* --- rule: what one pc needs, small and cached -------------------------- */
 
-#define RULES 16384		/* cached; a power of two */
+#define RULES 16384		/* entries of a cache; a power of two */
 #define RULE_SLOTS 6		/* rbx, rbp, r12..r15 */
 
 enum {
@@ -329,9 +326,8 @@ struct rule {
  * lies one byte before it where it is a return address.  Never NULL; borrowed
  * until the next call.
  */
-const struct rule *rule_find(struct ustack_images *images,
-			     const struct image *image, uint64_t pc,
-			     uint64_t insn);
+const struct rule *rule_find(struct rule *rules, const struct image *image,
+			     uint64_t pc, uint64_t insn);
 /* The rule of row, for tests and rule_find(). */
 void rule_compile(struct rule *rule, const struct cfi_row *row);
 

@@ -104,6 +104,8 @@ int cli_open(struct cli *cli, const char *path)
 	ret = ustack_images_new(&cli->images, &opts);
 	if (!ret)
 		ret = ustack_reader_new(&cli->reader, cli->images);
+	if (!ret)
+		ret = ustack_unwinder_new(&cli->unwinder, cli->images, NULL);
 	if (ret)
 		return cli_error(cli, "%s", strerror(-ret));
 	if (ustack_reader_open(cli->reader, path))
@@ -145,6 +147,7 @@ int cli_close(struct cli *cli, int status)
 			strerror(errno));
 		status = 1;
 	}
+	ustack_unwinder_free(cli->unwinder);
 	ustack_reader_free(cli->reader);
 	ustack_images_free(cli->images);
 	return status;
@@ -230,7 +233,7 @@ void cli_chain(struct cli *cli, const struct ustack_sample *s)
 			add(c, s->ip, !sample_is_user(s), false);
 		return;
 	}
-	n = ustack_unwind(s->space, &s->regs, s->ranges, s->nr_ranges,
+	n = ustack_unwind(cli->unwinder, s->space, &s->regs, s->ranges, s->nr_ranges,
 			  cli->frames, FRAMES_MAX, &c->end);
 	for (i = 0; i < n; i++)
 		add(c, cli->frames[i].ip, false,

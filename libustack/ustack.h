@@ -8,8 +8,11 @@
  *
  * Habits: functions return 0 or a count, else -errno; *out is NULL on failure.
  * ustack_x_free(NULL) is allowed.  "Borrowed until E" means: do not free, not
- * valid after E.  There are no globals; images, and the spaces and readers made
- * with them, belong to one thread at a time.
+ * valid after E.
+ *
+ * Threads: there are no globals.  A ustack_images may be used by any number of
+ * threads at once; every other object belongs to one thread at a time.  A space
+ * that a second thread needs is handed to it as a fork, which costs little.
  *
  * A broken stack is not an error: ustack_unwind() returns the frames found so
  * far and says why it stopped.
@@ -84,6 +87,24 @@ void ustack_space_clear(struct ustack_space *space);
 
 /* --- unwind ------------------------------------------------------------ */
 
+struct ustack_unwinder;	/* what one thread remembers from stack to stack */
+
+struct ustack_unwinder_opts {
+	size_t sz;		/* sizeof(struct ustack_unwinder_opts) */
+	/*
+	 * Memory that neither the ranges nor the read-only segments of the
+	 * images hold: reads size bytes at addr, 0 or -EFAULT.  NULL: none.
+	 */
+	int (*read)(void *arg, uint64_t addr, void *buf, size_t size);
+	void *arg;
+};
+
+/* images is borrowed until ustack_unwinder_free(); opts may be NULL. */
+int ustack_unwinder_new(struct ustack_unwinder **out,
+			struct ustack_images *images,
+			const struct ustack_unwinder_opts *opts);
+void ustack_unwinder_free(struct ustack_unwinder *unwinder);
+
 enum ustack_end {
 	USTACK_END_FINISHED,	/* the outermost frame was reached */
 	USTACK_END_TRUNCATED,	/* the next word lies outside the captured memory */
@@ -109,10 +130,11 @@ struct ustack_frame {
 /*
  * Unwind one stack.  regs: at least ip and sp.  ranges: captured memory, any
  * order.  Returns the number of frames written to frames[] (innermost first,
- * at most max), never more than max; *end says why it stopped.  No other
- * source of memory than ranges and the read-only segments of the images.
+ * at most max), never more than max; *end says why it stopped.  space is one
+ * of the unwinder's images.
  */
-int ustack_unwind(struct ustack_space *space, const struct ustack_regs *regs,
+int ustack_unwind(struct ustack_unwinder *unwinder, struct ustack_space *space,
+		  const struct ustack_regs *regs,
 		  const struct ustack_range *ranges, size_t nr_ranges,
 		  struct ustack_frame *frames, size_t max,
 		  enum ustack_end *end);

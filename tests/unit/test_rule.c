@@ -3,6 +3,7 @@
 #include "literal.h"
 
 static struct ustack_images *images;
+static struct rule rules[RULES];
 static struct bytes code, frames;
 
 static int setup(void **state)
@@ -10,6 +11,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&frames, 0, sizeof(frames));
 	memset(&code, 0, sizeof(code));
+	memset(rules, 0, sizeof(rules));
 	return ustack_images_new(&images, NULL);
 }
 
@@ -103,18 +105,18 @@ static void cached(void **state)
 	FDE(&frames, cie, 0x1010, 0x10, DW_CFA_restore_state);
 	a = literal_image(images, "/a", &code, &frames);
 	b = literal_image(images, "/b", &code, &frames);
-	rule = rule_find(images, a, 0x1004, 0x1004);
+	rule = rule_find(rules, a, 0x1004, 0x1004);
 	assert_int_equal(rule->cfa_off, 48);
 	/* The same pc is not read again, another image's is. */
 	frames.data[frames.size - 1] ^= 0xff;
-	assert_ptr_equal(rule_find(images, a, 0x1004, 0x1004), rule);
-	assert_ptr_equal(rule_find(images, b, 0x1004, 0x1004)->image, b);
-	assert_int_equal(rule_find(images, a, 0x1018, 0x1018)->flags,
+	assert_ptr_equal(rule_find(rules, a, 0x1004, 0x1004), rule);
+	assert_ptr_equal(rule_find(rules, b, 0x1004, 0x1004)->image, b);
+	assert_int_equal(rule_find(rules, a, 0x1018, 0x1018)->flags,
 			 RULE_BROKEN);
 	/* More pcs than the cache has room for. */
 	for (int round = 0; round < 2; round++)
 		for (uint64_t pc = 0; pc < 3 * RULES; pc++)
-			assert_int_equal(rule_find(images, a, pc, pc)->flags,
+			assert_int_equal(rule_find(rules, a, pc, pc)->flags,
 					 pc < 0x1000 || pc >= 0x1020 ?
 						 RULE_NONE :
 					 pc < 0x1010 ? 0 :

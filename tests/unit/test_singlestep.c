@@ -209,6 +209,7 @@ struct task {
 
 static struct ustack_images *images;
 static struct ustack_space *space;
+static struct ustack_unwinder *unwinder;
 static struct task *tasks;
 static uint64_t begin;		/* the ip where the truth begins; 0: at once */
 static uint64_t steps, wrong, threads, signals;
@@ -429,7 +430,7 @@ static void check(struct task *t, const struct user_regs_struct *r)
 		ranges[nr++] = capture(t->tid, sp, stack[1]);
 		break;
 	}
-	n = ustack_unwind(space, &regs, ranges, nr, frames, DEPTH_MAX + 1, &end);
+	n = ustack_unwind(unwinder, space, &regs, ranges, nr, frames, DEPTH_MAX + 1, &end);
 	ok = end == USTACK_END_FINISHED && (size_t)n == t->depth + 1;
 	for (int i = 1; ok && i < n; i++) {
 		const struct shadow *s = &t->shadow[t->depth - i];
@@ -526,6 +527,7 @@ static void step_through(char **argv)
 
 	assert_int_equal(ustack_images_new(&images, NULL), 0);
 	assert_int_equal(ustack_space_new(&space, images), 0);
+	assert_int_equal(ustack_unwinder_new(&unwinder, images, NULL), 0);
 	begin = argv ? 0 : (uint64_t)target;
 	pid = fork();
 	if (!pid) {
@@ -559,6 +561,7 @@ static void step_through(char **argv)
 		tasks = t->next;
 		free(t);
 	}
+	ustack_unwinder_free(unwinder);
 	ustack_space_free(space);
 	ustack_images_free(images);
 	printf("# %" PRIu64 " instructions, %" PRIu64 " threads, %" PRIu64

@@ -9,6 +9,7 @@
 
 static struct ustack_images *images;
 static struct ustack_space *space;
+static struct ustack_unwinder *unwinder;
 static struct bytes code, cfi;
 static size_t cie;
 static struct image *prog;
@@ -33,12 +34,14 @@ static int setup(void **state)
 	FDE(&cfi, cie, 0x1000, 0x20, DW_CFA_undefined, 16);
 	assert_int_equal(ustack_images_new(&images, NULL), 0);
 	assert_int_equal(ustack_space_new(&space, images), 0);
+	assert_int_equal(ustack_unwinder_new(&unwinder, images, NULL), 0);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
+	ustack_unwinder_free(unwinder);
 	ustack_space_free(space);
 	ustack_images_free(images);
 	return 0;
@@ -71,7 +74,7 @@ static void reg(int n, uint64_t val)
 
 static void run(void)
 {
-	nr = ustack_unwind(space, &regs, ranges, nr_ranges, frames, 16, &end);
+	nr = ustack_unwind(unwinder, space, &regs, ranges, nr_ranges, frames, 16, &end);
 }
 
 #define STACK(addr_, ...)                                                    \
@@ -182,11 +185,11 @@ static void limit(void **state)
 	two_functions();
 	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x401012, 0);
 	at(0x401201, SP);
-	nr = ustack_unwind(space, &regs, ranges, 1, frames, 2, &end);
+	nr = ustack_unwind(unwinder, space, &regs, ranges, 1, frames, 2, &end);
 	assert_int_equal(nr, 2);
 	assert_int_equal(end, USTACK_END_LIMIT);
 	assert_int_equal(frames[2].ip, 0);
-	nr = ustack_unwind(space, &regs, ranges, 1, frames, 0, &end);
+	nr = ustack_unwind(unwinder, space, &regs, ranges, 1, frames, 0, &end);
 	assert_int_equal(nr, 0);
 }
 
@@ -556,7 +559,7 @@ static void garbage(void **state)
 		at(words[3], words[4]);
 		reg(BP, words[5]);
 		reg(BX, words[6]);
-		nr = ustack_unwind(space, &regs, ranges, 1, frames, 16, &end);
+		nr = ustack_unwind(unwinder, space, &regs, ranges, 1, frames, 16, &end);
 		assert_in_range(nr, 1, 16);
 	}
 }
