@@ -242,12 +242,20 @@ static int image_load(struct ustack_images *images, struct image *image)
 
 int image_open(struct ustack_images *images, struct image *image)
 {
-	if (image->state == 1) {
-		image->state = image_load(images, image);
-		if (image->state)
+	int state = __atomic_load_n(&image->state, __ATOMIC_ACQUIRE);
+
+	if (state != 1)
+		return state;
+	pthread_mutex_lock(&images->lock);
+	state = image->state;
+	if (state == 1) {
+		state = image_load(images, image);
+		if (state)
 			image_close(image);
+		__atomic_store_n(&image->state, state, __ATOMIC_RELEASE);
 	}
-	return image->state;
+	pthread_mutex_unlock(&images->lock);
+	return state;
 }
 
 /* --- all files ----------------------------------------------------------- */
@@ -261,6 +269,7 @@ int ustack_images_new(struct ustack_images **out,
 	images = calloc(1, sizeof(*images));
 	if (!images)
 		return -ENOMEM;
+	pthread_mutex_init(&images->lock, NULL);
 	if (opts && opts->sz >= offsetof(struct ustack_images_opts, vdso)) {
 		const char *vdso = opts->sz >= sizeof(*opts) ? opts->vdso : NULL;
 
@@ -293,22 +302,18 @@ void ustack_images_free(struct ustack_images *images)
 			free(image);
 		}
 	}
+	pthread_mutex_destroy(&images->lock);
 	free(images->root);
 	free(images->vdso);
 	free(images);
 }
 
-struct image *images_get(struct ustack_images *images, const char *path,
-			 const uint8_t *build_id, size_t build_id_size)
+static struct image *images_find(struct ustack_images *images, uint32_t hash,
+				 const char *path, const uint8_t *build_id,
+				 size_t build_id_size)
 {
-	uint32_t hash = 5381;
-	struct image *image;
+	struct image *image = images->bucket[hash % IMAGES_BUCKETS];
 
-	if (!build_id)
-		build_id_size = 0;
-	for (const char *p = path; *p; p++)
-		hash = hash * 33 + (unsigned char)*p;
-	image = images->bucket[hash % IMAGES_BUCKETS];
 	for (; image; image = image->next)
 		if (image->hash == hash &&
 		    image->build_id_size == build_id_size &&
@@ -337,5 +342,21 @@ struct image *images_get(struct ustack_images *images, const char *path,
 		memcpy(image->build_id, build_id, build_id_size);
 	image->next = images->bucket[hash % IMAGES_BUCKETS];
 	images->bucket[hash % IMAGES_BUCKETS] = image;
+	return image;
+}
+
+struct image *images_get(struct ustack_images *images, const char *path,
+			 const uint8_t *build_id, size_t build_id_size)
+{
+	uint32_t hash = 5381;
+	struct image *image;
+
+	if (!build_id)
+		build_id_size = 0;
+	for (const char *p = path; *p; p++)
+		hash = hash * 33 + (unsigned char)*p;
+	pthread_mutex_lock(&images->lock);
+	image = images_find(images, hash, path, build_id, build_id_size);
+	pthread_mutex_unlock(&images->lock);
 	return image;
 }

@@ -7,7 +7,8 @@
 #include "unwind.h"
 
 struct maps {
-	size_t refs, nr, max;
+	size_t refs;		/* spaces that have it; they may be in any thread */
+	size_t nr, max;
 	struct map v[];		/* sorted, not overlapping */
 };
 
@@ -20,10 +21,15 @@ int ustack_space_new(struct ustack_space **out, struct ustack_images *images)
 	return 0;
 }
 
+static void maps_put(struct maps *maps)
+{
+	if (maps && !__atomic_sub_fetch(&maps->refs, 1, __ATOMIC_ACQ_REL))
+		free(maps);
+}
+
 void ustack_space_clear(struct ustack_space *space)
 {
-	if (space->maps && !--space->maps->refs)
-		free(space->maps);
+	maps_put(space->maps);
 	space->maps = NULL;
 	space->last = 0;
 }
@@ -45,8 +51,20 @@ int ustack_space_fork(struct ustack_space **out,
 		return err;
 	(*out)->maps = parent->maps;
 	if (parent->maps)
-		parent->maps->refs++;
+		__atomic_add_fetch(&parent->maps->refs, 1, __ATOMIC_RELAXED);
 	return 0;
+}
+
+/* Another thread may be resolving it: bias is there once the state says so. */
+static void map_copy(struct map *to, const struct map *from)
+{
+	to->start = from->start;
+	to->end = from->end;
+	to->pgoff = from->pgoff;
+	to->image = from->image;
+	to->state = __atomic_load_n(&from->state, __ATOMIC_ACQUIRE);
+	if (to->state == MAP_USABLE)
+		to->bias = from->bias;
 }
 
 /* Maps of our own, with room for more. */
@@ -55,7 +73,8 @@ static int space_own(struct ustack_space *space, size_t more)
 	struct maps *old = space->maps, *maps;
 	size_t nr = old ? old->nr : 0, max;
 
-	if (old && old->refs == 1 && nr + more <= old->max)
+	if (old && __atomic_load_n(&old->refs, __ATOMIC_ACQUIRE) == 1 &&
+	    nr + more <= old->max)
 		return 0;
 	max = nr + nr / 2 + more + 16;
 	maps = malloc(sizeof(*maps) + max * sizeof(maps->v[0]));
@@ -64,10 +83,9 @@ static int space_own(struct ustack_space *space, size_t more)
 	maps->refs = 1;
 	maps->nr = nr;
 	maps->max = max;
-	if (nr)
-		memcpy(maps->v, old->v, nr * sizeof(maps->v[0]));
-	if (old && !--old->refs)
-		free(old);
+	for (size_t i = 0; i < nr; i++)
+		map_copy(&maps->v[i], &old->v[i]);
+	maps_put(old);
 	space->maps = maps;
 	return 0;
 }
@@ -153,13 +171,10 @@ struct map *space_find(struct ustack_space *space, uint64_t addr)
  * The segment a map shows.  Two segments can share a page of the file: the
  * executable one is meant, as the maps of a recording are those of code.
  */
-static void map_resolve(struct ustack_images *images, struct map *map)
+static const struct segment *map_segment(const struct map *map)
 {
 	const struct segment *found = NULL;
 
-	map->resolved = true;
-	if (image_open(images, map->image))
-		return;
 	for (size_t i = 0; i < map->image->nr_segments; i++) {
 		const struct segment *seg = &map->image->segments[i];
 
@@ -169,22 +184,39 @@ static void map_resolve(struct ustack_images *images, struct map *map)
 		if (!found || (seg->flags & PF_X && !(found->flags & PF_X)))
 			found = seg;
 	}
-	if (!found)
-		return;
-	map->bias = map->start - map->pgoff + found->offset - found->vaddr;
-	map->usable = true;
+	return found;
+}
+
+static enum map_state map_resolve(struct ustack_images *images,
+				  struct map *map)
+{
+	int err = image_open(images, map->image);
+
+	pthread_mutex_lock(&images->lock);
+	if (map->state == MAP_NEW) {
+		const struct segment *seg = err ? NULL : map_segment(map);
+
+		if (seg)
+			map->bias = map->start - map->pgoff + seg->offset -
+				    seg->vaddr;
+		__atomic_store_n(&map->state, seg ? MAP_USABLE : MAP_UNUSABLE,
+				 __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&images->lock);
+	return map->state;
 }
 
 struct map *space_find_image(struct ustack_space *space, uint64_t addr)
 {
 	struct map *map = space_find(space, addr);
+	enum map_state state;
 
 	if (!map)
 		return NULL;
-	/* Shared maps may be resolved in place: every owner would do the same. */
-	if (!map->resolved)
-		map_resolve(space->images, map);
-	return map->usable ? map : NULL;
+	state = __atomic_load_n(&map->state, __ATOMIC_ACQUIRE);
+	if (state == MAP_NEW)
+		state = map_resolve(space->images, map);
+	return state == MAP_USABLE ? map : NULL;
 }
 
 int space_read(void *space, uint64_t addr, void *buf, size_t size)

@@ -172,8 +172,9 @@ int ustack_symbolize(struct ustack_space *space, uint64_t addr,
 		     struct ustack_symbol *sym)
 {
 	struct map *map = space_find(space, addr);
+	struct symbol *s = NULL;
 	struct image *image;
-	struct symbol *s;
+	int err = -ENOMEM;
 
 	*sym = (struct ustack_symbol){ 0 };
 	if (!map)
@@ -184,15 +185,18 @@ int ustack_symbolize(struct ustack_space *space, uint64_t addr,
 		return -ENOENT;
 	image = map->image;
 	sym->module_offset = addr - map->bias;
-	if (!image->symbols) {
+	pthread_mutex_lock(&space->images->lock);
+	if (!image->symbols)
 		image->symbols = symbols_read(image);
-		if (!image->symbols)
-			return -ENOMEM;
+	if (image->symbols) {
+		s = symbols_find(image->symbols, sym->module_offset);
+		err = -ENOENT;
 	}
-	s = symbols_find(image->symbols, sym->module_offset);
-	if (!s)
-		return -ENOENT;
-	sym->name = symbol_name(s);
-	sym->offset = sym->module_offset - s->start;
-	return 0;
+	if (s) {
+		sym->name = symbol_name(s);
+		sym->offset = sym->module_offset - s->start;
+		err = 0;
+	}
+	pthread_mutex_unlock(&space->images->lock);
+	return err;
 }

@@ -11,6 +11,7 @@
 #ifndef USTACK_UNWIND_H
 #define USTACK_UNWIND_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/types.h>
@@ -173,7 +174,11 @@ struct image {
 	uint8_t *build_id;	/* that the process had mapped; NULL: not told */
 	size_t build_id_size;
 	uint32_t hash;
-	int state;		/* 1: not opened yet, 0: usable, else -errno */
+	/*
+	 * 1: not opened yet, 0: usable, else -errno.  Written under the images'
+	 * lock, last of all: what stands below does not change after that.
+	 */
+	int state;
 
 	const uint8_t *data;	/* the whole file */
 	size_t size;
@@ -185,13 +190,18 @@ struct image {
 	struct section eh_frame_hdr, eh_frame, debug_frame, init, fini;
 
 	struct cfi cfi;
-	struct symbols *symbols;
+	struct symbols *symbols;	/* written and, where lazy, under the lock */
 	struct image *next;	/* in the bucket */
 };
 
 #define IMAGES_BUCKETS 1024
 
+/*
+ * Used by many threads: the lock guards the buckets, opening a file, its
+ * symbols, and all calls of libelf.
+ */
 struct ustack_images {
+	pthread_mutex_t lock;
 	char *root, *vdso;
 	struct image *bucket[IMAGES_BUCKETS];
 };
@@ -207,12 +217,18 @@ const uint8_t *image_at(const struct image *image, uint64_t vaddr,
 
 /* --- space: the maps of a process --------------------------------------- */
 
+enum map_state {
+	MAP_NEW,		/* image was not opened yet */
+	MAP_UNUSABLE,
+	MAP_USABLE,		/* so is image, and bias is set */
+};
+
+/* Forks share maps between threads: who needs one first resolves it in place. */
 struct map {
 	uint64_t start, end, pgoff;
 	struct image *image;
-	uint64_t bias;		/* user address - vaddr */
-	bool resolved;		/* image was opened and bias is set */
-	bool usable;		/* and both can be used */
+	uint64_t bias;		/* user address - vaddr, once state says usable */
+	enum map_state state;	/* written once, under the images' lock */
 };
 
 struct maps;
