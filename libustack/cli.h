@@ -28,6 +28,7 @@ struct chain {
 struct cli {
 	const char *path;
 	const char *vdso; /* file with the recorded kernel's vDSO, or NULL */
+	enum ustack_backend backend;
 	struct ustack_images *images;
 	struct ustack_reader *reader;
 	struct ustack_unwinder *unwinder;
@@ -59,8 +60,8 @@ int cmd_fold(struct cli *cli, int argc, char **argv);
 int cmd_stat(struct cli *cli, int argc, char **argv);
 
 /*
- * Parses the options of a subcommand: -i FILE, --vdso FILE into cli->vdso, and
- * -F FIELDS if fields is not NULL.  -1, or the exit status.
+ * Parses the options of a subcommand: -i FILE, those of every subcommand into
+ * cli, and -F FIELDS if fields is not NULL.  -1, or the exit status.
  */
 int cli_options(struct cli *cli, int argc, char **argv, const char **path,
 		const char **fields);

@@ -381,8 +381,13 @@ int ustack_unwinder_new(struct ustack_unwinder **out,
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
-	if (opts && opts->sz >= sizeof(*opts))
-		u->opts = *opts;
+	if (opts)
+		memcpy(&u->opts, opts,
+		       opts->sz < sizeof(*opts) ? opts->sz : sizeof(*opts));
+	if (u->opts.backend != USTACK_NATIVE) {
+		free(u);
+		return -ENOTSUP;
+	}
 	*out = u;
 	return 0;
 }

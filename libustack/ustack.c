@@ -13,14 +13,16 @@
 #define CONTEXT_USER_DEFERRED ((uint64_t)-640) /* Linux 7.3 */
 
 static const char help[] =
-	"usage: ustack script [-i FILE] [--vdso FILE] [-F FIELD,...]\n"
-	"       ustack fold [-i FILE] [--vdso FILE]\n"
-	"       ustack stat [-i FILE] [--vdso FILE]\n"
+	"usage: ustack script [-i FILE] [OPTION...] [-F FIELD,...]\n"
+	"       ustack fold [-i FILE] [OPTION...]\n"
+	"       ustack stat [-i FILE] [OPTION...]\n"
 	"       ustack --help | --version\n"
 	"\n"
 	"Reads FILE (perf.data by default, - for standard input), pairs the samples\n"
-	"with their deferred stacks and unwinds them.  --vdso names an image of the\n"
-	"vDSO of the kernel that was recorded; else that of the running one is taken.\n"
+	"with their deferred stacks and unwinds them.\n"
+	"  --vdso FILE     an image of the vDSO of the kernel that was recorded; else\n"
+	"                  that of the running one is taken\n"
+	"  --unwinder=WHO  native (the default), or libdw or libunwind to compare\n"
 	"\n"
 	"script  every sample and its chain, the form of perf script\n"
 	"fold    folded stacks for flame graphs: comm;outer;...;leaf count\n"
@@ -51,11 +53,34 @@ int cli_error(const struct cli *cli, const char *fmt, ...)
 	return 1;
 }
 
+/* Whether there is such a backend. */
+static bool parse_backend(const char *name, enum ustack_backend *backend)
+{
+	static const char *const names[] = {
+		[USTACK_NATIVE] = "native",
+		[USTACK_LIBDW] = "libdw",
+		[USTACK_LIBUNWIND] = "libunwind",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(name, names[i]))
+			continue;
+		*backend = i;
+		return true;
+	}
+	fprintf(stderr,
+		"ustack: --unwinder: no unwinder '%s': there are native, libdw and libunwind\n",
+		name);
+	return false;
+}
+
 int cli_options(struct cli *cli, int argc, char **argv, const char **path,
 		const char **fields)
 {
 	static const struct option options[] = {
 		{ "vdso", required_argument, NULL, 'v' },
+		{ "unwinder", required_argument, NULL, 'u' },
 		{ 0 },
 	};
 	const char *letters = fields ? "+i:F:" : "+i:";
@@ -66,6 +91,10 @@ int cli_options(struct cli *cli, int argc, char **argv, const char **path,
 		switch (c) {
 		case 'v':
 			cli->vdso = optarg;
+			break;
+		case 'u':
+			if (!parse_backend(optarg, &cli->backend))
+				return 2;
 			break;
 		case 'i':
 			*path = optarg;
@@ -93,6 +122,10 @@ int cli_open(struct cli *cli, const char *path)
 		.sz = sizeof(opts),
 		.vdso = cli->vdso,
 	};
+	struct ustack_unwinder_opts unwinder = {
+		.sz = sizeof(unwinder),
+		.backend = cli->backend,
+	};
 	int ret;
 
 	cli->path = strcmp(path, "-") ? path : "standard input";
@@ -105,7 +138,13 @@ int cli_open(struct cli *cli, const char *path)
 	if (!ret)
 		ret = ustack_reader_new(&cli->reader, cli->images);
 	if (!ret)
-		ret = ustack_unwinder_new(&cli->unwinder, cli->images, NULL);
+		ret = ustack_unwinder_new(&cli->unwinder, cli->images,
+					  &unwinder);
+	if (ret == -ENOTSUP) {
+		fputs("ustack: --unwinder: this ustack was built without it; install libunwind-dev and build it again\n",
+		      stderr);
+		return 1;
+	}
 	if (ret)
 		return cli_error(cli, "%s", strerror(-ret));
 	if (ustack_reader_open(cli->reader, path))

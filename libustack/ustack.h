@@ -89,6 +89,13 @@ void ustack_space_clear(struct ustack_space *space);
 
 struct ustack_unwinder;	/* what one thread remembers from stack to stack */
 
+/* Who unwinds.  The others are there to compare with, and do no more than they can. */
+enum ustack_backend {
+	USTACK_NATIVE,
+	USTACK_LIBDW,		/* elfutils */
+	USTACK_LIBUNWIND,	/* if the library was built with it */
+};
+
 struct ustack_unwinder_opts {
 	size_t sz;		/* sizeof(struct ustack_unwinder_opts) */
 	/*
@@ -97,9 +104,13 @@ struct ustack_unwinder_opts {
 	 */
 	int (*read)(void *arg, uint64_t addr, void *buf, size_t size);
 	void *arg;
+	enum ustack_backend backend;
 };
 
-/* images is borrowed until ustack_unwinder_free(); opts may be NULL. */
+/*
+ * images is borrowed until ustack_unwinder_free(); opts may be NULL.  -ENOTSUP
+ * where the library was built without the backend.
+ */
 int ustack_unwinder_new(struct ustack_unwinder **out,
 			struct ustack_images *images,
 			const struct ustack_unwinder_opts *opts);

@@ -32,6 +32,9 @@ refused 'is not a perf.data file' "$ustack" stat -i other
 status=0
 "$ustack" script -F comm,tme -i empty 2>err || status=$?
 [ $status = 2 ] && grep -q "no field 'tme'" err || fail "unknown field"
+status=0
+"$ustack" script --unwinder=mine -i empty 2>err || status=$?
+[ $status = 2 ] && grep -q "no unwinder 'mine'" err || fail "unknown unwinder"
 "$ustack" --version | grep -q '^ustack [0-9]' || fail "--version"
 "$ustack" --help | grep -q '^usage:' || fail "--help"
 
