@@ -22,7 +22,6 @@ enum {
 	ATTR_FLAGS = 40,
 	ATTR_BRANCH_TYPE = 72,
 	ATTR_REGS_USER = 80,
-	ATTR_REGS_INTR = 96,
 };
 
 struct event_id {
@@ -99,7 +98,6 @@ int events_add(struct events *es, const uint8_t *attr, size_t attr_size,
 		ev->period = get64(attr + ATTR_PERIOD);
 	ev->branch_type = attr_u64(attr, attr_size, ATTR_BRANCH_TYPE);
 	ev->regs_user = attr_u64(attr, attr_size, ATTR_REGS_USER);
-	ev->regs_intr = attr_u64(attr, attr_size, ATTR_REGS_INTR);
 	es->ev[es->nr++] = ev;
 	for (i = 0; i < nr_ids; i++)
 		if (event_add_id(es, ev, get64(ids + i * 8)))
@@ -112,17 +110,11 @@ nomem:
 /* Takes a NUL-padded string of at most size bytes as the name. */
 static void event_name(struct event *ev, const uint8_t *s, size_t size)
 {
-	char *name;
-
+	if (ev->given || !size || !*s)
+		return;
 	if (size > NAME_LEN_MAX)
 		size = NAME_LEN_MAX;
-	name = strndup((const char *)s, size);
-	if (!name || !*name) {
-		free(name);
-		return;
-	}
-	free(ev->name);
-	ev->name = name;
+	ev->given = strndup((const char *)s, size);
 }
 
 void events_describe(struct events *es, const uint8_t *buf, size_t size)
@@ -199,18 +191,18 @@ int events_name_rest(struct events *es)
 	for (i = 0; i < es->nr; i++) {
 		struct event *ev = es->ev[i];
 
-		if (ev->name)
+		if (ev->given || ev->own_name)
 			continue;
 		if (ev->type == PERF_TYPE_HARDWARE &&
 		    ev->config < sizeof(hw) / sizeof(*hw))
-			ev->name = strdup(hw[ev->config]);
+			ev->own_name = strdup(hw[ev->config]);
 		else if (ev->type == PERF_TYPE_SOFTWARE &&
 			 ev->config < sizeof(sw) / sizeof(*sw))
-			ev->name = strdup(sw[ev->config]);
-		else if (asprintf(&ev->name, "type-%u-config-0x%llx", ev->type,
-				  (unsigned long long)ev->config) < 0)
-			ev->name = NULL;
-		if (!ev->name)
+			ev->own_name = strdup(sw[ev->config]);
+		else if (asprintf(&ev->own_name, "type-%u-config-0x%llx",
+				  ev->type, (unsigned long long)ev->config) < 0)
+			ev->own_name = NULL;
+		if (!ev->own_name)
 			return -ENOMEM;
 	}
 	return 0;
@@ -288,7 +280,8 @@ void events_free(struct events *es)
 		free(container_of(n, struct event_id, node));
 	table_free(&es->ids);
 	for (i = 0; i < es->nr; i++) {
-		free(es->ev[i]->name);
+		free(es->ev[i]->given);
+		free(es->ev[i]->own_name);
 		free(es->ev[i]);
 	}
 	free(es->ev);

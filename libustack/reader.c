@@ -8,6 +8,21 @@
 #define REG_SP 7 /* PERF_REG_X86_SP */
 #define TRIM_EVERY 4096 /* records */
 
+/* A sample outside, and what it borrows from. */
+struct out {
+	struct ustack_sample sample; /* first: the caller's pointer leads to both */
+	struct out *next;
+	struct wait *wait;
+	struct rec rec;
+	struct ustack_range *ranges;
+	size_t cap_ranges;
+	uint64_t *chain;
+	size_t cap_chain;
+	/* Of one that is held: the reader's own go on. */
+	struct ustack_space *space;
+	char comm[COMM_MAX];
+};
+
 struct ustack_reader {
 	struct errline line;
 	struct chunk_pool pool;
@@ -25,14 +40,8 @@ struct ustack_reader {
 	bool opened, ended, flushed;
 	int end; /* what next() returns when all is out */
 
-	/* the sample that is out */
-	struct wait *wait;
-	struct rec rec;
-	struct ustack_sample sample;
-	struct ustack_range *ranges;
-	size_t cap_ranges;
-	uint64_t *chain;
-	size_t cap_chain;
+	struct out *out; /* the sample that is out */
+	struct out *free;
 };
 
 int ustack_reader_new(struct ustack_reader **out, struct ustack_images *images)
@@ -60,19 +69,39 @@ int ustack_reader_open(struct ustack_reader *r, const char *path)
 			     &r->line);
 }
 
-static void sample_done(struct ustack_reader *r)
+/* Gives back what o borrows. */
+static void out_done(struct ustack_reader *r, struct out *o)
 {
-	if (r->wait)
-		pair_done(&r->pair, r->wait);
-	r->wait = NULL;
-	rec_put(&r->pool, &r->rec);
+	if (o->wait)
+		pair_done(&r->pair, o->wait);
+	o->wait = NULL;
+	rec_put(&r->pool, &o->rec);
+	ustack_space_free(o->space);
+	o->space = NULL;
+}
+
+static void out_free(struct out *o)
+{
+	if (!o)
+		return;
+	free(o->ranges);
+	free(o->chain);
+	free(o);
 }
 
 void ustack_reader_free(struct ustack_reader *r)
 {
 	if (!r)
 		return;
-	sample_done(r);
+	if (r->out)
+		out_done(r, r->out);
+	out_free(r->out);
+	while (r->free) {
+		struct out *o = r->free;
+
+		r->free = o->next;
+		out_free(o);
+	}
 	pair_free(&r->pair);
 	order_free(&r->order, &r->pool);
 	processes_free(&r->ps);
@@ -80,8 +109,6 @@ void ustack_reader_free(struct ustack_reader *r)
 	chunk_pool_free(&r->pool);
 	events_free(&r->events);
 	build_ids_free(&r->ids);
-	free(r->ranges);
-	free(r->chain);
 	free(r);
 }
 
@@ -106,24 +133,24 @@ void ustack_reader_stats(const struct ustack_reader *r,
 
 /* --- filling in a sample -------------------------------------------------- */
 
-static int ranges_room(struct ustack_reader *r, size_t nr)
+static int ranges_room(struct out *out, size_t nr)
 {
 	struct ustack_range *p;
 
-	if (nr <= r->cap_ranges)
+	if (nr <= out->cap_ranges)
 		return 0;
-	p = realloc(r->ranges, nr * sizeof(*p));
+	p = realloc(out->ranges, nr * sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	r->ranges = p;
-	r->cap_ranges = nr;
+	out->ranges = p;
+	out->cap_ranges = nr;
 	return 0;
 }
 
 static void sample_base(struct ustack_reader *r, const struct event *ev,
 			const struct rec *rec, const struct parsed *s)
 {
-	struct ustack_sample *o = &r->sample;
+	struct ustack_sample *o = &r->out->sample;
 
 	o->time = s->time;
 	o->ip = s->ip;
@@ -134,7 +161,7 @@ static void sample_base(struct ustack_reader *r, const struct event *ev,
 	o->tid = s->tid;
 	o->cpu = s->cpu;
 	o->misc = rec_misc(rec);
-	o->event = ev->name ? ev->name : "";
+	o->event = event_name_of(ev);
 	o->chain = s->chain;
 	o->nr_chain = s->nr_chain;
 	o->cookie = s->cookie;
@@ -153,9 +180,9 @@ static int sample_own(struct ustack_reader *r, const struct event *ev,
 		      const struct rec *rec, const struct parsed *s,
 		      const struct thread *th)
 {
-	struct ustack_sample *o = &r->sample;
+	struct ustack_sample *o = &r->out->sample;
 
-	if (ranges_room(r, 1))
+	if (ranges_room(r->out, 1))
 		return -ENOMEM;
 	sample_base(r, ev, rec, s);
 	o->comm = th->comm;
@@ -165,10 +192,10 @@ static int sample_own(struct ustack_reader *r, const struct event *ev,
 	if (o->regs.abi && ev->sample_type & PERF_SAMPLE_STACK_USER) {
 		o->pair = USTACK_PAIR_LEGACY;
 		if (s->stack_size && o->regs.mask & 1ull << REG_SP) {
-			r->ranges[0] = (struct ustack_range){
+			r->out->ranges[0] = (struct ustack_range){
 				o->regs.val[REG_SP], s->stack_size, s->stack
 			};
-			o->ranges = r->ranges;
+			o->ranges = r->out->ranges;
 			o->nr_ranges = 1;
 		}
 		r->stats.legacy++;
@@ -181,39 +208,39 @@ static int sample_own(struct ustack_reader *r, const struct event *ev,
 /* The kernel's part of the sample's chain, then the deferred user part. */
 static int chain_merge(struct ustack_reader *r, const struct stay *st)
 {
-	struct ustack_sample *o = &r->sample;
+	struct ustack_sample *o = &r->out->sample;
 	struct chain_part cp;
 	size_t nr, own = o->nr_chain - 2;
 
 	if (parse_chain(st->chain.ev, &st->chain.rec, &cp))
 		return -EBADMSG;
 	nr = own + 1 + cp.nr;
-	if (nr > r->cap_chain) {
-		uint64_t *p = realloc(r->chain, nr * sizeof(*p));
+	if (nr > r->out->cap_chain) {
+		uint64_t *p = realloc(r->out->chain, nr * sizeof(*p));
 
 		if (!p)
 			return -ENOMEM;
-		r->chain = p;
-		r->cap_chain = nr;
+		r->out->chain = p;
+		r->out->cap_chain = nr;
 	}
 	if (own)
-		memcpy(r->chain, o->chain, own * sizeof(*r->chain));
+		memcpy(r->out->chain, o->chain, own * sizeof(*r->out->chain));
 	o->nr_chain = own;
 	if (!cp.nr || cp.ips[0] != (uint64_t)PERF_CONTEXT_USER)
-		r->chain[o->nr_chain++] = (uint64_t)PERF_CONTEXT_USER;
+		r->out->chain[o->nr_chain++] = (uint64_t)PERF_CONTEXT_USER;
 	if (cp.nr)
-		memcpy(r->chain + o->nr_chain, cp.ips, cp.nr * 8);
+		memcpy(r->out->chain + o->nr_chain, cp.ips, cp.nr * 8);
 	o->nr_chain += cp.nr;
-	o->chain = r->chain;
+	o->chain = r->out->chain;
 	return 0;
 }
 
 static int stack_join(struct ustack_reader *r, const struct stay *st)
 {
-	struct ustack_sample *o = &r->sample;
+	struct ustack_sample *o = &r->out->sample;
 	size_t i;
 
-	if (ranges_room(r, st->nr_parts))
+	if (ranges_room(r->out, st->nr_parts))
 		return -ENOMEM;
 	for (i = 0; i < st->nr_parts; i++) {
 		const struct event *ev = st->parts[i].ev;
@@ -224,9 +251,9 @@ static int stack_join(struct ustack_reader *r, const struct stay *st)
 		if (!i)
 			regs_fill(&o->regs, sp.abi, ev->regs_user, sp.regs);
 		if (sp.range.size)
-			r->ranges[o->nr_ranges++] = sp.range;
+			r->out->ranges[o->nr_ranges++] = sp.range;
 	}
-	o->ranges = r->ranges;
+	o->ranges = r->out->ranges;
 	o->stack_changed = st->changed;
 	return 0;
 }
@@ -234,7 +261,7 @@ static int stack_join(struct ustack_reader *r, const struct stay *st)
 /* A sample that waited, or whose capture was there before it. */
 static int sample_waited(struct ustack_reader *r, const struct wait *w)
 {
-	struct ustack_sample *o = &r->sample;
+	struct ustack_sample *o = &r->out->sample;
 	const struct stay *st = w->stay;
 	struct parsed s;
 	int ret;
@@ -265,7 +292,7 @@ static int sample_waited(struct ustack_reader *r, const struct wait *w)
 
 /* --- records -------------------------------------------------------------- */
 
-/* Returns 1 if r->sample is filled from rec itself. */
+/* Returns 1 if r->out is filled from rec itself. */
 static int take_sample(struct ustack_reader *r, const struct event *ev,
 		       const struct rec *rec)
 {
@@ -353,7 +380,7 @@ static int take_lost(struct ustack_reader *r, const struct rec *rec, size_t end,
 	return 0;
 }
 
-/* One record of the kernel, in order. Returns 1 if r->sample is filled. */
+/* One record of the kernel, in order. Returns 1 if r->out is filled. */
 static int take(struct ustack_reader *r, const struct rec *rec, uint64_t time)
 {
 	const struct event *ev;
@@ -464,7 +491,7 @@ static void bad_record(struct ustack_reader *r, const struct rec *rec, int ret)
 	end_reading(r, ret);
 }
 
-/* Reads one record and sends it on its way. 1 if r->sample is filled. */
+/* Reads one record and sends it on its way. 1 if r->out is filled. */
 static int read_one(struct ustack_reader *r)
 {
 	const struct event *ev;
@@ -515,7 +542,7 @@ static int read_one(struct ustack_reader *r)
 	if (ret < 0)
 		goto bad;
 	if (ret)
-		r->rec = rec;
+		r->out->rec = rec;
 	else
 		rec_put(&r->pool, &rec);
 	return ret;
@@ -525,28 +552,46 @@ bad:
 	return 0;
 }
 
+/* r->out with nothing in it. */
+static int out_clear(struct ustack_reader *r)
+{
+	if (r->out) {
+		out_done(r, r->out);
+		return 0;
+	}
+	r->out = r->free;
+	if (r->out)
+		r->free = r->out->next;
+	else
+		r->out = calloc(1, sizeof(*r->out));
+	return r->out ? 0 : -ENOMEM;
+}
+
 int ustack_reader_next(struct ustack_reader *r,
 		       const struct ustack_sample **sample)
 {
 	struct order_entry e;
+	struct wait *w;
 	int ret;
 
 	*sample = NULL;
 	if (r->df.fd < 0 || !r->df.raw.chunk)
 		return -EBADF;
-	sample_done(r);
+	if (out_clear(r))
+		return read_error(&r->line, ENOMEM, "out of memory");
 	for (;;) {
-		r->wait = pair_pop(&r->pair);
-		if (r->wait) {
-			ret = sample_waited(r, r->wait);
+		w = pair_pop(&r->pair);
+		if (w) {
+			r->out->wait = w;
+			ret = sample_waited(r, w);
 			if (!ret)
 				break;
-			bad_record(r, &r->wait->rec, ret);
-			sample_done(r);
+			bad_record(r, &w->rec, ret);
+			out_done(r, r->out);
 		} else if (order_pop(&r->order, &e)) {
 			ret = take(r, &e.rec, e.time);
 			if (ret == 1) {
-				r->rec = e.rec;
+				r->out->rec = e.rec;
 				break;
 			}
 			if (ret)
@@ -562,6 +607,33 @@ int ustack_reader_next(struct ustack_reader *r,
 			return r->end;
 		}
 	}
-	*sample = &r->sample;
+	*sample = &r->out->sample;
 	return 1;
+}
+
+int ustack_reader_hold(struct ustack_reader *r)
+{
+	struct out *o = r->out;
+	int ret;
+
+	if (!o || (!o->wait && !o->rec.chunk))
+		return -EINVAL;
+	ret = ustack_space_fork(&o->space, o->sample.space);
+	if (ret)
+		return ret;
+	strcpy(o->comm, o->sample.comm);
+	o->sample.space = o->space;
+	o->sample.comm = o->comm;
+	r->out = NULL;
+	return 0;
+}
+
+void ustack_reader_release(struct ustack_reader *r,
+			   const struct ustack_sample *sample)
+{
+	struct out *o = container_of(sample, struct out, sample);
+
+	out_done(r, o);
+	o->next = r->free;
+	r->free = o;
 }

@@ -189,9 +189,19 @@ struct event {
 	uint64_t flags;
 	uint64_t branch_type;
 	uint64_t regs_user;
-	uint64_t regs_intr;
-	char *name;
+	/*
+	 * The name it was given, once, and one made up before that.  Samples
+	 * that are held show either: both stay.
+	 */
+	char *given, *own_name;
 };
+
+static inline const char *event_name_of(const struct event *ev)
+{
+	if (ev->given)
+		return ev->given;
+	return ev->own_name ? ev->own_name : "";
+}
 
 struct events {
 	struct event **ev;

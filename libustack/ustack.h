@@ -224,6 +224,16 @@ void ustack_reader_free(struct ustack_reader *reader);
  */
 int ustack_reader_next(struct ustack_reader *reader,
 		       const struct ustack_sample **sample);
+/*
+ * Keeps the sample that ustack_reader_next() just gave, with all it points to,
+ * until it is released, which must come before the reader is freed: to unwind
+ * samples in several threads.  Its space becomes a fork of its own.  The
+ * threads take turns at calling functions of the reader; what they do with the
+ * samples they hold needs no turn.
+ */
+int ustack_reader_hold(struct ustack_reader *reader);
+void ustack_reader_release(struct ustack_reader *reader,
+			   const struct ustack_sample *sample);
 void ustack_reader_stats(const struct ustack_reader *reader,
 			 struct ustack_stats *stats);
 /*

@@ -457,6 +457,62 @@ static void memory_is_bounded(void **state)
 	pd_close(&r);
 }
 
+/* Samples held while the reader goes on: all they had is still there. */
+static void held(void **state)
+{
+	const struct ustack_sample *own, *waited, *s;
+	struct ustack_symbol sym = { 0 };
+	struct pd_reader r;
+	struct pd pd;
+	unsigned int i;
+
+	(void)state;
+	pd_start(&pd);
+	pd_comm(&pd, 0, 100, 101, 500, "before");
+	pd_mmap2(&pd, 100, 600, 0x400000, 0x2000, "/before");
+	pd_sample(&pd, 101, 1000, 0xc1);
+	pd_stack(&pd, 101, 1100, 0xc1);
+	pd_sample(&pd, 101, 1200, 0);
+	pd_round(&pd);
+	pd_comm(&pd, 0, 100, 101, 2000, "after");
+	pd_mmap2(&pd, 100, 2100, 0x400000, 0x2000, "/after");
+	pd_round(&pd);
+	for (i = 0; i < 10000; i++) {
+		pd_sample(&pd, 101, 3000 + 2 * i, 0xd00 + i);
+		pd_stack(&pd, 101, 3001 + 2 * i, 0xd00 + i);
+		if (i % 100 == 0)
+			pd_round(&pd);
+	}
+	open_ok(&pd, &r);
+	assert_int_equal(ustack_reader_hold(r.reader), -EINVAL);
+	waited = pd_next(&r);
+	assert_int_equal(ustack_reader_hold(r.reader), 0);
+	assert_int_equal(ustack_reader_hold(r.reader), -EINVAL);
+	own = pd_next(&r);
+	assert_int_equal(ustack_reader_hold(r.reader), 0);
+	for (i = 0; i < 10000; i++)
+		s = pd_next(&r);
+	assert_string_equal(s->comm, "after");
+	ustack_symbolize(s->space, 0x400100, &sym);
+	assert_string_equal(sym.path, "/after");
+	pd_expect_end(&r, 0);
+
+	assert_int_equal(waited->time, 1000);
+	assert_int_equal(waited->pair, USTACK_PAIR_PAIRED);
+	assert_string_equal(waited->comm, "before");
+	assert_int_equal(waited->chain[3], 0xc1);
+	assert_int_equal(waited->nr_ranges, 1);
+	assert_int_equal(waited->ranges[0].size, 64);
+	assert_int_equal(get64(waited->ranges[0].data + 56), 0x7ffe0038);
+	ustack_symbolize(waited->space, 0x400100, &sym);
+	assert_string_equal(sym.path, "/before");
+	assert_int_equal(own->time, 1200);
+	assert_string_equal(own->comm, "before");
+	ustack_reader_release(r.reader, own);
+	ustack_reader_release(r.reader, waited);
+	pd_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,6 +532,7 @@ int main(void)
 		cmocka_unit_test(deferred_chain),
 		cmocka_unit_test(modules_of_the_stack),
 		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,6 @@ static const struct event all = {
 	.flags = ATTR_SAMPLE_ID_ALL,
 	.branch_type = PERF_SAMPLE_BRANCH_HW_INDEX | BRANCH_COUNTERS,
 	.regs_user = 1u << 0 | 1u << 7 | 1u << 8 | 1u << 23,
-	.regs_intr = 1u << 8,
 };
 
 struct at {
