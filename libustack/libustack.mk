@@ -9,13 +9,21 @@ LIBDIR ?= $(PREFIX)/lib
 
 # In the order the data flows.
 USTACK_SRC := table chunk datafile header event record order process pair \
-	reader mem space elf cfi expr scan rule arch_x86_64 unwind sym
+	reader mem space elf cfi expr scan rule arch_x86_64 ref ref_libdw \
+	unwind sym
 USTACK_CLI := ustack script fold stat
-USTACK_PKGS := libelf libzstd zlib
+USTACK_PKGS := libelf libdw libzstd zlib
+
+# One more unwinder to compare with, where it is installed.
+ifeq ($(shell pkg-config --exists libunwind-generic && echo yes),yes)
+USTACK_SRC += ref_libunwind
+USTACK_PKGS += libunwind-generic
+USTACK_WITH := -DUSTACK_WITH_LIBUNWIND
+endif
 
 USTACK_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC
 USTACK_CPPFLAGS = $(shell pkg-config --cflags $(USTACK_PKGS)) \
-	-DUSTACK_VERSION='"$(USTACK_VERSION)"'
+	-DUSTACK_VERSION='"$(USTACK_VERSION)"' $(USTACK_WITH)
 # sym takes the demangler from the C++ runtime.
 USTACK_LIBS = $(shell pkg-config --libs $(USTACK_PKGS)) -lstdc++
 
@@ -52,7 +60,8 @@ $(USTACK_OUT)/ustack: $(USTACK_CLI_OBJ) $(USTACK_OUT)/libustack.a
 $(USTACK_OUT)/libustack.pc: libustack/libustack.pc.in libustack/libustack.mk
 	@mkdir -p $(@D)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-		-e 's|@VERSION@|$(USTACK_VERSION)|' $< > $@
+		-e 's|@VERSION@|$(USTACK_VERSION)|' \
+		-e 's|@PKGS@|$(USTACK_PKGS)|' $< > $@
 
 install: lib $(USTACK_OUT)/libustack.pc ## install libustack and ustack to DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \

@@ -8,6 +8,7 @@
 
 struct maps {
 	size_t refs;		/* spaces that have it; they may be in any thread */
+	uint64_t id;
 	size_t nr, max;
 	struct map v[];		/* sorted, not overlapping */
 };
@@ -125,6 +126,8 @@ int ustack_space_map(struct ustack_space *space, uint64_t addr, uint64_t size,
 	if (err)
 		return err;
 	maps = space->maps;
+	maps->id = __atomic_add_fetch(&space->images->maps_id, 1,
+				      __ATOMIC_RELAXED);
 
 	/* [first, last) overlap; what sticks out of the new map stays. */
 	first = maps_search(maps, addr);
@@ -217,6 +220,11 @@ struct map *space_find_image(struct ustack_space *space, uint64_t addr)
 	if (state == MAP_NEW)
 		state = map_resolve(space->images, map);
 	return state == MAP_USABLE ? map : NULL;
+}
+
+uint64_t space_id(const struct ustack_space *space)
+{
+	return space->maps ? space->maps->id : 0;
 }
 
 int space_read(void *space, uint64_t addr, void *buf, size_t size)

@@ -11,6 +11,7 @@
 
 struct ustack_unwinder {
 	struct ustack_unwinder_opts opts;
+	struct ref *ref;	/* unwinds in our place, or NULL */
 	struct rule rules[RULES];	/* direct mapped */
 };
 
@@ -385,8 +386,12 @@ int ustack_unwinder_new(struct ustack_unwinder **out,
 		memcpy(&u->opts, opts,
 		       opts->sz < sizeof(*opts) ? opts->sz : sizeof(*opts));
 	if (u->opts.backend != USTACK_NATIVE) {
-		free(u);
-		return -ENOTSUP;
+		int err = ref_new(&u->ref, u->opts.backend);
+
+		if (err) {
+			free(u);
+			return err;
+		}
 	}
 	*out = u;
 	return 0;
@@ -394,6 +399,8 @@ int ustack_unwinder_new(struct ustack_unwinder **out,
 
 void ustack_unwinder_free(struct ustack_unwinder *u)
 {
+	if (u)
+		ref_free(u->ref);
 	free(u);
 }
 
@@ -424,6 +431,9 @@ int ustack_unwind(struct ustack_unwinder *unwinder, struct ustack_space *space,
 	size_t n = 0;
 	int e;
 
+	if (unwinder->ref)
+		return ref_unwind(unwinder->ref, space, regs, &c.mem, frames,
+				  max, end);
 	*end = USTACK_END_NO_REGS;
 	if (regs->abi == USTACK_ABI_NONE)
 		return 0;

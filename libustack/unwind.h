@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
  * Private to the unwinding half of libustack, in the order the data flows:
- * mem -> elf -> space -> expr -> cfi -> scan -> rule -> arch -> unwind -> sym.
+ * mem -> elf -> space -> expr -> cfi -> scan -> rule -> arch -> ref -> unwind
+ * -> sym.
  * A file calls only what stands above its own section.
  *
  * Three kinds of address meet here.  A user address (addr, ip) belongs to the
@@ -202,6 +203,7 @@ struct image {
  */
 struct ustack_images {
 	pthread_mutex_t lock;
+	uint64_t maps_id;	/* the last that was given; see space_id() */
 	char *root, *vdso;
 	struct image *bucket[IMAGES_BUCKETS];
 };
@@ -243,6 +245,8 @@ struct ustack_space {
 struct map *space_find(struct ustack_space *space, uint64_t addr);
 /* The same, with a usable image and its bias. */
 struct map *space_find_image(struct ustack_space *space, uint64_t addr);
+/* Changes whenever the maps do, and is never used again for others. */
+uint64_t space_id(const struct ustack_space *space);
 /* struct mem's fallback: the read-only segments of the images. */
 int space_read(void *space, uint64_t addr, void *buf, size_t size);
 
@@ -353,6 +357,44 @@ void rule_compile(struct rule *rule, const struct cfi_row *row);
 int arch_cpu(struct cpu *cpu, const struct ustack_regs *regs);
 /* Could the code before the return address ra be a call? */
 bool arch_after_call(const struct image *image, uint64_t ra);
+
+/* --- ref: other unwinders, to compare with -------------------------------- */
+
+/* One stack on its way through one of them. */
+struct ref_stack {
+	struct ustack_space *space;
+	const struct mem *mem;
+	struct cpu cpu;		/* at the start */
+	struct ustack_frame *frames;
+	size_t nr, max;
+	bool faulted;		/* a read failed since this was cleared */
+	uint64_t fault;		/* there */
+	const struct image *image;	/* whose tables are read, or NULL */
+	uint64_t bias;
+};
+
+struct ref_ops {
+	/* What is kept of one address space; NULL: no memory. */
+	void *(*open)(void);
+	void (*close)(void *own);
+	/* Fills frames and nr, which is 0 before. */
+	enum ustack_end (*unwind)(void *own, struct ref_stack *stack);
+};
+
+extern const struct ref_ops ref_libdw, ref_libunwind;
+
+struct ref;
+
+/* 0, -ENOMEM, or -ENOTSUP where backend was not built in. */
+int ref_new(struct ref **out, enum ustack_backend backend);
+void ref_free(struct ref *ref);
+/* As ustack_unwind(). */
+int ref_unwind(struct ref *ref, struct ustack_space *space,
+	       const struct ustack_regs *regs, const struct mem *mem,
+	       struct ustack_frame *frames, size_t max, enum ustack_end *end);
+/* For the unwinders: a word of memory, and why a failed step failed. */
+int ref_read_u64(struct ref_stack *stack, uint64_t addr, uint64_t *val);
+enum ustack_end ref_end(const struct ref_stack *stack);
 
 /* --- sym ----------------------------------------------------------------- */
 

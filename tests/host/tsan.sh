@@ -15,5 +15,5 @@ gcc -fsanitize=thread -o $out/nothing $out/nothing.c 2>/dev/null && $run $out/no
 
 make -s USTACK_OUT=$out CFLAGS="-fsanitize=thread -O1" LDFLAGS=-fsanitize=thread $out/libustack.a
 gcc -std=gnu11 -D_GNU_SOURCE= -g -O1 -fsanitize=thread -Ilibustack tests/unit/test_threads.c $out/libustack.a \
-	$(pkg-config --libs libelf libzstd zlib cmocka) -lstdc++ -o $out/test_threads
+	$(pkg-config --libs cmocka) $(make -s --eval='libs:; @echo $(USTACK_LIBS)' libs) -o $out/test_threads
 TSAN_OPTIONS="halt_on_error=1 exitcode=66" $run $out/test_threads
