@@ -29,11 +29,34 @@ struct cli {
 	const char *path;
 	const char *vdso; /* file with the recorded kernel's vDSO, or NULL */
 	enum ustack_backend backend;
+	unsigned int jobs; /* threads */
 	struct ustack_images *images;
 	struct ustack_reader *reader;
+};
+
+/* Text on its way to standard output. */
+struct out {
+	char *buf;
+	size_t size, cap;
+};
+
+/* What one thread works with. */
+struct worker {
+	struct cli *cli;
 	struct ustack_unwinder *unwinder;
 	struct chain chain;
 	struct ustack_frame frames[FRAMES_MAX];
+	struct out out; /* all of it leaves in the order of the samples */
+	void *arg; /* the task's */
+	void *own; /* task->own_size bytes, zeros at first */
+};
+
+/* What a subcommand does with samples. */
+struct task {
+	void (*sample)(struct worker *w, const struct ustack_sample *s);
+	void (*end)(struct worker *w); /* NULL: nothing; one after the other */
+	void *arg; /* for all threads: not to be changed but by end() */
+	size_t own_size;
 };
 
 /* Prints "ustack: FILE: ..." and returns 1, the exit status. */
@@ -43,8 +66,14 @@ int cli_error(const struct cli *cli, const char *fmt, ...)
 int cli_open(struct cli *cli, const char *path);
 /* 1 and a sample; 0 at the end; -1 after an error line. */
 int cli_next(struct cli *cli, const struct ustack_sample **sample);
-/* Fills cli->chain: the kernel's frames, then the user's. */
-void cli_chain(struct cli *cli, const struct ustack_sample *s);
+/* All samples through task, in cli->jobs threads.  0, or -1 after an error line. */
+int cli_each(struct cli *cli, const struct task *task);
+/* An error line, and the end of the program. */
+_Noreturn void cli_no_memory(const struct cli *cli);
+/* Fills w->chain: the kernel's frames, then the user's. */
+void worker_chain(struct worker *w, const struct ustack_sample *s);
+/* Room for n bytes at the end of w->out; its size is the caller's to move. */
+char *out_room(struct worker *w, size_t n);
 /* Says on stderr what was lost, and whether all output could be written. */
 int cli_close(struct cli *cli, int status);
 

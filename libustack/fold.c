@@ -14,103 +14,120 @@ struct folded {
 	char text[];
 };
 
-struct fold {
-	struct table t;
-	char *buf; /* the chain that is being put together */
-	size_t size, cap;
-};
-
-static int put(struct fold *f, const char *s)
+/* w->own is a table of them; w->out the chain that is being put together. */
+static void put(struct worker *w, const char *s)
 {
 	size_t n = strlen(s), i;
+	char *p = out_room(w, n + 1);
 
-	if (f->cap - f->size < n + 1) {
-		size_t cap = f->cap * 2 + n + 1024;
-		char *p = realloc(f->buf, cap);
-
-		if (!p)
-			return -ENOMEM;
-		f->buf = p;
-		f->cap = cap;
-	}
-	if (f->size)
-		f->buf[f->size++] = ';';
+	if (w->out.size)
+		*p++ = ';';
 	/* The separator must not come from a name. */
 	for (i = 0; i < n; i++)
-		f->buf[f->size++] = s[i] == ';' || s[i] == '\n' ? ':' : s[i];
-	return 0;
+		*p++ = s[i] == ';' || s[i] == '\n' ? ':' : s[i];
+	w->out.size = p - w->out.buf;
 }
 
-static int put_user(struct fold *f, const struct ustack_sample *s,
-		    const struct line *l)
+static void put_user(struct worker *w, const struct ustack_sample *s,
+		     const struct line *l)
 {
 	struct ustack_symbol sym = { 0 };
 	const char *base;
 	char name[256];
 
 	ustack_symbolize(s->space, l->lookup, &sym);
-	if (sym.name)
-		return put(f, sym.name);
-	if (!sym.path)
-		return put(f, "[unknown]");
-	base = strrchr(sym.path, '/');
-	snprintf(name, sizeof(name), "[%s]", base ? base + 1 : sym.path);
-	return put(f, name);
+	if (sym.name) {
+		put(w, sym.name);
+	} else if (sym.path) {
+		base = strrchr(sym.path, '/');
+		snprintf(name, sizeof(name), "[%s]",
+			 base ? base + 1 : sym.path);
+		put(w, name);
+	} else {
+		put(w, "[unknown]");
+	}
 }
 
-static int count(struct fold *f)
+static struct folded *find(const struct table *t, uint64_t key,
+			   const char *text, size_t size)
 {
-	uint64_t key = 0xcbf29ce484222325ull; /* FNV-1a */
 	struct folded *e;
 	struct node *n;
-	size_t i;
-	int ret;
 
-	for (i = 0; i < f->size; i++)
-		key = (key ^ (uint8_t)f->buf[i]) * 0x100000001b3ull;
-	for (n = table_find(&f->t, key); n; n = n->next) {
+	for (n = table_find(t, key); n; n = n->next) {
 		e = container_of(n, struct folded, node);
-		if (n->key == key && e->size == f->size &&
-		    !memcmp(e->text, f->buf, f->size)) {
-			e->count++;
-			return 0;
-		}
+		if (n->key == key && e->size == size &&
+		    !memcmp(e->text, text, size))
+			return e;
 	}
-	e = malloc(sizeof(*e) + f->size);
-	if (!e)
-		return -ENOMEM;
-	e->count = 1;
-	e->size = f->size;
-	memcpy(e->text, f->buf, f->size);
-	ret = table_add(&f->t, &e->node, key);
-	if (ret)
-		free(e);
-	return ret;
+	return NULL;
 }
 
-static int fold_sample(struct fold *f, const struct ustack_sample *s,
-		       const struct chain *c)
+/* Counts the chain that was put together, and begins a new one. */
+static void count(struct worker *w)
 {
-	size_t i = c->nr;
-	int ret;
+	uint64_t key = 0xcbf29ce484222325ull; /* FNV-1a */
+	struct out *o = &w->out;
+	struct folded *e;
+	size_t i;
 
-	f->size = 0;
-	ret = put(f, s->comm);
-	if (!ret && s->pair == USTACK_PAIR_LOST)
-		ret = put(f, "[stack lost]");
-	else if (!ret && c->unwound && c->end != USTACK_END_FINISHED)
-		ret = put(f, "[cut short]");
-	while (i-- && !ret) {
+	for (i = 0; i < o->size; i++)
+		key = (key ^ (uint8_t)o->buf[i]) * 0x100000001b3ull;
+	e = find(w->own, key, o->buf, o->size);
+	if (!e) {
+		e = malloc(sizeof(*e) + o->size);
+		if (!e || table_add(w->own, &e->node, key))
+			cli_no_memory(w->cli);
+		e->count = 0;
+		e->size = o->size;
+		memcpy(e->text, o->buf, o->size);
+	}
+	e->count++;
+	o->size = 0;
+}
+
+static void fold_sample(struct worker *w, const struct ustack_sample *s)
+{
+	const struct chain *c = &w->chain;
+	size_t i;
+
+	worker_chain(w, s);
+	put(w, s->comm);
+	if (s->pair == USTACK_PAIR_LOST)
+		put(w, "[stack lost]");
+	else if (c->unwound && c->end != USTACK_END_FINISHED)
+		put(w, "[cut short]");
+	for (i = c->nr; i--;) {
 		if (!c->line[i].kernel) {
-			ret = put_user(f, s, &c->line[i]);
+			put_user(w, s, &c->line[i]);
 			continue;
 		}
 		/* Without names the kernel's frames are one. */
-		ret = put(f, "[kernel]");
+		put(w, "[kernel]");
 		while (i && c->line[i - 1].kernel)
 			i--;
 	}
-	return ret ? ret : count(f);
+	count(w);
+}
+
+/* What this thread counted, into the table of all. */
+static void fold_end(struct worker *w)
+{
+	struct table *all = w->arg, *mine = w->own;
+	struct folded *e, *same;
+	struct node *n;
+
+	while ((n = table_pop(mine))) {
+		e = container_of(n, struct folded, node);
+		same = find(all, n->key, e->text, e->size);
+		if (same) {
+			same->count += e->count;
+			free(e);
+		} else if (table_add(all, n, n->key)) {
+			cli_no_memory(w->cli);
+		}
+	}
+	table_free(mine);
 }
 
 static int by_text(const void *a, const void *b)
@@ -124,22 +141,16 @@ static int by_text(const void *a, const void *b)
 }
 
 /* Prints all lines, sorted, and frees them. */
-static int print_all(struct fold *f)
+static void print_all(const struct cli *cli, struct table *t)
 {
-	size_t nr = f->t.nr, i;
+	size_t nr = t->nr, i;
 	struct folded **all = malloc((nr + 1) * sizeof(*all));
-	struct node *n;
 
-	for (i = 0; (n = table_pop(&f->t)); i++) {
-		if (all)
-			all[i] = container_of(n, struct folded, node);
-		else
-			free(container_of(n, struct folded, node));
-	}
-	table_free(&f->t);
-	free(f->buf);
 	if (!all)
-		return -ENOMEM;
+		cli_no_memory(cli);
+	for (i = 0; i < nr; i++)
+		all[i] = container_of(table_pop(t), struct folded, node);
+	table_free(t);
 	qsort(all, nr, sizeof(*all), by_text);
 	for (i = 0; i < nr; i++) {
 		fwrite(all[i]->text, 1, all[i]->size, stdout);
@@ -147,15 +158,19 @@ static int print_all(struct fold *f)
 		free(all[i]);
 	}
 	free(all);
-	return 0;
 }
 
 int cmd_fold(struct cli *cli, int argc, char **argv)
 {
-	const struct ustack_sample *s;
-	struct fold f = { 0 };
+	struct table all = { 0 };
+	const struct task task = {
+		.sample = fold_sample,
+		.end = fold_end,
+		.arg = &all,
+		.own_size = sizeof(struct table),
+	};
 	const char *path;
-	int ret, err = 0;
+	int ret;
 
 	ret = cli_options(cli, argc, argv, &path, NULL);
 	if (ret >= 0)
@@ -163,11 +178,7 @@ int cmd_fold(struct cli *cli, int argc, char **argv)
 	ret = cli_open(cli, path);
 	if (ret)
 		return cli_close(cli, ret);
-	while (!err && (ret = cli_next(cli, &s)) > 0) {
-		cli_chain(cli, s);
-		err = fold_sample(&f, s, &cli->chain);
-	}
-	if (print_all(&f) || err)
-		ret = cli_error(cli, "out of memory");
+	ret = cli_each(cli, &task);
+	print_all(cli, &all);
 	return cli_close(cli, ret ? 1 : 0);
 }

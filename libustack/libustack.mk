@@ -11,7 +11,7 @@ LIBDIR ?= $(PREFIX)/lib
 USTACK_SRC := table chunk datafile header event record order process pair \
 	reader mem space elf cfi expr scan rule arch_x86_64 ref ref_libdw \
 	unwind sym
-USTACK_CLI := ustack script fold stat
+USTACK_CLI := ustack pool script fold stat
 USTACK_PKGS := libelf libdw libzstd zlib
 
 # One more unwinder to compare with, where it is installed.

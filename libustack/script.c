@@ -66,102 +66,203 @@ static unsigned int parse_fields(const char *list)
 	return fields;
 }
 
-static void put(const char *s)
+/* --- text; printf takes ten times as long ---------------------------------- */
+
+static char *text(char *p, const char *s)
 {
-	fputs_unlocked(s, stdout);
+	size_t n = strlen(s);
+
+	memcpy(p, s, n);
+	return p + n;
 }
 
-/* Hexadecimal, right-aligned to width; printf takes ten times as long. */
-static void put_hex(uint64_t v, int width)
+/* Right-aligned to width, padded with pad. */
+static char *dec(char *p, uint64_t v, int width, char pad)
 {
-	char buf[17], *p = buf + 16;
+	char buf[20];
+	int n = 0;
 
-	*p = '\0';
-	do {
-		*--p = "0123456789abcdef"[v & 15];
-		v >>= 4;
-	} while (v);
-	while (buf + 16 - p < width)
-		*--p = ' ';
-	put(p);
+	do
+		buf[n++] = '0' + v % 10;
+	while (v /= 10);
+	while (width-- > n)
+		*p++ = pad;
+	while (n)
+		*p++ = buf[--n];
+	return p;
 }
 
-static void print_head(const struct ustack_sample *s, const struct chain *c,
+static char *sdec(char *p, int32_t v, int width)
+{
+	char buf[12], *end = dec(buf + 1, v < 0 ? -(int64_t)v : v, 0, ' ');
+	char *start = buf + 1;
+
+	if (v < 0)
+		*--start = '-';
+	for (; width > end - start; width--)
+		*p++ = ' ';
+	memcpy(p, start, end - start);
+	return p + (end - start);
+}
+
+static char *hex(char *p, uint64_t v)
+{
+	int shift = v ? 60 - __builtin_clzll(v) / 4 * 4 : 0;
+
+	for (; shift >= 0; shift -= 4)
+		*p++ = "0123456789abcdef"[v >> shift & 15];
+	return p;
+}
+
+/* 16 digits, blanks instead of leading zeros. */
+static char *hex16(char *p, uint64_t v)
+{
+	int blanks = v ? __builtin_clzll(v) / 4 : 15, i;
+
+	memset(p, ' ', 8); /* more would be no address */
+	for (i = blanks < 8 ? blanks : 8; i < 16; i++)
+		p[i] = i < blanks ? ' ' :
+				    "0123456789abcdef"[v >> (60 - 4 * i) & 15];
+	return p + 16;
+}
+
+/* --- lines ---------------------------------------------------------------- */
+
+#define HEAD_MAX 512 /* bytes that a sample's line takes but for the names */
+#define LINE_MAX 128 /* the same, of a frame's line */
+
+static void print_head(struct worker *w, const struct ustack_sample *s,
 		       unsigned int fields)
 {
+	const struct chain *c = &w->chain;
 	char word[END_WORD];
+	char *p = out_room(w, HEAD_MAX + strlen(s->comm) + strlen(s->event));
 
-	if (fields & F_COMM)
-		printf("%s ", s->comm);
-	if ((fields & F_PID) && (fields & F_TID))
-		printf("%5d/%-5d ", (int)s->pid, (int)s->tid);
-	else if (fields & (F_PID | F_TID))
-		printf("%5d ", (int)(fields & F_PID ? s->pid : s->tid));
-	if (fields & F_CPU && s->cpu != UINT32_MAX)
-		printf("[%03u] ", s->cpu);
-	if (fields & F_TIME)
-		printf("%5llu.%06llu: ",
-		       (unsigned long long)s->time / 1000000000,
-		       (unsigned long long)s->time % 1000000000 / 1000);
-	if (fields & F_PERIOD)
-		printf("%10llu ", (unsigned long long)s->period);
-	if (fields & F_EVENT)
-		printf("%s: ", s->event);
-	if (fields & F_COOKIE && s->cookie)
-		printf("cookie=0x%llx ", (unsigned long long)s->cookie);
-	if (fields & F_PAIR)
-		printf("pair=%s ", pair_name(s->pair));
+	if (fields & F_COMM) {
+		p = text(p, s->comm);
+		*p++ = ' ';
+	}
+	if (fields & F_PID)
+		p = sdec(p, s->pid, 5);
+	if ((fields & F_PID) && (fields & F_TID)) {
+		char *start;
+
+		*p++ = '/';
+		start = p;
+		p = sdec(p, s->tid, 0);
+		while (p - start < 5)
+			*p++ = ' ';
+	} else if (fields & F_TID) {
+		p = sdec(p, s->tid, 5);
+	}
+	if (fields & (F_PID | F_TID))
+		*p++ = ' ';
+	if (fields & F_CPU && s->cpu != UINT32_MAX) {
+		*p++ = '[';
+		p = dec(p, s->cpu, 3, '0');
+		p = text(p, "] ");
+	}
+	if (fields & F_TIME) {
+		p = dec(p, s->time / 1000000000, 5, ' ');
+		*p++ = '.';
+		p = dec(p, s->time % 1000000000 / 1000, 6, '0');
+		p = text(p, ": ");
+	}
+	if (fields & F_PERIOD) {
+		p = dec(p, s->period, 10, ' ');
+		*p++ = ' ';
+	}
+	if (fields & F_EVENT) {
+		p = text(p, s->event);
+		p = text(p, ": ");
+	}
+	if (fields & F_COOKIE && s->cookie) {
+		p = hex(text(p, "cookie=0x"), s->cookie);
+		*p++ = ' ';
+	}
+	if (fields & F_PAIR) {
+		p = text(text(p, "pair="), pair_name(s->pair));
+		*p++ = ' ';
+	}
 	if (fields & F_CHANGED && s->stack_changed)
-		put("changed ");
-	if (fields & F_UIP && sample_is_user(s))
-		printf("uip=0x%llx ", (unsigned long long)s->ip);
-	if (fields & F_END)
-		printf("end=%s ", c->unwound ? end_word(c->end, word) : "-");
+		p = text(p, "changed ");
+	if (fields & F_UIP && sample_is_user(s)) {
+		p = hex(text(p, "uip=0x"), s->ip);
+		*p++ = ' ';
+	}
+	if (fields & F_END) {
+		p = text(p, "end=");
+		p = text(p, c->unwound ? end_word(c->end, word) : "-");
+		*p++ = ' ';
+	}
 	if (fields & F_HEAD)
-		put("\n");
+		*p++ = '\n';
+	w->out.size = p - w->out.buf;
 }
 
-static void print_line(const struct ustack_sample *s, const struct line *l,
-		       unsigned int fields)
+static void print_line(struct worker *w, const struct ustack_sample *s,
+		       const struct line *l, unsigned int fields)
 {
 	struct ustack_symbol sym = { 0 };
+	size_t names = 0;
+	char *p;
 
-	put("\t");
-	if (fields & F_IP)
-		put_hex(l->ip, 16);
 	if (fields & (F_SYM | F_DSO | F_DSOFF)) {
 		if (l->kernel)
 			sym.path = "[kernel.kallsyms]";
 		else /* a path may be known where no name is */
 			ustack_symbolize(s->space, l->lookup, &sym);
+		names = (sym.name ? strlen(sym.name) : 0) +
+			(sym.path ? strlen(sym.path) : 0);
 	}
+	p = out_room(w, LINE_MAX + names);
+	*p++ = '\t';
+	if (fields & F_IP)
+		p = hex16(p, l->ip);
 	if (fields & F_SYM) {
-		put(" ");
-		put(sym.name ? sym.name : "[unknown]");
-		if (fields & F_SYMOFF && sym.name) {
-			/* Of the address shown, not of the one looked up. */
-			put("+0x");
-			put_hex(sym.offset + (l->ip - l->lookup), 0);
-		}
+		*p++ = ' ';
+		p = text(p, sym.name ? sym.name : "[unknown]");
+		/* Of the address shown, not of the one looked up. */
+		if (fields & F_SYMOFF && sym.name)
+			p = hex(text(p, "+0x"),
+				sym.offset + (l->ip - l->lookup));
 	}
 	if (fields & (F_DSO | F_DSOFF)) {
-		put(" (");
-		put(sym.path ? sym.path : "[unknown]");
-		if (fields & F_DSOFF && sym.path && !l->kernel) {
-			put("+0x");
-			put_hex(sym.module_offset + (l->ip - l->lookup), 0);
-		}
-		put(")");
+		p = text(p, " (");
+		p = text(p, sym.path ? sym.path : "[unknown]");
+		if (fields & F_DSOFF && sym.path && !l->kernel)
+			p = hex(text(p, "+0x"),
+				sym.module_offset + (l->ip - l->lookup));
+		*p++ = ')';
 	}
-	put("\n");
+	*p++ = '\n';
+	w->out.size = p - w->out.buf;
+}
+
+static void script_sample(struct worker *w, const struct ustack_sample *s)
+{
+	unsigned int fields = *(const unsigned int *)w->arg;
+	size_t i;
+
+	if (fields & (F_FRAME | F_END))
+		worker_chain(w, s);
+	print_head(w, s, fields);
+	if (!(fields & F_FRAME))
+		return;
+	for (i = 0; i < w->chain.nr; i++)
+		print_line(w, s, &w->chain.line[i], fields);
+	*out_room(w, 1) = '\n';
+	w->out.size++;
 }
 
 int cmd_script(struct cli *cli, int argc, char **argv)
 {
-	const struct ustack_sample *s;
 	const char *path, *list = NULL;
 	unsigned int fields = F_DEFAULT;
-	size_t i;
+	const struct task task = {
+		.sample = script_sample,
+		.arg = &fields,
+	};
 	int ret;
 
 	ret = cli_options(cli, argc, argv, &path, &list);
@@ -172,19 +273,9 @@ int cmd_script(struct cli *cli, int argc, char **argv)
 		if (!fields)
 			return 2;
 	}
-	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 	ret = cli_open(cli, path);
 	if (ret)
 		return cli_close(cli, ret);
-	while ((ret = cli_next(cli, &s)) > 0) {
-		if (fields & (F_FRAME | F_END))
-			cli_chain(cli, s);
-		print_head(s, &cli->chain, fields);
-		if (!(fields & F_FRAME))
-			continue;
-		for (i = 0; i < cli->chain.nr; i++)
-			print_line(s, &cli->chain.line[i], fields);
-		put("\n");
-	}
+	ret = cli_each(cli, &task);
 	return cli_close(cli, ret ? 1 : 0);
 }

@@ -15,10 +15,35 @@ static void print_end(enum ustack_end end, uint64_t value)
 	       end_word(end, word), (unsigned long long)value);
 }
 
+#define NR_ENDS (USTACK_END_NO_REGS + 1)
+
+static void stat_sample(struct worker *w, const struct ustack_sample *s)
+{
+	uint64_t *ends = w->own;
+
+	worker_chain(w, s);
+	if (w->chain.unwound)
+		ends[w->chain.end]++;
+}
+
+static void stat_end(struct worker *w)
+{
+	uint64_t *all = w->arg, *ends = w->own;
+	int end;
+
+	for (end = 0; end < NR_ENDS; end++)
+		all[end] += ends[end];
+}
+
 int cmd_stat(struct cli *cli, int argc, char **argv)
 {
-	uint64_t ends[USTACK_END_NO_REGS + 1] = { 0 };
-	const struct ustack_sample *s;
+	uint64_t ends[NR_ENDS] = { 0 };
+	const struct task task = {
+		.sample = stat_sample,
+		.end = stat_end,
+		.arg = ends,
+		.own_size = sizeof(ends),
+	};
 	struct ustack_stats st;
 	const char *path;
 	int ret, end;
@@ -29,11 +54,7 @@ int cmd_stat(struct cli *cli, int argc, char **argv)
 	ret = cli_open(cli, path);
 	if (ret)
 		return cli_close(cli, ret);
-	while ((ret = cli_next(cli, &s)) > 0) {
-		cli_chain(cli, s);
-		if (cli->chain.unwound)
-			ends[cli->chain.end]++;
-	}
+	ret = cli_each(cli, &task);
 	ustack_reader_stats(cli->reader, &st);
 	print("samples", st.samples);
 	print("legacy", st.legacy);
@@ -45,7 +66,7 @@ int cmd_stat(struct cli *cli, int argc, char **argv)
 	print("lost_records", st.lost_records);
 	print("sample_bytes", st.sample_bytes);
 	print("stack_bytes", st.stack_bytes);
-	for (end = 0; end <= USTACK_END_NO_REGS; end++)
+	for (end = 0; end < NR_ENDS; end++)
 		print_end(end, ends[end]);
 	return cli_close(cli, ret ? 1 : 0);
 }

@@ -10,6 +10,7 @@
 
 #include "cli.h"
 
+#define JOBS_MAX 1024u
 #define CONTEXT_USER_DEFERRED ((uint64_t)-640) /* Linux 7.3 */
 
 static const char help[] =
@@ -22,6 +23,7 @@ static const char help[] =
 	"with their deferred stacks and unwinds them.\n"
 	"  --vdso FILE     an image of the vDSO of the kernel that was recorded; else\n"
 	"                  that of the running one is taken\n"
+	"  -j N            N threads; the output is the same\n"
 	"  --unwinder=WHO  native (the default), or libdw or libunwind to compare\n"
 	"\n"
 	"script  every sample and its chain, the form of perf script\n"
@@ -53,6 +55,12 @@ int cli_error(const struct cli *cli, const char *fmt, ...)
 	return 1;
 }
 
+void cli_no_memory(const struct cli *cli)
+{
+	cli_error(cli, "out of memory");
+	_exit(1);
+}
+
 /* Whether there is such a backend. */
 static bool parse_backend(const char *name, enum ustack_backend *backend)
 {
@@ -75,6 +83,21 @@ static bool parse_backend(const char *name, enum ustack_backend *backend)
 	return false;
 }
 
+static bool parse_jobs(const char *arg, unsigned int *jobs)
+{
+	char *end;
+	unsigned long n = strtoul(arg, &end, 10);
+
+	if (*arg < '0' || *arg > '9' || *end || !n || n > JOBS_MAX) {
+		fprintf(stderr,
+			"ustack: -j: '%s' is not a number of threads from 1 to %u\n",
+			arg, JOBS_MAX);
+		return false;
+	}
+	*jobs = n;
+	return true;
+}
+
 int cli_options(struct cli *cli, int argc, char **argv, const char **path,
 		const char **fields)
 {
@@ -83,10 +106,11 @@ int cli_options(struct cli *cli, int argc, char **argv, const char **path,
 		{ "unwinder", required_argument, NULL, 'u' },
 		{ 0 },
 	};
-	const char *letters = fields ? "+i:F:" : "+i:";
+	const char *letters = fields ? "+i:j:F:" : "+i:j:";
 	int c;
 
 	*path = "perf.data";
+	cli->jobs = 1;
 	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		switch (c) {
 		case 'v':
@@ -94,6 +118,10 @@ int cli_options(struct cli *cli, int argc, char **argv, const char **path,
 			break;
 		case 'u':
 			if (!parse_backend(optarg, &cli->backend))
+				return 2;
+			break;
+		case 'j':
+			if (!parse_jobs(optarg, &cli->jobs))
 				return 2;
 			break;
 		case 'i':
@@ -126,6 +154,7 @@ int cli_open(struct cli *cli, const char *path)
 		.sz = sizeof(unwinder),
 		.backend = cli->backend,
 	};
+	struct ustack_unwinder *u;
 	int ret;
 
 	cli->path = strcmp(path, "-") ? path : "standard input";
@@ -137,9 +166,9 @@ int cli_open(struct cli *cli, const char *path)
 	ret = ustack_images_new(&cli->images, &opts);
 	if (!ret)
 		ret = ustack_reader_new(&cli->reader, cli->images);
+	/* Only to see whether there is one. */
 	if (!ret)
-		ret = ustack_unwinder_new(&cli->unwinder, cli->images,
-					  &unwinder);
+		ret = ustack_unwinder_new(&u, cli->images, &unwinder);
 	if (ret == -ENOTSUP) {
 		fputs("ustack: --unwinder: this ustack was built without it; install libunwind-dev and build it again\n",
 		      stderr);
@@ -147,6 +176,7 @@ int cli_open(struct cli *cli, const char *path)
 	}
 	if (ret)
 		return cli_error(cli, "%s", strerror(-ret));
+	ustack_unwinder_free(u);
 	if (ustack_reader_open(cli->reader, path))
 		return cli_error(cli, "%s", ustack_reader_error(cli->reader));
 	return 0;
@@ -186,7 +216,6 @@ int cli_close(struct cli *cli, int status)
 			strerror(errno));
 		status = 1;
 	}
-	ustack_unwinder_free(cli->unwinder);
 	ustack_reader_free(cli->reader);
 	ustack_images_free(cli->images);
 	return status;
@@ -257,9 +286,22 @@ static bool sampled_chain(struct chain *c, const struct ustack_sample *s,
 	return user;
 }
 
-void cli_chain(struct cli *cli, const struct ustack_sample *s)
+char *out_room(struct worker *w, size_t n)
 {
-	struct chain *c = &cli->chain;
+	struct out *o = &w->out;
+
+	if (o->cap - o->size < n) {
+		o->cap = o->cap * 2 + n + 4096;
+		o->buf = realloc(o->buf, o->cap);
+		if (!o->buf)
+			cli_no_memory(w->cli);
+	}
+	return o->buf + o->size;
+}
+
+void worker_chain(struct worker *w, const struct ustack_sample *s)
+{
+	struct chain *c = &w->chain;
 	bool user;
 	int i, n;
 
@@ -272,11 +314,11 @@ void cli_chain(struct cli *cli, const struct ustack_sample *s)
 			add(c, s->ip, !sample_is_user(s), false);
 		return;
 	}
-	n = ustack_unwind(cli->unwinder, s->space, &s->regs, s->ranges, s->nr_ranges,
-			  cli->frames, FRAMES_MAX, &c->end);
+	n = ustack_unwind(w->unwinder, s->space, &s->regs, s->ranges,
+			  s->nr_ranges, w->frames, FRAMES_MAX, &c->end);
 	for (i = 0; i < n; i++)
-		add(c, cli->frames[i].ip, false,
-		    cli->frames[i].flags & USTACK_FRAME_RETURN);
+		add(c, w->frames[i].ip, false,
+		    w->frames[i].flags & USTACK_FRAME_RETURN);
 }
 
 int main(int argc, char **argv)

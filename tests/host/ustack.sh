@@ -112,7 +112,21 @@ refused 'within its header' "$ustack" script -i cut.data
 cat file.data | "$ustack" script -F comm,time -i - >out 2>err || fail "file in a pipe"
 "$ustack" script -F comm,time -i file.data | cmp - out || fail "file in a pipe differs"
 
-for cmd in script fold stat; do
+# Threads change nothing.
+for cmd in 'script -i file.data' 'script -i all.data' 'script -i zstd.data' 'script -F ip -i cut2.data' \
+	'fold -i file.data' 'stat -i all.data'; do
+	[ -f cut2.data ] || head -c $((size / 2)) file.data >cut2.data
+	"$ustack" $cmd >one 2>err1 || true
+	"$ustack" $cmd -j 4 >four 2>err || true
+	[ -s one ] && cmp one four && cmp err1 err || fail "$cmd with -j 4"
+done
+for n in 0 -1 x 2x 100000; do
+	status=0
+	"$ustack" stat -i file.data -j $n 2>err >out || status=$?
+	[ $status = 2 ] && grep -q "'$n' is not a number of threads" err || fail "-j $n"
+done
+
+for cmd in script fold stat 'script -j 2'; do
 	status=0
 	"$ustack" $cmd -i file.data >/dev/full 2>err || status=$?
 	[ $status = 1 ] && grep -q 'cannot write' err || fail "$cmd to a full disk: $status"
