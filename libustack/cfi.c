@@ -299,13 +299,17 @@ static bool cfi_use_hdr(struct cfi *cfi, const struct image *image)
 	return true;
 }
 
-int cfi_init(struct cfi *cfi, const struct image *image)
+int cfi_init(struct cfi *cfi, struct image *image)
 {
 	if (cfi_use_hdr(cfi, image))
 		return 0;
 	/* A header without a table still tells where .eh_frame is. */
+	if (!image->eh_frame.data)
+		image_section(image, ".eh_frame", &image->eh_frame);
 	if (image->eh_frame.data)
 		cfi->frames = image->eh_frame;
+	if (!cfi->frames.data && !image->debug_frame.data)
+		image_section(image, ".debug_frame", &image->debug_frame);
 	if (!cfi->frames.data && image->debug_frame.data) {
 		cfi->frames = image->debug_frame;
 		cfi->debug_frame = true;

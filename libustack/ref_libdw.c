@@ -63,7 +63,7 @@ static void dw_close(void *own)
 	free(dw);
 }
 
-/* An image that is no file is given to libdw as one. */
+/* An image that is not the file at its path is given to libdw as one. */
 static int image_fd(const struct image *image)
 {
 	int fd = memfd_create(image->path, MFD_CLOEXEC);
@@ -91,10 +91,9 @@ static void report(struct dw *dw, uint64_t pc)
 	if (!map)
 		return;
 	image = map->image;
-	if (!image->mmapped)
+	if (!image->by_path)
 		fd = image_fd(image);
-	if (asprintf(&path, "%s%s", images->root ? images->root : "",
-		     image->path) < 0)
+	if (asprintf(&path, "%s%s", images->opts.root, image->path) < 0)
 		return;
 	dwfl_report_begin_add(dw->dwfl);
 	if (!dwfl_report_elf(dw->dwfl, image->path, path, fd, map->bias, true) &&

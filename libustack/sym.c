@@ -87,19 +87,20 @@ static Elf_Scn *find_table(Elf *elf, unsigned int type, GElf_Shdr *sh)
 	return NULL;
 }
 
-static struct symbols *symbols_read(const struct image *image)
+static struct symbols *symbols_read(struct image *image)
 {
 	struct symbols *symbols = calloc(1, sizeof(*symbols));
 	size_t nr, kept = 0;
+	Elf *elf = image_elf(image);
 	Elf_Data *data;
 	GElf_Shdr sh;
 	Elf_Scn *scn;
 
-	if (!symbols)
-		return NULL;
-	scn = find_table(image->elf, SHT_SYMTAB, &sh);
+	if (!symbols || !elf)
+		return symbols;
+	scn = find_table(elf, SHT_SYMTAB, &sh);
 	if (!scn)
-		scn = find_table(image->elf, SHT_DYNSYM, &sh);
+		scn = find_table(elf, SHT_DYNSYM, &sh);
 	data = scn ? elf_getdata(scn, NULL) : NULL;
 	nr = data ? data->d_size / sh.sh_entsize : 0;
 	if (!nr)
@@ -116,7 +117,7 @@ static struct symbols *symbols_read(const struct image *image)
 
 		if (!gelf_getsym(data, i, &sym))
 			continue;
-		name = elf_strptr(image->elf, sh.sh_link, sym.st_name);
+		name = elf_strptr(elf, sh.sh_link, sym.st_name);
 		if (!symbol_wanted(&sym, name))
 			continue;
 		s->start = sym.st_value;

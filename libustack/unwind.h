@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
  * Private to the unwinding half of libustack, in the order the data flows:
- * mem -> elf -> space -> expr -> cfi -> scan -> rule -> arch -> ref -> unwind
- * -> sym.
+ * mem -> file -> elf -> section -> images -> space -> expr -> cfi -> scan
+ * -> rule -> arch -> ref -> unwind -> sym.
  * A file calls only what stands above its own section.
  *
  * Three kinds of address meet here.  A user address (addr, ip) belongs to the
@@ -137,7 +137,30 @@ static inline int64_t buf_sint(struct buf *b, unsigned int size)
 uint64_t buf_uleb(struct buf *b);
 int64_t buf_sleb(struct buf *b);
 
-/* --- elf: one file, and the cache of all files -------------------------- */
+/* --- file: where files are, and their bytes ------------------------------ */
+
+struct image;
+
+/* The build-id that a file carries. */
+struct elf_id {
+	uint8_t size;		/* 0: none */
+	uint8_t bytes[63];
+};
+
+/* The file's bytes until the images are freed, or NULL. */
+const uint8_t *file_map(struct ustack_images *images, int fd, size_t size);
+void file_unmap_all(struct ustack_images *images);
+/* All that open return a descriptor of a regular file and its size, or -errno. */
+int file_open_at(size_t *size, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Asks the user of the images; -ENOSYS: he leaves it to us. */
+int file_open_callback(struct ustack_images *images, enum ustack_file file,
+		       const struct image *image, size_t *size);
+/* dir/.build-id/xx/yyyyNAME; dir has len bytes. */
+int file_open_build_id(const char *dir, size_t len, const struct elf_id *id,
+		       const char *name, size_t *size);
+
+/* --- elf: one file ------------------------------------------------------ */
 
 struct section {
 	const uint8_t *data;	/* NULL: the file has none */
@@ -171,9 +194,9 @@ struct symbols;
 struct Elf;
 
 struct image {
+	struct ustack_images *images;
 	char *path;
-	uint8_t *build_id;	/* that the process had mapped; NULL: not told */
-	size_t build_id_size;
+	struct elf_id build_id;	/* that the process had mapped, if told */
 	uint32_t hash;
 	/*
 	 * 1: not opened yet, 0: usable, else -errno.  Written under the images'
@@ -183,28 +206,67 @@ struct image {
 
 	const uint8_t *data;	/* the whole file */
 	size_t size;
-	bool mmapped;
-	struct Elf *elf;
+	bool by_path;		/* they are those of the file at root and path */
+	struct elf_id id;	/* the file's own */
+	bool is_64;		/* ELFCLASS64 */
 	uint64_t entry;
 	struct segment *segments;
 	size_t nr_segments;
-	struct section eh_frame_hdr, eh_frame, debug_frame, init, fini;
+	struct section eh_frame_hdr, eh_frame, debug_frame;
+
+	/* Of section.c; used under the lock. */
+	struct Elf *elf;
+	struct buffer *buffers;
 
 	struct cfi cfi;
 	struct symbols *symbols;	/* written and, where lazy, under the lock */
 	struct image *next;	/* in the bucket */
 };
 
+/* A file's first bytes, or all of them. */
+struct head {
+	const uint8_t *data;
+	size_t size;
+	size_t file_size;
+};
+
+/*
+ * All that the headers tell.  0, -EAGAIN if more of the file is needed than
+ * its head, -ENOEXEC for what is no file to unwind through, -ENOMEM.
+ */
+int elf_read(struct image *image, const struct head *head);
+/* The same of a file. */
+int elf_read_fd(struct image *image, int fd, size_t size);
+/* Its bytes, if they are not there yet: image_at() works from now on. */
+int elf_map(struct image *image, int fd);
+/* The bytes of the file at vaddr, *size of them up to the segment's end. */
+const uint8_t *image_at(const struct image *image, uint64_t vaddr,
+			size_t *size);
+
+/* --- section: parts of a file by name ------------------------------------ */
+
+/* libelf's view of the file, or NULL.  Under the lock, as all of section. */
+struct Elf *image_elf(struct image *image);
+/*
+ * The section, its contents uncompressed; .debug_NAME also under its old name
+ * .zdebug_NAME.  0, -ENOENT, -EINVAL or -ENOMEM and *out is empty.
+ */
+int image_section(struct image *image, const char *name, struct section *out);
+void section_free(struct image *image);
+
+/* --- images: the cache of all files --------------------------------------- */
+
 #define IMAGES_BUCKETS 1024
 
 /*
  * Used by many threads: the lock guards the buckets, opening a file, its
- * symbols, and all calls of libelf.
+ * symbols, and all calls of libelf.  Only the mappings are for signal handlers.
  */
 struct ustack_images {
 	pthread_mutex_t lock;
 	uint64_t maps_id;	/* the last that was given; see space_id() */
-	char *root, *vdso;
+	struct ustack_images_opts opts;	/* strings are never NULL and our own */
+	struct mapping *mappings;
 	struct image *bucket[IMAGES_BUCKETS];
 };
 
@@ -213,9 +275,6 @@ struct image *images_get(struct ustack_images *images, const char *path,
 			 const uint8_t *build_id, size_t build_id_size);
 /* 0 or -errno, the same at every call. */
 int image_open(struct ustack_images *images, struct image *image);
-/* The bytes of the file at vaddr, *size of them up to the segment's end. */
-const uint8_t *image_at(const struct image *image, uint64_t vaddr,
-			size_t *size);
 
 /* --- space: the maps of a process --------------------------------------- */
 
@@ -292,7 +351,7 @@ struct cfi_row {
 };
 
 /* Finds the search table.  0 also where the image has no CFI; -ENOMEM. */
-int cfi_init(struct cfi *cfi, const struct image *image);
+int cfi_init(struct cfi *cfi, struct image *image);
 void cfi_free(struct cfi *cfi);
 /*
  * 0, -ENOENT where no FDE covers pc, -EINVAL where its CFI is broken, -ENOTSUP

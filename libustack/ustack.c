@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <linux/perf_event.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,8 +145,22 @@ int cli_options(struct cli *cli, int argc, char **argv, const char **path,
 	return -1;
 }
 
+/* A file that is cut while it is read costs its frames, not the rest. */
+static struct ustack_images *sigbus_images;
+
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (!ustack_images_fault(sigbus_images, info->si_addr))
+		signal(sig, SIG_DFL);
+}
+
 int cli_open(struct cli *cli, const char *path)
 {
+	struct sigaction act = {
+		.sa_sigaction = on_sigbus,
+		.sa_flags = SA_SIGINFO,
+	};
 	struct ustack_images_opts opts = {
 		.sz = sizeof(opts),
 		.vdso = cli->vdso,
@@ -177,6 +192,8 @@ int cli_open(struct cli *cli, const char *path)
 	if (ret)
 		return cli_error(cli, "%s", strerror(-ret));
 	ustack_unwinder_free(u);
+	sigbus_images = cli->images;
+	sigaction(SIGBUS, &act, NULL);
 	if (ustack_reader_open(cli->reader, path))
 		return cli_error(cli, "%s", ustack_reader_error(cli->reader));
 	return 0;

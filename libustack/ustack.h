@@ -56,16 +56,42 @@ struct ustack_range {
 struct ustack_images;	/* cache of ELF images and their compiled CFI */
 struct ustack_space;	/* one address space: which image is mapped where */
 
+/* What a file is wanted for. */
+enum ustack_file {
+	USTACK_FILE_IMAGE,	/* what the process had mapped */
+	USTACK_FILE_DEBUG,	/* the separate debug file of path */
+	USTACK_FILE_JIT,	/* the symbols that a JIT wrote: /tmp/perf-PID.map */
+};
+
 struct ustack_images_opts {
 	size_t sz;		/* sizeof(struct ustack_images_opts) */
 	const char *root;	/* prefix for every path ("" or NULL: none) */
 	const char *vdso;	/* file that holds the vDSO of the recorded kernel;
 				   NULL: this machine's own is used.  No root. */
+	const char *debug_dirs;	/* where separate debug files are, with colons
+				   between; NULL: root's /usr/lib/debug.  No root. */
+	const char *build_id_dir; /* perf's cache, looked into for what path does
+				   not hold any more; NULL: $HOME/.debug, "": none */
+	/*
+	 * Opens a file for reading instead of the search above: the descriptor
+	 * (closed by libustack), -errno, or -ENOSYS: search after all.  build_id
+	 * is NULL where it is not known; the file that comes back is checked
+	 * against it.  Called in any thread that uses the images, one at a time.
+	 */
+	int (*open)(void *arg, enum ustack_file file, const char *path,
+		    const uint8_t *build_id, size_t build_id_size);
+	void *arg;
 };
 
 int ustack_images_new(struct ustack_images **out,
 		      const struct ustack_images_opts *opts);
 void ustack_images_free(struct ustack_images *images);
+/*
+ * For a SIGBUS handler: 1 if addr (its si_addr) lies in a file that images have
+ * mapped.  The file was cut meanwhile; there are zeroes now, so return from the
+ * handler.  0: none of ours.  Async-signal-safe.
+ */
+int ustack_images_fault(struct ustack_images *images, void *addr);
 
 /* images is borrowed until ustack_space_free(). */
 int ustack_space_new(struct ustack_space **out, struct ustack_images *images);
@@ -74,7 +100,7 @@ void ustack_space_free(struct ustack_space *space);
 /*
  * Record that [addr, addr + size) maps path from file offset pgoff.  Replaces
  * what it overlaps.  build_id may be NULL; an image whose build-id differs is
- * not used.  "[vdso]" stands for this machine's own vDSO.
+ * not used.  "[vdso]" is the vDSO, "PATH (deleted)" a file that had that path.
  */
 int ustack_space_map(struct ustack_space *space, uint64_t addr, uint64_t size,
 		     uint64_t pgoff, const char *path,
