@@ -19,7 +19,6 @@ enum {
 	ATTR_PERIOD = 16,
 	ATTR_SAMPLE_TYPE = 24,
 	ATTR_READ_FORMAT = 32,
-	ATTR_FLAGS = 40,
 	ATTR_BRANCH_TYPE = 72,
 	ATTR_REGS_USER = 80,
 };
@@ -93,7 +92,7 @@ int events_add(struct events *es, const uint8_t *attr, size_t attr_size,
 	ev->config = get64(attr + ATTR_CONFIG);
 	ev->sample_type = get64(attr + ATTR_SAMPLE_TYPE);
 	ev->read_format = get64(attr + ATTR_READ_FORMAT);
-	ev->flags = get64(attr + ATTR_FLAGS);
+	ev->flags = get64(attr + ATTR_FLAGS_AT);
 	if (!(ev->flags & ATTR_FREQ))
 		ev->period = get64(attr + ATTR_PERIOD);
 	ev->branch_type = attr_u64(attr, attr_size, ATTR_BRANCH_TYPE);
@@ -107,14 +106,13 @@ nomem:
 	return read_error(line, ENOMEM, "out of memory");
 }
 
-/* Takes a NUL-padded string of at most size bytes as the name. */
-static void event_name(struct event *ev, const uint8_t *s, size_t size)
+void event_name(struct event *ev, const char *s, size_t size)
 {
 	if (ev->given || !size || !*s)
 		return;
 	if (size > NAME_LEN_MAX)
 		size = NAME_LEN_MAX;
-	ev->given = strndup((const char *)s, size);
+	ev->given = strndup(s, size);
 }
 
 void events_describe(struct events *es, const uint8_t *buf, size_t size)
@@ -146,7 +144,7 @@ void events_describe(struct events *es, const uint8_t *buf, size_t size)
 		if (!ev && i < es->nr)
 			ev = es->ev[i];
 		if (ev)
-			event_name(ev, name, len);
+			event_name(ev, (const char *)name, len);
 		buf = name + len + (size_t)nr_ids * 8;
 		size -= len + (size_t)nr_ids * 8;
 	}
@@ -161,7 +159,7 @@ void events_update(struct events *es, const uint8_t *rec, size_t size)
 		return;
 	ev = event_of_id(es, get64(rec + 16));
 	if (ev)
-		event_name(ev, rec + 24, size - 24);
+		event_name(ev, (const char *)rec + 24, size - 24);
 }
 
 int events_name_rest(struct events *es)

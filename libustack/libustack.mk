@@ -8,9 +8,9 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 
 # In the order the data flows.
-USTACK_SRC := table chunk datafile header event record order process pair \
-	reader mem file elf section images space cfi expr scan rule arch_x86_64 \
-	ref ref_libdw unwind sym
+USTACK_SRC := table chunk attr datafile ring header event record order process \
+	procfs pair reader mem file elf section images space cfi expr scan rule \
+	arch_x86_64 ref ref_libdw unwind sym
 USTACK_CLI := ustack pool script fold stat
 USTACK_PKGS := libelf libdw libzstd zlib
 

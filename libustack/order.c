@@ -71,10 +71,15 @@ int order_add(struct order *o, uint64_t time, const struct rec *r)
 	return 0;
 }
 
-void order_round(struct order *o, bool all)
+void order_round(struct order *o, uint64_t bound)
 {
-	release(o, all ? UINT64_MAX : o->limit);
+	release(o, bound < o->limit ? bound : o->limit);
 	o->limit = o->max;
+}
+
+void order_end(struct order *o)
+{
+	release(o, UINT64_MAX);
 }
 
 bool order_pop(struct order *o, struct order_entry *e)

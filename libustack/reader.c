@@ -29,6 +29,7 @@ struct ustack_reader {
 	struct events events;
 	struct build_ids ids;
 	struct datafile df;
+	struct rings rings;
 	struct order order;
 	struct processes ps;
 	struct pair pair;
@@ -37,7 +38,8 @@ struct ustack_reader {
 	/* PERF_RECORD_LOST; kernel's LOST_SAMPLES; perf's own LOST_SAMPLES */
 	uint64_t lost_ring, lost_hw, lost_total;
 	unsigned int untrimmed;
-	bool opened, ended, flushed;
+	enum { SOURCE_NONE, SOURCE_FILE, SOURCE_RINGS } source;
+	bool opened, finished, ended, flushed;
 	int end; /* what next() returns when all is out */
 
 	struct out *out; /* the sample that is out */
@@ -53,6 +55,8 @@ int ustack_reader_new(struct ustack_reader **out, struct ustack_images *images)
 	if (!r)
 		return -ENOMEM;
 	r->df.fd = -1;
+	r->rings.pool = &r->pool;
+	r->rings.line = &r->line;
 	r->ps.images = images;
 	r->pair.pool = &r->pool;
 	r->pair.stats = &r->stats;
@@ -62,11 +66,66 @@ int ustack_reader_new(struct ustack_reader **out, struct ustack_images *images)
 
 int ustack_reader_open(struct ustack_reader *r, const char *path)
 {
-	if (r->opened)
-		return read_error(&r->line, EBUSY, "a reader opens one file");
+	int ret;
+
+	if (r->opened || r->events.nr)
+		return read_error(&r->line, EBUSY,
+				  "a reader opens one file, or rings");
 	r->opened = true;
-	return datafile_open(&r->df, path, &r->pool, &r->events, &r->ids,
-			     &r->line);
+	ret = datafile_open(&r->df, path, &r->pool, &r->events, &r->ids,
+			    &r->line);
+	if (!ret)
+		r->source = SOURCE_FILE;
+	return ret;
+}
+
+int ustack_reader_add_event(struct ustack_reader *r,
+			    const struct perf_event_attr *attr,
+			    const uint64_t *ids, size_t nr_ids,
+			    const char *name)
+{
+	int ret;
+
+	if (r->source == SOURCE_FILE)
+		return read_error(&r->line, EBUSY,
+				  "a file describes its events itself");
+	ret = events_add(&r->events, (const uint8_t *)attr, attr->size,
+			 (const uint8_t *)ids, nr_ids, &r->line);
+	if (ret)
+		return ret;
+	if (name)
+		event_name(r->events.ev[r->events.nr - 1], name, strlen(name));
+	return events_name_rest(&r->events);
+}
+
+int ustack_reader_add_process(struct ustack_reader *r, uint32_t pid)
+{
+	int ret = procfs_read(&r->ps, pid);
+
+	if (ret)
+		read_error(&r->line, -ret, "cannot read /proc/%u: %s", pid,
+			   strerror(-ret));
+	return ret;
+}
+
+int ustack_reader_open_ring(struct ustack_reader *r, void *base, size_t size)
+{
+	int ret;
+
+	if (r->source == SOURCE_FILE)
+		return read_error(&r->line, EBUSY,
+				  "a reader opens one file, or rings");
+	ret = rings_add(&r->rings, base, size);
+	if (ret)
+		return ret;
+	r->opened = true;
+	r->source = SOURCE_RINGS;
+	return 0;
+}
+
+void ustack_reader_finish(struct ustack_reader *r)
+{
+	r->finished = true;
 }
 
 /* Gives back what o borrows. */
@@ -106,6 +165,7 @@ void ustack_reader_free(struct ustack_reader *r)
 	order_free(&r->order, &r->pool);
 	processes_free(&r->ps);
 	datafile_close(&r->df);
+	rings_free(&r->rings);
 	chunk_pool_free(&r->pool);
 	events_free(&r->events);
 	build_ids_free(&r->ids);
@@ -161,7 +221,7 @@ static void sample_base(struct ustack_reader *r, const struct event *ev,
 	o->tid = s->tid;
 	o->cpu = s->cpu;
 	o->misc = rec_misc(rec);
-	o->event = event_name_of(ev);
+	o->event = event_shown(ev);
 	o->chain = s->chain;
 	o->nr_chain = s->nr_chain;
 	o->cookie = s->cookie;
@@ -432,7 +492,7 @@ static int take_own(struct ustack_reader *r, const struct rec *rec)
 
 	switch (rec_type(rec)) {
 	case REC_FINISHED_ROUND:
-		order_round(&r->order, false);
+		order_round(&r->order, UINT64_MAX);
 		return 0;
 	case REC_HEADER_ATTR:
 		/* attr.size tells where the ids begin. */
@@ -468,7 +528,7 @@ static void end_reading(struct ustack_reader *r, int ret)
 		return;
 	r->ended = true;
 	r->end = ret;
-	order_round(&r->order, true);
+	order_end(&r->order);
 }
 
 static void bad_record(struct ustack_reader *r, const struct rec *rec, int ret)
@@ -491,15 +551,35 @@ static void bad_record(struct ustack_reader *r, const struct rec *rec, int ret)
 	end_reading(r, ret);
 }
 
-/* Reads one record and sends it on its way. 1 if r->out is filled. */
+/* A round through the rings is over.  0, or -EAGAIN if it brought nothing. */
+static int end_round(struct ustack_reader *r)
+{
+	bool idle = !r->rings.got && r->order.head == r->order.nr;
+
+	order_round(&r->order, rings_bound(&r->rings));
+	if (!idle)
+		return 0;
+	if (!r->finished)
+		return -EAGAIN;
+	end_reading(r, 0);
+	return 0;
+}
+
+/*
+ * Reads one record and sends it on its way.  1 if r->out is filled, -EAGAIN if
+ * there is none now.
+ */
 static int read_one(struct ustack_reader *r)
 {
+	bool live = r->source == SOURCE_RINGS;
 	const struct event *ev;
 	struct rec rec;
 	uint64_t id, time;
 	int ret;
 
-	ret = datafile_next(&r->df, &rec);
+	ret = live ? rings_next(&r->rings, &rec) : datafile_next(&r->df, &rec);
+	if (!ret && live)
+		return end_round(r);
 	if (ret <= 0) {
 		end_reading(r, ret);
 		return 0;
@@ -533,6 +613,8 @@ static int read_one(struct ustack_reader *r)
 	}
 	time = rec_time(ev, &rec);
 	if (time && time != UINT64_MAX) {
+		if (live)
+			rings_time(&r->rings, time);
 		ret = order_add(&r->order, time, &rec);
 		if (ret)
 			goto bad;
@@ -575,7 +657,7 @@ int ustack_reader_next(struct ustack_reader *r,
 	int ret;
 
 	*sample = NULL;
-	if (r->df.fd < 0 || !r->df.raw.chunk)
+	if (r->source == SOURCE_NONE)
 		return -EBADF;
 	if (out_clear(r))
 		return read_error(&r->line, ENOMEM, "out of memory");
@@ -598,8 +680,11 @@ int ustack_reader_next(struct ustack_reader *r,
 				bad_record(r, &e.rec, ret);
 			rec_put(&r->pool, &e.rec);
 		} else if (!r->ended) {
-			if (read_one(r) == 1)
+			ret = read_one(r);
+			if (ret == 1)
 				break;
+			if (ret)
+				return ret;
 		} else if (!r->flushed) {
 			r->flushed = true;
 			pair_expire(&r->pair, r->now, true);

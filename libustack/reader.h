@@ -2,7 +2,7 @@
 /*
  * Internal: the way of a record from the file to a paired sample.
  *
- *	datafile -> record -> order -> pair (with process) -> reader
+ *	datafile or ring -> record -> order -> pair (with process) -> reader
  *
  * Everything in a file is hostile: a length is believed only after it was
  * compared with the bytes that are there.
@@ -33,7 +33,8 @@ enum {
 #define BRANCH_COUNTERS (1ull << 19)
 #define MISC_STACK_CHANGED (1u << 13)
 
-/* Bits of the 64-bit flag word of struct perf_event_attr. */
+/* Bits of the 64-bit flag word of struct perf_event_attr, and its offset. */
+#define ATTR_FLAGS_AT 40
 #define ATTR_FREQ (1ull << 10)
 #define ATTR_SAMPLE_ID_ALL (1ull << 18)
 #define ATTR_DEFER_CALLCHAIN (1ull << 38)
@@ -196,7 +197,7 @@ struct event {
 	char *given, *own_name;
 };
 
-static inline const char *event_name_of(const struct event *ev)
+static inline const char *event_shown(const struct event *ev)
 {
 	if (ev->given)
 		return ev->given;
@@ -212,6 +213,8 @@ struct events {
 /* attr: one struct perf_event_attr of any version; ids: its 64-bit ids. */
 int events_add(struct events *es, const uint8_t *attr, size_t attr_size,
 	       const uint8_t *ids, size_t nr_ids, struct errline *line);
+/* Takes a string of at most size bytes as the name, if it has none yet. */
+void event_name(struct event *ev, const char *s, size_t size);
 /* The body of an EVENT_DESC feature: names. Damage costs only names. */
 void events_describe(struct events *es, const uint8_t *buf, size_t size);
 /* PERF_RECORD_EVENT_UPDATE */
@@ -271,6 +274,36 @@ int datafile_open(struct datafile *df, const char *path,
 /* 1 and a record (a reference of the caller's), 0 at the end, -errno. */
 int datafile_next(struct datafile *df, struct rec *r);
 void datafile_close(struct datafile *df);
+
+/* --- ring: live ring buffers, round after round --------------------------- */
+
+struct ring {
+	struct perf_event_mmap_page *page;
+	const uint8_t *data;
+	uint64_t size; /* of data, a power of two */
+	uint64_t head, tail; /* of this round: read up to tail */
+	uint64_t stop; /* where this round ends at the latest */
+	uint64_t last; /* time of the last record read */
+};
+
+struct rings {
+	struct ring *ring;
+	size_t nr;
+	size_t at; /* the ring being read; nr: the round is over */
+	uint64_t got; /* bytes read in this round */
+	struct chunk_pool *pool;
+	struct chunk *fill; /* where records are copied to */
+	struct errline *line;
+};
+
+int rings_add(struct rings *rs, void *base, size_t size);
+/* 1 and a record (a reference of the caller's), 0 when a round is over, -errno. */
+int rings_next(struct rings *rs, struct rec *r);
+/* When the record was written that rings_next() gave last. */
+void rings_time(struct rings *rs, uint64_t time);
+/* After a round: no later round brings a record older than this. */
+uint64_t rings_bound(const struct rings *rs);
+void rings_free(struct rings *rs);
 
 /* --- header: what stands before and behind the data ---------------------- */
 
@@ -358,8 +391,13 @@ struct order {
 
 /* Takes over the reference in r. */
 int order_add(struct order *o, uint64_t time, const struct rec *r);
-/* PERF_RECORD_FINISHED_ROUND; all: the end of the file. */
-void order_round(struct order *o, bool all);
+/*
+ * PERF_RECORD_FINISHED_ROUND.  Nothing older than bound will come, whatever
+ * the rounds tell; UINT64_MAX where that is not known.
+ */
+void order_round(struct order *o, uint64_t bound);
+/* The end: all may leave. */
+void order_end(struct order *o);
 bool order_pop(struct order *o, struct order_entry *e);
 void order_free(struct order *o, struct chunk_pool *pool);
 
@@ -409,6 +447,11 @@ int processes_map(struct processes *ps, const struct build_ids *ids,
 int processes_exit(struct processes *ps, const struct rec *r, size_t end,
 		   uint32_t *tid);
 void processes_free(struct processes *ps);
+
+/* --- procfs: processes that run already ----------------------------------- */
+
+/* Threads, names and code maps of pid as they are now.  0 or -errno. */
+int procfs_read(struct processes *ps, uint32_t pid);
 
 /* --- pair: samples and their stack records -------------------------------- */
 

@@ -191,7 +191,25 @@ struct ustack_symbol {
 int ustack_symbolize(struct ustack_space *space, uint64_t addr,
 		     struct ustack_symbol *sym);
 
-/* --- reader: perf.data to paired samples -------------------------------- */
+/* --- attr: what a recorder asks for -------------------------------------- */
+
+struct perf_event_attr;	/* linux/perf_event.h */
+
+/*
+ * Adds to attr what the reader and the unwinder need: the user registers,
+ * stack_size bytes of the user stack, and the records that tell of processes
+ * and their modules.  attr->size has to be set; type, config, period, flags of
+ * your own and wakeup stay as they are.
+ *
+ * defer: the kernel takes the stack on the way back to user mode, at most 8 MiB
+ * of it; perf_event_open(2) fails with EINVAL or EOPNOTSUPP where the kernel
+ * cannot do that.  Else stack_size is at most 65,528.  -EINVAL if attr->size or
+ * stack_size will not do.
+ */
+int ustack_attr_init(struct perf_event_attr *attr, uint32_t stack_size,
+		     int defer);
+
+/* --- reader: perf.data or live rings to paired samples ------------------- */
 
 struct ustack_reader;
 
@@ -240,13 +258,38 @@ int ustack_reader_new(struct ustack_reader **out, struct ustack_images *images);
  * a failure ustack_reader_error() tells why.
  */
 int ustack_reader_open(struct ustack_reader *reader, const char *path);
+/*
+ * Live rings instead of a file.  All events of the rings are described before
+ * the first record is read; their attrs have to agree on where the id of a
+ * record stands, as those that ustack_attr_init() filled do.  ids, one for each
+ * file descriptor of the event (PERF_EVENT_IOC_ID), may be none if it is the
+ * only event.  name may be NULL.
+ */
+int ustack_reader_add_event(struct ustack_reader *reader,
+			    const struct perf_event_attr *attr,
+			    const uint64_t *ids, size_t nr_ids,
+			    const char *name);
+/*
+ * Reads from /proc what the rings cannot tell of a process that runs already:
+ * after the events were opened, before they are enabled.  -ESRCH if it is gone.
+ */
+int ustack_reader_add_process(struct ustack_reader *reader, uint32_t pid);
+/*
+ * Once per ring: size bytes at base, the control page and all of the data,
+ * mapped readable and writable and borrowed until the reader is freed.  The
+ * reader never blocks and takes what it finds: wait with poll(2) for more.
+ */
+int ustack_reader_open_ring(struct ustack_reader *reader, void *base,
+			    size_t size);
+/* The events are disabled: ustack_reader_next() gives the rest, then ends. */
+void ustack_reader_finish(struct ustack_reader *reader);
 void ustack_reader_free(struct ustack_reader *reader);
 
 /*
  * 1 and the next sample (borrowed until the next call), 0 at the end, -errno
- * on bad input.  A sample leaves as soon as its stack is there: in time order
- * but for those that had to wait, or were found to be lost.  A cut or damaged
- * file gives what it holds first.
+ * on bad input; of rings -EAGAIN if there is nothing now.  A sample leaves as
+ * soon as its stack is there: in time order but for those that had to wait, or
+ * were found to be lost.  A cut or damaged file gives what it holds first.
  */
 int ustack_reader_next(struct ustack_reader *reader,
 		       const struct ustack_sample **sample);

@@ -17,13 +17,13 @@ static void rounds(void **state)
 	assert_int_equal(order_add(&o, 10, &r), 0);
 	assert_int_equal(order_add(&o, 30, &r), 0);
 	assert_int_equal(order_add(&o, 20, &r), 0);
-	order_round(&o, false);
+	order_round(&o, UINT64_MAX);
 	assert_false(order_pop(&o, &e));
 	/* round 2: CPU 0 has 50, CPU 1 has 25 40 */
 	assert_int_equal(order_add(&o, 50, &r), 0);
 	assert_int_equal(order_add(&o, 25, &r), 0);
 	assert_int_equal(order_add(&o, 40, &r), 0);
-	order_round(&o, false);
+	order_round(&o, UINT64_MAX);
 	assert_true(order_pop(&o, &e));
 	assert_int_equal(e.time, 10);
 	assert_true(order_pop(&o, &e));
@@ -33,7 +33,7 @@ static void rounds(void **state)
 	assert_true(order_pop(&o, &e));
 	assert_int_equal(e.time, 30);
 	assert_false(order_pop(&o, &e));
-	order_round(&o, true);
+	order_end(&o);
 	assert_true(order_pop(&o, &e));
 	assert_int_equal(e.time, 40);
 	assert_true(order_pop(&o, &e));
@@ -57,7 +57,7 @@ static void stable(void **state)
 	r = (struct rec){ pd.buf, NULL };
 	for (i = 0; i < 5000; i++)
 		assert_int_equal(order_add(&o, i % 2 ? 5 : 7, &r), 0);
-	order_round(&o, true);
+	order_end(&o);
 	for (i = 0; i < 5000; i++) {
 		assert_true(order_pop(&o, &e));
 		assert_int_equal(e.time, i < 2500 ? 5 : 7);

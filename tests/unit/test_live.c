@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * This process samples itself through the public header: the rings of two
+ * events, read while they are written.  --defer: with deferred stacks, or fail;
+ * else with legacy ones.
+ */
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ustack.h"
+
+#define PAGES 64 /* a small ring: it wraps around many times */
+#define STACK 4096
+
+static int defer;
+
+static struct perf_event_attr attr_of(uint64_t config)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = config,
+		.sample_period = 500000,
+		.disabled = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+	};
+
+	assert_int_equal(ustack_attr_init(&attr, STACK, defer), 0);
+	return attr;
+}
+
+static int event_open(struct perf_event_attr *attr)
+{
+	return syscall(SYS_perf_event_open, attr, 0, -1, -1,
+		       PERF_FLAG_FD_CLOEXEC);
+}
+
+static volatile unsigned long sink;
+
+__attribute__((noinline)) static void leaf(void)
+{
+	for (int i = 0; i < 1000; i++)
+		sink += i;
+}
+
+__attribute__((noinline)) static void caller(void)
+{
+	leaf();
+	sink++;
+}
+
+struct seen {
+	unsigned int samples, whole, in_order, event[2];
+	uint64_t last;
+};
+
+static void look_at(const struct ustack_sample *s, struct ustack_unwinder *u,
+		    struct seen *seen)
+{
+	struct ustack_frame frames[64];
+	struct ustack_symbol sym;
+	enum ustack_end end;
+	int n;
+
+	assert_int_equal(s->pid, getpid());
+	assert_int_equal(s->tid, gettid());
+	assert_string_equal(s->comm, "live \xc3\xa4");
+	seen->samples++;
+	seen->event[!strcmp(s->event, "second")]++;
+	seen->in_order += s->time >= seen->last;
+	seen->last = s->time;
+	if (s->pair == USTACK_PAIR_LOST)
+		return; /* counted; a small ring loses some */
+	assert_int_equal(s->pair, defer ? USTACK_PAIR_PAIRED :
+					  USTACK_PAIR_LEGACY);
+	n = ustack_unwind(u, s->space, &s->regs, s->ranges, s->nr_ranges,
+			  frames, 64, &end);
+	if (n < 3 || end != USTACK_END_FINISHED)
+		return;
+	if (ustack_symbolize(s->space, frames[0].ip, &sym) || !sym.name ||
+	    strcmp(sym.name, "leaf"))
+		return;
+	assert_int_equal(ustack_symbolize(s->space, frames[1].ip - 1, &sym), 0);
+	assert_string_equal(sym.name, "caller");
+	seen->whole++;
+}
+
+static void samples_of_myself(void **state)
+{
+	struct perf_event_attr attr[2] = { attr_of(PERF_COUNT_SW_CPU_CLOCK),
+					   attr_of(PERF_COUNT_SW_TASK_CLOCK) };
+	size_t size = (PAGES + 1) * (size_t)getpagesize();
+	const struct ustack_sample *s;
+	struct ustack_images *images;
+	struct ustack_unwinder *u;
+	struct ustack_reader *r;
+	struct seen seen = { 0 };
+	struct ustack_stats st;
+	void *base[2];
+	int fd[2], ret, i, empty = 0;
+
+	(void)state;
+	assert_int_equal(ustack_images_new(&images, NULL), 0);
+	assert_int_equal(ustack_unwinder_new(&u, images, NULL), 0);
+	assert_int_equal(ustack_reader_new(&r, images), 0);
+	assert_int_equal(ustack_reader_next(r, &s), -EBADF);
+	for (i = 0; i < 2; i++) {
+		uint64_t id;
+
+		fd[i] = event_open(&attr[i]);
+		assert_true(fd[i] >= 0);
+		base[i] = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			       fd[i], 0);
+		assert_true(base[i] != MAP_FAILED);
+		assert_int_equal(ioctl(fd[i], PERF_EVENT_IOC_ID, &id), 0);
+		assert_int_equal(ustack_reader_add_event(r, &attr[i], &id, 1,
+							 i ? "second" : NULL),
+				 0);
+		assert_int_equal(ustack_reader_open_ring(r, base[i], size), 0);
+	}
+	assert_int_equal(ustack_reader_open(r, "/dev/null"), -EBUSY);
+	assert_int_equal(ustack_reader_add_process(r, getpid()), 0);
+	assert_int_equal(ustack_reader_next(r, &s), -EAGAIN);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(ioctl(fd[i], PERF_EVENT_IOC_ENABLE, 0), 0);
+
+	while (seen.samples < 2000) {
+		caller();
+		ret = ustack_reader_next(r, &s);
+		if (ret == 1)
+			look_at(s, u, &seen);
+		else
+			assert_int_equal(ret, -EAGAIN);
+		empty += ret == -EAGAIN;
+	}
+	for (i = 0; i < 2; i++)
+		assert_int_equal(ioctl(fd[i], PERF_EVENT_IOC_DISABLE, 0), 0);
+	ustack_reader_finish(r);
+	while ((ret = ustack_reader_next(r, &s)) == 1)
+		look_at(s, u, &seen);
+	assert_int_equal(ret, 0);
+	assert_int_equal(ustack_reader_next(r, &s), 0);
+
+	ustack_reader_stats(r, &st);
+	printf("%u samples, %u whole, %u in order, %llu lost, %llu records lost, %d times nothing\n",
+	       seen.samples, seen.whole, seen.in_order,
+	       (unsigned long long)st.lost, (unsigned long long)st.lost_records,
+	       empty);
+	assert_int_equal(st.samples, seen.samples);
+	assert_true(empty > 0);
+	assert_true(seen.event[0] > 100 && seen.event[1] > 100);
+	/* Every one that hit leaf() is whole; most do. */
+	assert_true(seen.whole > seen.samples / 2);
+	assert_true(st.lost < seen.samples / 10);
+	ustack_reader_free(r);
+	ustack_unwinder_free(u);
+	ustack_images_free(images);
+	for (i = 0; i < 2; i++) {
+		munmap(base[i], size);
+		close(fd[i]);
+	}
+}
+
+static void attr_is_checked(void **state)
+{
+	struct perf_event_attr attr = { .size = sizeof(attr) };
+
+	(void)state;
+	assert_int_equal(ustack_attr_init(&attr, 0, 0), -EINVAL);
+	assert_int_equal(ustack_attr_init(&attr, 4097, 0), -EINVAL);
+	assert_int_equal(ustack_attr_init(&attr, 65536, 0), -EINVAL);
+	assert_int_equal(ustack_attr_init(&attr, 65528, 0), 0);
+	assert_int_equal(ustack_attr_init(&attr, 8 << 20, 1), 0);
+	assert_int_equal(ustack_attr_init(&attr, (8 << 20) + 8, 1), -EINVAL);
+	/* bits 39 and 40 of the flags: defer_output and defer_user */
+	assert_int_equal(((uint64_t *)&attr)[5] >> 39, 3);
+	assert_int_equal(ustack_attr_init(&attr, 8192, 0), 0);
+	assert_int_equal(((uint64_t *)&attr)[5] >> 39, 0);
+	attr.size = 80;
+	assert_int_equal(ustack_attr_init(&attr, 8192, 0), -EINVAL);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(attr_is_checked),
+		cmocka_unit_test(samples_of_myself),
+	};
+	struct perf_event_attr attr;
+	FILE *f;
+	int fd;
+
+	defer = argc == 2 && !strcmp(argv[1], "--defer");
+	attr = attr_of(PERF_COUNT_SW_CPU_CLOCK);
+	fd = event_open(&attr);
+	if (fd < 0 && !defer) {
+		printf("skipped: perf_event_open() is not permitted here: %s\n",
+		       strerror(errno));
+		return 77;
+	}
+	close(fd);
+	f = fopen("/proc/self/comm", "w");
+	if (f) {
+		fputs("live \xc3\xa4", f);
+		fclose(f);
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
