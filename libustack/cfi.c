@@ -215,7 +215,8 @@ static int fde_read(const struct cfi *cfi, uint64_t offset, struct fde *fde)
 	if (err)
 		return err;
 	fde->start = buf_encoded(b, fde->cie.encoding, frames_vaddr(cfi, b->p),
-				 cfi->hdr.vaddr);
+				 cfi->hdr.vaddr) +
+		     cfi->bias;
 	fde->end = fde->start +
 		   buf_encoded(b, fde->cie.encoding & 0x0f, 0, 0);
 	if (fde->cie.sized)
@@ -301,6 +302,7 @@ static bool cfi_use_hdr(struct cfi *cfi, const struct image *image)
 
 int cfi_init(struct cfi *cfi, struct image *image)
 {
+	cfi->image = image;
 	if (cfi_use_hdr(cfi, image))
 		return 0;
 	/* A header without a table still tells where .eh_frame is. */
@@ -308,13 +310,50 @@ int cfi_init(struct cfi *cfi, struct image *image)
 		image_section(image, ".eh_frame", &image->eh_frame);
 	if (image->eh_frame.data)
 		cfi->frames = image->eh_frame;
-	if (!cfi->frames.data && !image->debug_frame.data)
-		image_section(image, ".debug_frame", &image->debug_frame);
-	if (!cfi->frames.data && image->debug_frame.data) {
-		cfi->frames = image->debug_frame;
-		cfi->debug_frame = true;
-	}
 	return cfi->frames.data ? cfi_build_index(cfi) : 0;
+}
+
+/* .debug_frame, in whichever file has it. */
+static int cfi_init_debug(struct cfi *cfi, struct image *image)
+{
+	struct image *file = NULL;
+
+	cfi->debug_frame = true;
+	cfi->frames = image->debug_frame;
+	if (!cfi->frames.data &&
+	    image_section(image, ".debug_frame", &cfi->frames))
+		file = image_mini(image);
+	if (file && image_section(file, ".debug_frame", &cfi->frames))
+		file = NULL;
+	if (!cfi->frames.data)
+		file = image_debug_file(image);
+	if (file && !cfi->frames.data)
+		image_section(file, ".debug_frame", &cfi->frames);
+	if (file)
+		cfi->bias = image->base - file->base;
+	return cfi->frames.data ? cfi_build_index(cfi) : 0;
+}
+
+/* The CFI of .debug_frame, read when first asked for, or NULL. */
+static const struct cfi *cfi_debug(const struct cfi *cfi)
+{
+	struct image *image = cfi->image;
+	int state;
+
+	if (!image)
+		return NULL;
+	state = __atomic_load_n(&image->debug_state, __ATOMIC_ACQUIRE);
+	if (state == 1) {
+		pthread_mutex_lock(&image->images->lock);
+		state = image->debug_state;
+		if (state == 1) {
+			state = cfi_init_debug(&image->debug_cfi, image);
+			__atomic_store_n(&image->debug_state, state,
+					 __ATOMIC_RELEASE);
+		}
+		pthread_mutex_unlock(&image->images->lock);
+	}
+	return state || !image->debug_cfi.nr ? NULL : &image->debug_cfi;
 }
 
 void cfi_free(struct cfi *cfi)
@@ -359,17 +398,21 @@ static size_t cfi_search(const struct cfi *cfi, uint64_t pc)
 	return lo;
 }
 
-static int cfi_find(const struct cfi *cfi, uint64_t pc, struct fde *fde)
+/* *cfi becomes what the FDE belongs to. */
+static int cfi_find(const struct cfi **cfi, uint64_t pc, struct fde *fde)
 {
-	size_t n = cfi_search(cfi, pc);
+	size_t n = cfi_search(*cfi, pc);
 	int err;
 
-	if (!n)
-		return -ENOENT;
-	err = fde_read(cfi, cfi_offset(cfi, n - 1), fde);
-	if (err)
-		return err == -ENOENT ? -EINVAL : err;
-	return pc >= fde->start && pc < fde->end ? 0 : -ENOENT;
+	if (n) {
+		err = fde_read(*cfi, cfi_offset(*cfi, n - 1), fde);
+		if (err)
+			return err == -ENOENT ? -EINVAL : err;
+		if (pc >= fde->start && pc < fde->end)
+			return 0;
+	}
+	*cfi = cfi_debug(*cfi);
+	return *cfi ? cfi_find(cfi, pc, fde) : -ENOENT;
 }
 
 void cfi_hole(const struct cfi *cfi, uint64_t pc, uint64_t *start,
@@ -382,6 +425,16 @@ void cfi_hole(const struct cfi *cfi, uint64_t pc, uint64_t *start,
 	*end = n < cfi->nr ? cfi_start(cfi, n) : UINT64_MAX;
 	if (n && !fde_read(cfi, cfi_offset(cfi, n - 1), &fde))
 		*start = fde.end;
+	cfi = cfi_debug(cfi);
+	if (cfi) {
+		uint64_t after, before;
+
+		cfi_hole(cfi, pc, &after, &before);
+		if (after > *start)
+			*start = after;
+		if (before < *end)
+			*end = before;
+	}
 }
 
 /* --- rows --------------------------------------------------------------- */
@@ -463,8 +516,8 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 		case DW_CFA_set_loc:
 			from = frames_vaddr(m->cfi, b->p);
 			delta = buf_encoded(b, cie->encoding, from,
-					    m->cfi->hdr.vaddr) -
-				m->start;
+					    m->cfi->hdr.vaddr) +
+				m->cfi->bias - m->start;
 			advance = true;
 			break;
 		case DW_CFA_advance_loc1:
@@ -589,7 +642,7 @@ int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
 	struct buf insns;
 	int err;
 
-	err = cfi_find(cfi, pc, &fde);
+	err = cfi_find(&cfi, pc, &fde);
 	if (err)
 		return err;
 	m.cfi = cfi;

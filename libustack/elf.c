@@ -140,7 +140,7 @@ static int read_notes(struct elf_id *id, const struct head *h,
 int elf_read(struct image *image, const struct head *h)
 {
 	Elf64_Ehdr ehdr;
-	int err;
+	int err, seen = 0;
 
 	err = read_ehdr(image, h, &ehdr);
 	if (err)
@@ -165,6 +165,8 @@ int elf_read(struct image *image, const struct head *h)
 			err = read_notes(&image->id, h, &ph);
 		if (err)
 			return err;
+		if (ph.p_type == PT_LOAD && !seen++)
+			image->base = ph.p_vaddr;
 		if (ph.p_type == PT_LOAD && ph.p_filesz) {
 			seg->vaddr = ph.p_vaddr;
 			seg->offset = ph.p_offset;

@@ -136,6 +136,9 @@ static void image_close(struct image *image)
 	free(image->segments);
 	image->segments = NULL;
 	image->nr_segments = 0;
+	cfi_free(&image->debug_cfi);
+	image->debug_state = 1;
+	debugfile_free(image);
 	section_free(image);
 	image->data = NULL;
 	image->id.size = 0;
@@ -270,7 +273,7 @@ static struct image *images_find(struct ustack_images *images, uint32_t hash,
 		return NULL;
 	}
 	image->images = images;
-	image->state = 1;
+	image->state = image->debug_state = 1;
 	image->hash = hash;
 	image->build_id = *id;
 	image->next = images->bucket[hash % IMAGES_BUCKETS];

@@ -9,10 +9,11 @@ LIBDIR ?= $(PREFIX)/lib
 
 # In the order the data flows.
 USTACK_SRC := table chunk attr datafile ring header event record order process \
-	procfs pair reader mem file elf section images space cfi expr scan rule \
+	procfs pair reader \
+	mem file elf section debugfile images space expr cfi scan rule \
 	arch_x86_64 ref ref_libdw unwind sym
 USTACK_CLI := ustack pool script fold stat
-USTACK_PKGS := libelf libdw libzstd zlib
+USTACK_PKGS := libelf libdw liblzma libzstd zlib
 
 # One more unwinder to compare with, where it is installed.
 ifeq ($(shell pkg-config --exists libunwind-generic && echo yes),yes)

@@ -2,6 +2,7 @@
 /* Sections of a file by name, with their contents uncompressed. */
 #include <errno.h>
 #include <gelf.h>
+#include <lzma.h>
 #include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -14,6 +15,7 @@
 /* What a file says about its contents is believed up to zlib's best ratio. */
 #define RATIO_MAX 1032
 #define SIZE_LIMIT (1ULL << 30)
+#define XZ_MEMORY (128 << 20)	/* xz -9 needs 65 MiB */
 
 struct buffer {
 	struct buffer *next;
@@ -97,6 +99,39 @@ static int unpack_old(struct image *image, struct section *s)
 	memcpy(&size, s->data + 4, 8);
 	return unpack(image, s, ELFCOMPRESS_ZLIB, __builtin_bswap64(size),
 		      s->data + 12, s->size - 12);
+}
+
+/* By liblzma: elfutils unpacks .gnu_debugdata for whole libdwfl modules only. */
+uint8_t *section_unxz(const struct section *s, size_t *size)
+{
+	lzma_stream stream = LZMA_STREAM_INIT;
+	uint8_t *data = NULL, *more;
+	lzma_ret ret = LZMA_OK;
+	size_t max = 0;
+
+	if (!s->size || lzma_stream_decoder(&stream, XZ_MEMORY, 0) != LZMA_OK)
+		return NULL;
+	stream.next_in = s->data;
+	stream.avail_in = s->size;
+	do {
+		if (!stream.avail_out) {
+			max = max ? 2 * max : 4 * s->size;
+			more = size_is_sane(max, s->size) ? realloc(data, max) :
+							    NULL;
+			if (!more)
+				break;
+			data = more;
+			stream.next_out = data + stream.total_out;
+			stream.avail_out = max - stream.total_out;
+		}
+		ret = lzma_code(&stream, LZMA_FINISH);
+	} while (ret == LZMA_OK);
+	*size = stream.total_out;
+	lzma_end(&stream);
+	if (ret == LZMA_STREAM_END)
+		return data;
+	free(data);
+	return NULL;
 }
 
 Elf *image_elf(struct image *image)

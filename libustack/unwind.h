@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
  * Private to the unwinding half of libustack, in the order the data flows:
- * mem -> file -> elf -> section -> images -> space -> expr -> cfi -> scan
- * -> rule -> arch -> ref -> unwind -> sym.
+ * mem -> file -> elf -> section -> debugfile -> images -> space -> expr -> cfi
+ * -> scan -> rule -> arch -> ref -> unwind -> sym.
  * A file calls only what stands above its own section.
  *
  * Three kinds of address meet here.  A user address (addr, ip) belongs to the
@@ -182,6 +182,9 @@ struct cfi_index {
 struct cfi {
 	struct section frames;	/* .eh_frame or .debug_frame */
 	bool debug_frame;
+	uint64_t bias;		/* image's vaddrs - those of a separate file */
+	/* Whose .debug_frame is asked where .eh_frame says nothing; may be NULL. */
+	struct image *image;
 	/* The linker's search table: nr pairs of s32, relative to hdr. */
 	struct section hdr;
 	const uint8_t *table;
@@ -210,15 +213,20 @@ struct image {
 	struct elf_id id;	/* the file's own */
 	bool is_64;		/* ELFCLASS64 */
 	uint64_t entry;
+	uint64_t base;		/* vaddr of the first segment */
 	struct segment *segments;
 	size_t nr_segments;
 	struct section eh_frame_hdr, eh_frame, debug_frame;
 
-	/* Of section.c; used under the lock. */
+	/* Of section.c and debugfile.c; used under the lock. */
 	struct Elf *elf;
 	struct buffer *buffers;
+	struct image *mini, *debug_file;
+	uint8_t *unpacked;	/* data, if it was in another file */
+	unsigned int looked;	/* LOOKED_*: was it looked for? */
 
-	struct cfi cfi;
+	struct cfi cfi, debug_cfi;
+	int debug_state;	/* of debug_cfi; as state */
 	struct symbols *symbols;	/* written and, where lazy, under the lock */
 	struct image *next;	/* in the bucket */
 };
@@ -252,7 +260,21 @@ struct Elf *image_elf(struct image *image);
  * .zdebug_NAME.  0, -ENOENT, -EINVAL or -ENOMEM and *out is empty.
  */
 int image_section(struct image *image, const char *name, struct section *out);
+/* The contents unpacked, to be freed, or NULL. */
+uint8_t *section_unxz(const struct section *section, size_t *size);
 void section_free(struct image *image);
+
+/* --- debugfile: what was taken out of an image ---------------------------- */
+
+enum { LOOKED_MINI = 1, LOOKED_FILE = 2 };
+
+/*
+ * Its .gnu_debugdata and its separate debug file, or NULL.  Only data, base
+ * and sections of them are of use.  Under the lock.
+ */
+struct image *image_mini(struct image *image);
+struct image *image_debug_file(struct image *image);
+void debugfile_free(struct image *image);
 
 /* --- images: the cache of all files --------------------------------------- */
 

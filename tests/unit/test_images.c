@@ -3,52 +3,14 @@
  * Which file is taken for a path and a build-id: literal ELF files of a header,
  * one segment and a note, laid where recordings and containers have them.
  */
-#include <fcntl.h>
-#include <ftw.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "literal.h"
+#include "elffile.h"
 
-static char dir[] = "/tmp/test_images.XXXXXX";
 static struct ustack_images_opts opts;
 static struct ustack_images *images;
 
 static const uint8_t id_a[20] = { 0xaa, 0x01, 0x02 }, id_b[20] = { 0xbb };
-
-/* DIR/name, borrowed until the fourth call after this one. */
-static const char *in_dir(const char *name)
-{
-	static char path[4][4096];
-	static unsigned int n;
-
-	snprintf(path[++n % 4], sizeof(path[0]), "%s%s", dir, name);
-	return path[n % 4];
-}
-
-static void write_file(const char *name, const void *data, size_t size)
-{
-	char *path = strdup(in_dir(name));
-	int fd;
-
-	for (char *p = path + strlen(dir) + 1; (p = strchr(p, '/')); p++) {
-		*p = 0;
-		mkdir(path, 0700);
-		*p = '/';
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, data, size), size);
-	close(fd);
-	free(path);
-}
-
-struct note {
-	Elf64_Nhdr nhdr;
-	char name[4];
-	uint8_t id[20];
-};
 
 static struct note note_of(const uint8_t *id)
 {
@@ -61,29 +23,9 @@ static struct note note_of(const uint8_t *id)
 	return note;
 }
 
-/* An ELF file of segment vaddr 0x1000, with a build-id or NULL. */
 static void write_elf(const char *name, const uint8_t *id)
 {
-	struct {
-		Elf64_Ehdr ehdr;
-		Elf64_Phdr load, note;
-		struct note id;
-	} f = {
-		.ehdr = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64,
-				       ELFDATA2LSB, EV_CURRENT },
-			  .e_type = ET_DYN, .e_machine = EM_X86_64,
-			  .e_version = EV_CURRENT, .e_phoff = sizeof(f.ehdr),
-			  .e_ehsize = sizeof(f.ehdr),
-			  .e_phentsize = sizeof(f.load), .e_phnum = 2 },
-		.load = { .p_type = PT_LOAD, .p_flags = PF_R | PF_X,
-			  .p_vaddr = 0x1000, .p_filesz = sizeof(f) },
-		.note = { .p_type = PT_NOTE, .p_align = 4,
-			  .p_offset = offsetof(typeof(f), id),
-			  .p_filesz = sizeof(f.id) },
-		.id = note_of(id),
-	};
-
-	write_file(name, &f, sizeof(f));
+	write_elf_parts(name, 0x1000, id, NULL, 0);
 }
 
 static void write_elf32(const char *name, const uint8_t *id)
@@ -111,20 +53,10 @@ static void write_elf32(const char *name, const uint8_t *id)
 	write_file(name, &f, sizeof(f));
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int setup(void **state)
 {
 	(void)state;
-	strcpy(dir + strlen(dir) - 6, "XXXXXX");
-	if (!mkdtemp(dir))
+	if (make_dir())
 		return -1;
 	opts = (struct ustack_images_opts){ .sz = sizeof(opts), .root = dir,
 					    .build_id_dir = "" };
@@ -136,7 +68,7 @@ static int teardown(void **state)
 	(void)state;
 	ustack_images_free(images);
 	images = NULL;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return remove_dir();
 }
 
 static int open_as(const char *path, const uint8_t *id, size_t size)
