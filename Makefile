@@ -125,10 +125,12 @@ check: deps ## all tests: unit tests, both series apply and build, guest tests
 .PHONY: check
 
 # Ten times slower than the kernel of `make check`, hence the limits.
-check-debug: deps ## the guest tests on the debug kernel
-	@$(MAKE) --no-print-directory kernel-debug perf
+KIND ?= debug
+
+check-debug: deps ## the guest tests on the debug kernel, or that of KIND=kcsan
+	@$(MAKE) --no-print-directory kernel-$(KIND) perf
 	@$(MAKE) --no-print-directory -s -j$(jobs) lib
-	@KERNEL=$(CURDIR)/build/kernel-debug/arch/x86/boot/bzImage VM_TIME_FACTOR=10 \
+	@KERNEL=$(CURDIR)/build/kernel-$(KIND)/arch/x86/boot/bzImage VM_TIME_FACTOR=10 \
 		tests/run --limit 6000 $(wildcard tests/qemu/*.sh)
 .PHONY: check-debug
 
@@ -146,10 +148,10 @@ check-teeth: deps ## each patch left out in turn: does its test fail? PATCHES="4
 NMIS ?= 200000
 SEED ?= 1
 
-soak: deps ## stress-ng and a fuzzer under NMIS=N samples, debug kernel, SEED=N
+soak: deps ## stress-ng and a fuzzer under NMIS=N samples, SEED=N, KIND as above
 	@tests/deps soak
-	@$(MAKE) --no-print-directory kernel-debug
-	@tests/qemu/soak $(NMIS) $(SEED)
+	@$(MAKE) --no-print-directory kernel-$(KIND)
+	@KERNEL=$(CURDIR)/build/kernel-$(KIND)/arch/x86/boot/bzImage tests/qemu/soak $(NMIS) $(SEED)
 .PHONY: soak
 
 # build/linux may hold work, build/apt and build/upstream took a download.
