@@ -10,7 +10,8 @@
 
 #include "reader.h"
 
-#define FREE_MAX 16 /* chunks kept for reuse */
+/* Chunks that are kept, in use or for reuse: the system's are slow to get. */
+#define KEEP_MAX 64
 
 struct chunk *chunk_new(struct chunk_pool *pool)
 {
@@ -36,7 +37,7 @@ void chunk_put(struct chunk_pool *pool, struct chunk *c)
 	if (!c || --c->refs)
 		return;
 	pool->nr_live--;
-	if (pool->nr_free >= FREE_MAX) {
+	if (pool->nr_live + pool->nr_free >= KEEP_MAX) {
 		free(c);
 		return;
 	}

@@ -37,6 +37,7 @@ int datafile_open(struct datafile *df, const char *path,
 	int ret;
 
 	memset(df, 0, sizeof(*df));
+	df->park_fd = -1;
 	df->line = line;
 	df->pool = pool;
 	if (!strcmp(path, "-"))
@@ -75,11 +76,14 @@ void datafile_close(struct datafile *df)
 		chunk_put(df->pool, df->zchunk);
 		chunk_put(df->pool, df->raw.chunk);
 		chunk_put(df->pool, df->plain.chunk);
+		chunk_put(df->pool, df->fetched);
 	}
-	df->zchunk = df->raw.chunk = df->plain.chunk = NULL;
+	df->zchunk = df->raw.chunk = df->plain.chunk = df->fetched = NULL;
 	if (df->fd >= 0)
 		close(df->fd);
-	df->fd = -1;
+	if (df->park_fd >= 0)
+		close(df->park_fd);
+	df->fd = df->park_fd = -1;
 }
 
 /*
@@ -342,6 +346,7 @@ int datafile_next(struct datafile *df, struct rec *r)
 	int ret;
 
 	for (;;) {
+		df->last = PARK_NONE;
 		ret = plain_next(df, r);
 		if (ret)
 			return ret;
@@ -363,6 +368,8 @@ int datafile_next(struct datafile *df, struct rec *r)
 				return ret;
 			continue;
 		}
+		if (df->seekable)
+			df->last = df->offset - rec_size(r);
 		ret = payload(df, r);
 		if (ret) {
 			chunk_put(df->pool, r->chunk);
@@ -376,5 +383,92 @@ int datafile_next(struct datafile *df, struct rec *r)
 		return read_error(
 			df->line, ENODATA,
 			"is cut: perf record did not finish it (its header gives no data size); what it holds was read");
+	return 0;
+}
+
+/* --- records that wait for long ------------------------------------------ */
+
+static int park_open(struct datafile *df)
+{
+	const char *dir = getenv("TMPDIR");
+	int err;
+
+	if (!dir || !*dir)
+		dir = "/tmp";
+	df->park_fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (df->park_fd >= 0)
+		return 0;
+	err = errno;
+	return read_error(
+		df->line, err,
+		"holds more between two rounds than fits in memory, and there is no temporary file in %s: %s; set TMPDIR",
+		dir, strerror(err));
+}
+
+int datafile_park(struct datafile *df, struct rec *r, uint64_t *where)
+{
+	uint32_t size = rec_size(r), done = 0;
+	int err;
+
+	*where = df->last;
+	if (df->last == PARK_NONE) {
+		if (df->park_fd < 0 && (err = park_open(df)))
+			return err;
+		while (done < size) {
+			ssize_t n = pwrite(df->park_fd, r->data + done,
+					   size - done, df->park_size + done);
+
+			if (n < 0 && errno == EINTR)
+				continue;
+			err = n ? errno : ENOSPC;
+			if (n <= 0)
+				return read_error(
+					df->line, err,
+					"holds more between two rounds than fits in memory, and the temporary file for it cannot be written: %s; set TMPDIR",
+					strerror(err));
+			done += n;
+		}
+		*where = PARK_OWN | df->park_size;
+		df->park_size += size;
+	}
+	rec_put(df->pool, r);
+	r->data = NULL;
+	return 0;
+}
+
+int datafile_fetch(struct datafile *df, uint64_t where, uint32_t size,
+		   struct rec *r)
+{
+	int fd = where & PARK_OWN ? df->park_fd : df->fd;
+	struct chunk *c = df->fetched;
+	uint32_t room = (size + 7) & ~7u, done = 0;
+
+	if (!c || CHUNK_SIZE - c->used < room) {
+		c = chunk_new(df->pool);
+		if (!c)
+			return read_error(df->line, ENOMEM, "out of memory");
+		chunk_put(df->pool, df->fetched);
+		df->fetched = c;
+	}
+	while (done < size) {
+		ssize_t n = pread(fd, c->data + c->used + done, size - done,
+				  (where & ~PARK_OWN) + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return read_error(df->line, EIO,
+					  "cannot be read again: %s",
+					  n ? strerror(errno) : "it was cut");
+		done += n;
+	}
+	r->data = c->data + c->used;
+	r->chunk = c;
+	/* The file may have been changed since. */
+	if (rec_size(r) != size)
+		return read_error(df->line, EIO,
+				  "changed while it was read");
+	c->refs++;
+	c->used += room;
 	return 0;
 }

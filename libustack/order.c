@@ -13,10 +13,15 @@
 #include "reader.h"
 
 /*
- * A file without rounds must not fill the memory: beyond this much, the older
- * half leaves.  A round of perf record holds at most what its rings hold.
+ * A round holds what the rings of all CPUs hold, gigabytes on a large machine.
+ * Beyond this much in memory, records are parked.
  */
-#define ORDER_MAX (256u << 20)
+#define ORDER_MAX (12u << 20)
+/*
+ * A file without rounds must not fill the memory with what is known of its
+ * records: beyond this many, the older half leaves.
+ */
+#define ENTRIES_MAX (1u << 17)
 
 static int entry_cmp(const void *a, const void *b)
 {
@@ -43,13 +48,19 @@ static void release(struct order *o, uint64_t limit)
 			break;
 }
 
-int order_add(struct order *o, uint64_t time, const struct rec *r)
+bool order_full(const struct order *o)
+{
+	return o->bytes > ORDER_MAX;
+}
+
+int order_add(struct order *o, const struct order_entry *new)
 {
 	if (o->nr == o->cap && o->head) {
 		memmove(o->e, o->e + o->head,
 			(o->nr - o->head) * sizeof(*o->e));
 		o->nr -= o->head;
-		o->ready = o->head = 0;
+		o->ready -= o->head;
+		o->head = 0;
 	}
 	if (o->nr == o->cap) {
 		size_t cap = o->cap ? o->cap * 2 : 1024;
@@ -60,14 +71,28 @@ int order_add(struct order *o, uint64_t time, const struct rec *r)
 		o->e = e;
 		o->cap = cap;
 	}
-	o->e[o->nr++] = (struct order_entry){ time, o->seq++, *r };
-	o->bytes += rec_size(r) + sizeof(*o->e);
-	if (time > o->max)
-		o->max = time;
-	if (o->bytes > ORDER_MAX) {
+	o->e[o->nr] = *new;
+	o->e[o->nr++].seq = o->seq++;
+	if (new->rec.chunk)
+		o->bytes += new->size;
+	if (new->time > o->max)
+		o->max = new->time;
+	if (new->time < o->left)
+		o->late++;
+	if (o->nr - o->head > ENTRIES_MAX) {
 		release(o, 0);
 		release(o, o->e[o->head + (o->nr - o->head) / 2].time);
 	}
+	return 0;
+}
+
+int order_pack(struct order *o, struct chunk_pool *pool)
+{
+	size_t i;
+
+	for (i = o->head; i < o->nr; i++)
+		if (o->e[i].rec.chunk && rec_pack(pool, &o->e[i].rec))
+			return -ENOMEM;
 	return 0;
 }
 
@@ -87,7 +112,9 @@ bool order_pop(struct order *o, struct order_entry *e)
 	if (o->head >= o->ready)
 		return false;
 	*e = o->e[o->head++];
-	o->bytes -= rec_size(&e->rec) + sizeof(*e);
+	if (e->rec.chunk)
+		o->bytes -= e->size;
+	o->left = e->time;
 	if (o->head == o->nr)
 		o->head = o->nr = o->ready = 0;
 	return true;

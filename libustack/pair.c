@@ -19,9 +19,8 @@
 /* Without times only the count can tell that a stay is long over. */
 #define OVER_MAX 4096
 /* Bounds for a hostile file; the oldest go first, as lost or unused. */
-#define WAIT_MAX (32u << 20)
-#define CAPTURE_MAX (32u << 20)
-#define PACK_ABOVE 128 /* chunks */
+#define WAIT_MAX (6u << 20)
+#define CAPTURE_MAX (12u << 20)
 
 unsigned int pair_wants(const struct event *ev)
 {
@@ -369,7 +368,7 @@ void pair_expire(struct pair *p, uint64_t now, bool all)
 		stay_drop(p, p->oldest);
 }
 
-static int pair_pack(struct pair *p)
+int pair_pack(struct pair *p)
 {
 	struct stay *st;
 	struct wait *w;
@@ -384,11 +383,10 @@ static int pair_pack(struct pair *p)
 		for (w = st->first; w && !ret; w = w->next)
 			ret = rec_pack(p->pool, &w->rec);
 	}
-	p->pack_above = p->pool->nr_live * 2;
 	return ret;
 }
 
-int pair_trim(struct pair *p)
+void pair_trim(struct pair *p)
 {
 	struct stay *st, *next;
 
@@ -402,11 +400,6 @@ int pair_trim(struct pair *p)
 		if (st->bytes)
 			stay_drop(p, st);
 	}
-	if (p->pack_above < PACK_ABOVE)
-		p->pack_above = PACK_ABOVE;
-	if (p->pool->nr_live > p->pack_above)
-		return pair_pack(p);
-	return 0;
 }
 
 struct wait *pair_pop(struct pair *p)

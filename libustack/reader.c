@@ -6,7 +6,8 @@
 #include "reader.h"
 
 #define REG_SP 7 /* PERF_REG_X86_SP */
-#define TRIM_EVERY 4096 /* records */
+#define PACK_ABOVE 96 /* chunks */
+#define TRIM_EVERY (2u << 20) /* bytes */
 
 /* A sample outside, and what it borrows from. */
 struct out {
@@ -37,7 +38,8 @@ struct ustack_reader {
 	uint64_t now;
 	/* PERF_RECORD_LOST; kernel's LOST_SAMPLES; perf's own LOST_SAMPLES */
 	uint64_t lost_ring, lost_hw, lost_total;
-	unsigned int untrimmed;
+	size_t untrimmed; /* bytes */
+	size_t pack_above; /* live chunks that set off a packing */
 	enum { SOURCE_NONE, SOURCE_FILE, SOURCE_RINGS } source;
 	bool opened, finished, ended, flushed;
 	int end; /* what next() returns when all is out */
@@ -441,16 +443,12 @@ static int take_lost(struct ustack_reader *r, const struct rec *rec, size_t end,
 }
 
 /* One record of the kernel, in order. Returns 1 if r->out is filled. */
-static int take(struct ustack_reader *r, const struct rec *rec, uint64_t time)
+static int take(struct ustack_reader *r, const struct event *ev,
+		const struct rec *rec, uint64_t time)
 {
-	const struct event *ev;
 	struct trailer t;
-	uint64_t id;
 	size_t end;
 
-	ev = events_of(&r->events, rec, &id);
-	if (!ev)
-		return -EBADMSG;
 	if (time > r->now) {
 		r->now = time;
 		pair_expire(&r->pair, r->now, false);
@@ -533,6 +531,7 @@ static void end_reading(struct ustack_reader *r, int ret)
 
 static void bad_record(struct ustack_reader *r, const struct rec *rec, int ret)
 {
+	/* rec may have no data where there is a line already. */
 	/* A second one tells nothing that the first did not. */
 	if (r->end)
 		return;
@@ -549,6 +548,46 @@ static void bad_record(struct ustack_reader *r, const struct rec *rec, int ret)
 			"is damaged: a record of type %u and size %u does not hold what it should; reading stopped there",
 			rec_type(rec), rec_size(rec));
 	end_reading(r, ret);
+}
+
+/* Keeps the memory within bounds. */
+static int trim(struct ustack_reader *r)
+{
+	int ret;
+
+	pair_trim(&r->pair);
+	if (r->pack_above < PACK_ABOVE)
+		r->pack_above = PACK_ABOVE;
+	if (r->pool.nr_live <= r->pack_above)
+		return 0;
+	ret = order_pack(&r->order, &r->pool);
+	if (!ret)
+		ret = pair_pack(&r->pair);
+	r->pack_above = r->pool.nr_live * 2;
+	return ret;
+}
+
+/* To wait until all that is older is there. */
+static int put_in_order(struct ustack_reader *r, const struct event *ev,
+			uint64_t time, struct rec *rec)
+{
+	struct order_entry e = {
+		.time = time,
+		.rec = *rec,
+		.ev = ev,
+		.size = rec_size(rec),
+	};
+	int ret;
+
+	if (r->source == SOURCE_RINGS)
+		rings_time(&r->rings, time);
+	else if (order_full(&r->order)) {
+		ret = datafile_park(&r->df, &e.rec, &e.parked);
+		*rec = e.rec;
+		if (ret)
+			return ret;
+	}
+	return order_add(&r->order, &e);
 }
 
 /* A round through the rings is over.  0, or -EAGAIN if it brought nothing. */
@@ -584,9 +623,10 @@ static int read_one(struct ustack_reader *r)
 		end_reading(r, ret);
 		return 0;
 	}
-	if (++r->untrimmed >= TRIM_EVERY) {
+	r->untrimmed += rec_size(&rec);
+	if (r->untrimmed >= TRIM_EVERY) {
 		r->untrimmed = 0;
-		ret = pair_trim(&r->pair);
+		ret = trim(r);
 		if (ret)
 			goto bad;
 	}
@@ -613,14 +653,12 @@ static int read_one(struct ustack_reader *r)
 	}
 	time = rec_time(ev, &rec);
 	if (time && time != UINT64_MAX) {
-		if (live)
-			rings_time(&r->rings, time);
-		ret = order_add(&r->order, time, &rec);
+		ret = put_in_order(r, ev, time, &rec);
 		if (ret)
 			goto bad;
 		return 0;
 	}
-	ret = take(r, &rec, 0);
+	ret = take(r, ev, &rec, 0);
 	if (ret < 0)
 		goto bad;
 	if (ret)
@@ -671,7 +709,12 @@ int ustack_reader_next(struct ustack_reader *r,
 			bad_record(r, &w->rec, ret);
 			out_done(r, r->out);
 		} else if (order_pop(&r->order, &e)) {
-			ret = take(r, &e.rec, e.time);
+			ret = 0;
+			if (!e.rec.chunk)
+				ret = datafile_fetch(&r->df, e.parked, e.size,
+						     &e.rec);
+			if (!ret)
+				ret = take(r, e.ev, &e.rec, e.time);
 			if (ret == 1) {
 				r->out->rec = e.rec;
 				break;

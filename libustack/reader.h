@@ -251,6 +251,9 @@ struct stream {
 	uint32_t head, tail; /* unread bytes are data[head..tail) */
 };
 
+#define PARK_NONE UINT64_MAX
+#define PARK_OWN (1ull << 63) /* in the temporary file */
+
 struct datafile {
 	int fd;
 	bool pipe; /* pipe mode: everything is in records */
@@ -258,6 +261,10 @@ struct datafile {
 	uint64_t size; /* of the file, if seekable */
 	uint64_t left; /* bytes of the data section still to be read */
 	uint64_t offset; /* in the file, of raw's head */
+	uint64_t last; /* the same, of the record given last; PARK_NONE */
+	int park_fd; /* of parked records that the file does not hold as such */
+	uint64_t park_size;
+	struct chunk *fetched; /* where parked records come back to */
 	bool unfinished; /* the header was never completed */
 	struct chunk_pool *pool;
 	struct stream raw, plain; /* as in the file; decompressed */
@@ -273,6 +280,14 @@ int datafile_open(struct datafile *df, const char *path,
 		  struct build_ids *ids, struct errline *line);
 /* 1 and a record (a reference of the caller's), 0 at the end, -errno. */
 int datafile_next(struct datafile *df, struct rec *r);
+/*
+ * Lets go of the record that datafile_next() gave last, to be fetched again by
+ * what is put into *where: from the file itself, if it shows there as it is,
+ * else from a temporary one.
+ */
+int datafile_park(struct datafile *df, struct rec *r, uint64_t *where);
+int datafile_fetch(struct datafile *df, uint64_t where, uint32_t size,
+		   struct rec *r);
 void datafile_close(struct datafile *df);
 
 /* --- ring: live ring buffers, round after round --------------------------- */
@@ -376,21 +391,30 @@ void regs_fill(struct ustack_regs *regs, uint64_t abi, uint64_t mask,
 
 struct order_entry {
 	uint64_t time, seq;
-	struct rec rec;
+	struct rec rec; /* without data if it is parked */
+	uint64_t parked; /* where datafile_fetch() finds it */
+	const struct event *ev;
+	uint32_t size; /* of the record */
 };
 
 struct order {
 	struct order_entry *e;
 	size_t head, nr, cap; /* e[head..nr) wait */
 	size_t ready; /* e[head..ready) may leave */
-	size_t bytes; /* that the waiting records take */
+	size_t bytes; /* of the waiting records that are not parked */
 	uint64_t seq;
 	uint64_t max; /* greatest time ever added */
 	uint64_t limit; /* greatest time that the next round lets go */
+	uint64_t left; /* greatest time that left */
+	uint64_t late; /* records that came after a younger one had left */
 };
 
-/* Takes over the reference in r. */
-int order_add(struct order *o, uint64_t time, const struct rec *r);
+/* Waiting records take more memory than they should: park what is added. */
+bool order_full(const struct order *o);
+/* Takes over e->rec; all of e but seq is set. */
+int order_add(struct order *o, const struct order_entry *e);
+/* Copies all that wait out of the chunks that they share with what is gone. */
+int order_pack(struct order *o, struct chunk_pool *pool);
 /*
  * PERF_RECORD_FINISHED_ROUND.  Nothing older than bound will come, whatever
  * the rounds tell; UINT64_MAX where that is not known.
@@ -508,7 +532,6 @@ struct pair {
 	struct stay *over_first, *over_last;
 	size_t nr_over;
 	size_t wait_bytes, capture_bytes;
-	size_t pack_above; /* live chunks that set off a packing */
 	struct wait *out, *out_last;
 	struct wait *free;
 	struct chunk_pool *pool;
@@ -532,7 +555,9 @@ void pair_leave(struct pair *p, uint32_t tid, uint64_t cookie, uint64_t now);
 /* Gives up what cannot come any more at time now, or at the end everything. */
 void pair_expire(struct pair *p, uint64_t now, bool all);
 /* Keeps the memory within bounds: call it once in a while. */
-int pair_trim(struct pair *p);
+void pair_trim(struct pair *p);
+/* Copies what stays out of the chunks that it shares with what is gone. */
+int pair_pack(struct pair *p);
 /* The next sample that leaves; pair_done() gives it back. */
 struct wait *pair_pop(struct pair *p);
 void pair_done(struct pair *p, struct wait *w);

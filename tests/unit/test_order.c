@@ -1,28 +1,39 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* Records of several CPUs leave in the order of their times. */
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "perfdata.h"
+
+static void add(struct order *o, uint64_t time)
+{
+	static uint8_t round[8] = { REC_FINISHED_ROUND, 0, 0, 0, 0, 0, 8, 0 };
+	const struct order_entry e = {
+		.time = time,
+		.rec = { round, NULL },
+		.size = 8,
+	};
+
+	assert_int_equal(order_add(o, &e), 0);
+}
 
 /* FINISHED_ROUND lets go what the round before had seen, and no more. */
 static void rounds(void **state)
 {
 	struct order o = { 0 };
 	struct order_entry e;
-	struct pd pd = { 0 };
-	struct rec r;
 
 	(void)state;
-	pd_round(&pd); /* any record */
-	r = (struct rec){ pd.buf, NULL };
 	/* round 1: CPU 0 has 10 30, CPU 1 has 20 */
-	assert_int_equal(order_add(&o, 10, &r), 0);
-	assert_int_equal(order_add(&o, 30, &r), 0);
-	assert_int_equal(order_add(&o, 20, &r), 0);
+	add(&o, 10);
+	add(&o, 30);
+	add(&o, 20);
 	order_round(&o, UINT64_MAX);
 	assert_false(order_pop(&o, &e));
 	/* round 2: CPU 0 has 50, CPU 1 has 25 40 */
-	assert_int_equal(order_add(&o, 50, &r), 0);
-	assert_int_equal(order_add(&o, 25, &r), 0);
-	assert_int_equal(order_add(&o, 40, &r), 0);
+	add(&o, 50);
+	add(&o, 25);
+	add(&o, 40);
 	order_round(&o, UINT64_MAX);
 	assert_true(order_pop(&o, &e));
 	assert_int_equal(e.time, 10);
@@ -40,7 +51,6 @@ static void rounds(void **state)
 	assert_int_equal(e.time, 50);
 	assert_false(order_pop(&o, &e));
 	order_free(&o, NULL);
-	free(pd.buf);
 }
 
 /* Equal times keep the order of the file. */
@@ -48,15 +58,11 @@ static void stable(void **state)
 {
 	struct order o = { 0 };
 	struct order_entry e;
-	struct pd pd = { 0 };
-	struct rec r;
 	unsigned int i;
 
 	(void)state;
-	pd_round(&pd);
-	r = (struct rec){ pd.buf, NULL };
 	for (i = 0; i < 5000; i++)
-		assert_int_equal(order_add(&o, i % 2 ? 5 : 7, &r), 0);
+		add(&o, i % 2 ? 5 : 7);
 	order_end(&o);
 	for (i = 0; i < 5000; i++) {
 		assert_true(order_pop(&o, &e));
@@ -65,7 +71,6 @@ static void stable(void **state)
 	}
 	assert_false(order_pop(&o, &e));
 	order_free(&o, NULL);
-	free(pd.buf);
 }
 
 /* Without a round in sight the queue does not grow for ever. */
@@ -73,24 +78,127 @@ static void no_rounds(void **state)
 {
 	struct order o = { 0 };
 	struct order_entry e;
-	struct pd pd = { 0 };
 	uint64_t i, out = 0, last = 0;
-	struct rec r;
 
 	(void)state;
-	pd_part(&pd, 1, 1, 1, 1, 0, 32768, 0);
-	r = (struct rec){ pd.buf, NULL };
-	for (i = 2; i <= 20000; i++) { /* 650 MB */
-		assert_int_equal(order_add(&o, i ^ 1, &r), 0);
+	for (i = 2; i <= 1000000; i++) {
+		add(&o, i ^ 1);
 		while (order_pop(&o, &e)) {
 			assert_true(e.time > last);
 			last = e.time;
 			out++;
 		}
-		assert_true(o.bytes <= 256u << 20);
+		assert_true(o.nr - o.head <= 131072);
 	}
-	assert_true(out > 10000);
+	assert_true(o.cap <= 262144);
+	assert_true(out > 800000);
+	assert_int_equal(o.late, 0);
+	add(&o, 1000); /* its place is long gone: it is counted */
+	assert_int_equal(o.late, 1);
 	order_free(&o, &(struct chunk_pool){ 0 });
+}
+
+#define ROUND 1000 /* captures of 32 KiB: more than waits in memory */
+
+/* All captures, then all samples, in one round. */
+static void pd_large_round(struct pd *pd)
+{
+	uint64_t i;
+
+	pd_start(pd);
+	for (i = 1; i <= ROUND; i++)
+		pd_part(pd, 100 + i, 10 * i + 1, i, 1, 0x7ffe0000 + 8 * i,
+			32768, 0);
+	for (i = 1; i <= ROUND; i++)
+		pd_sample(pd, 100 + i, 10 * i, i);
+	pd_round(pd);
+}
+
+static void expect_large_round(struct pd_reader *r)
+{
+	const struct ustack_sample *s;
+	uint64_t i, j;
+
+	for (i = 1; i <= ROUND; i++) {
+		s = pd_next(r);
+		assert_int_equal(s->time, 10 * i);
+		assert_int_equal(s->pair, USTACK_PAIR_PAIRED);
+		assert_int_equal(s->nr_ranges, 1);
+		assert_int_equal(s->ranges[0].size, 32768);
+		for (j = 0; j < 32768; j += 8)
+			assert_int_equal(get64(s->ranges[0].data + j),
+					 0x7ffe0000 + 8 * i + j);
+	}
+	pd_expect_end(r, 0);
+}
+
+static void large_round_of_a_file(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_large_round(&pd);
+	assert_int_equal(setenv("TMPDIR", "/nonexistent", 1), 0);
+	assert_int_equal(pd_open(&pd, &r), 0);
+	expect_large_round(&r);
+	unsetenv("TMPDIR");
+	pd_close(&r);
+}
+
+/* What cannot be read twice comes through a pipe. */
+static pid_t pd_open_pipe(struct pd *pd, struct pd_reader *r)
+{
+	int fd[2];
+	pid_t pid;
+
+	memset(r, 0, sizeof(*r));
+	assert_int_equal(pipe(fd), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		close(fd[0]);
+		signal(SIGPIPE, SIG_DFL);
+		while (pd->n) {
+			ssize_t n = write(fd[1], pd->buf, pd->n);
+
+			if (n < 0)
+				_exit(1);
+			pd->buf += n;
+			pd->n -= n;
+		}
+		_exit(0);
+	}
+	close(fd[1]);
+	r->fd = fd[0];
+	snprintf(r->path, sizeof(r->path), "/proc/self/fd/%d", r->fd);
+	assert_int_equal(ustack_images_new(&r->images, NULL), 0);
+	assert_int_equal(ustack_reader_new(&r->reader, r->images), 0);
+	assert_int_equal(ustack_reader_open(r->reader, r->path), 0);
+	return pid;
+}
+
+static void large_round_of_a_pipe(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+	pid_t pid;
+
+	(void)state;
+	pd_large_round(&pd);
+	pid = pd_open_pipe(&pd, &r);
+	expect_large_round(&r);
+	pd_close(&r);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+
+	/* Nowhere to put it: one line, and what is there comes out. */
+	assert_int_equal(setenv("TMPDIR", "/nonexistent", 1), 0);
+	pid = pd_open_pipe(&pd, &r);
+	pd_expect_end(&r, -ENOENT);
+	assert_non_null(strstr(ustack_reader_error(r.reader), "TMPDIR"));
+	unsetenv("TMPDIR");
+	pd_close(&r);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	free(pd.buf);
 }
 
@@ -126,6 +234,8 @@ int main(void)
 		cmocka_unit_test(rounds),
 		cmocka_unit_test(stable),
 		cmocka_unit_test(no_rounds),
+		cmocka_unit_test(large_round_of_a_file),
+		cmocka_unit_test(large_round_of_a_pipe),
 		cmocka_unit_test(across_cpus),
 	};
 
