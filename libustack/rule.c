@@ -5,10 +5,24 @@
 
 #include "unwind.h"
 
+#define NEIGHBOURS 16		/* pcs that one entry of the cache is for */
+
+/* The pcs around pc that row holds for, as many as size can tell. */
+static void rule_range(struct rule *rule, const struct cfi_row *row,
+		       uint64_t pc)
+{
+	uint64_t size;
+
+	rule->start = row->start;
+	if (pc - rule->start >= UINT16_MAX)
+		rule->start = pc;
+	size = row->end - rule->start;
+	rule->size = size < UINT16_MAX ? size : UINT16_MAX;
+}
+
 void rule_compile(struct rule *rule, const struct cfi_row *row)
 {
 	const struct cfi_rule *ra = &row->reg[row->ra];
-	int slots = 0;
 
 	rule->flags = row->signal ? RULE_SIGNAL : 0;
 	rule->saved = 0;
@@ -22,17 +36,18 @@ void rule_compile(struct rule *rule, const struct cfi_row *row)
 		goto full;
 	rule->cfa_reg = row->cfa.reg;
 	rule->cfa_off = row->cfa.off;
-	for (unsigned int reg = 0; reg < REG_RIP; reg++) {
+	for (unsigned int reg = 0, kept = 0; reg < REG_RIP; reg++) {
 		const struct cfi_rule *r = &row->reg[reg];
+		bool keeps = kept < NR_KEPT && kept_reg[kept] == reg;
 
-		if (r->kind == CFI_SAME)
-			continue;
-		if (r->kind != CFI_OFFSET || r->off % 8 ||
-		    r->off / 8 < INT16_MIN || r->off / 8 >= 0 ||
-		    reg == REG_RSP || slots == RULE_SLOTS)
-			goto full;
-		rule->saved |= 1u << reg;
-		rule->slot[slots++] = r->off / 8;
+		if (r->kind != CFI_SAME) {
+			if (r->kind != CFI_OFFSET || r->off % 8 ||
+			    r->off / 8 < INT8_MIN || r->off >= 0 || !keeps)
+				goto full;
+			rule->saved |= 1u << kept;
+			rule->slot[kept] = r->off / 8;
+		}
+		kept += keeps;
 	}
 	return;
 full:
@@ -42,17 +57,21 @@ full:
 const struct rule *rule_find(struct rule *rules, const struct image *image,
 			     uint64_t pc, uint64_t insn)
 {
-	uint64_t hash = (pc ^ (uintptr_t)image) * 0x9e3779b97f4a7c15ULL;
+	/* Neighbours share an entry, so that one of them finds it for all. */
+	uint64_t hash = (pc / NEIGHBOURS ^ (uintptr_t)image) *
+			0x9e3779b97f4a7c15ULL;
 	struct rule *rule = &rules[hash / (UINT64_MAX / RULES + 1)];
 	struct cfi_row row;
 	int err;
 
-	if (rule->image == image && rule->pc == pc)
+	if (rule->image == image && pc - rule->start < rule->size)
 		return rule;
 	rule->image = image;
-	rule->pc = pc;
+	rule->start = pc;
+	rule->size = 1;
 	err = cfi_row(&image->cfi, pc, &row);
 	if (!err) {
+		rule_range(rule, &row, pc);
 		rule_compile(rule, &row);
 	} else if (err != -ENOENT) {
 		rule->flags = RULE_BROKEN;

@@ -32,7 +32,6 @@ void ustack_space_clear(struct ustack_space *space)
 {
 	maps_put(space->maps);
 	space->maps = NULL;
-	space->last = 0;
 }
 
 void ustack_space_free(struct ustack_space *space)
@@ -156,7 +155,8 @@ int ustack_space_map(struct ustack_space *space, uint64_t addr, uint64_t size,
 struct map *space_find(struct ustack_space *space, uint64_t addr)
 {
 	struct maps *maps = space->maps;
-	size_t i = space->last;
+	uint32_t *last = &space->last[addr >> 20 & 15];
+	size_t i = *last;
 
 	if (!maps)
 		return NULL;
@@ -165,7 +165,7 @@ struct map *space_find(struct ustack_space *space, uint64_t addr)
 		i = maps_search(maps, addr);
 		if (i == maps->nr || addr < maps->v[i].start)
 			return NULL;
-		space->last = i;
+		*last = i;
 	}
 	return &maps->v[i];
 }
@@ -209,17 +209,20 @@ static enum map_state map_resolve(struct ustack_images *images,
 	return map->state;
 }
 
+bool space_usable(struct ustack_space *space, struct map *map)
+{
+	enum map_state state = __atomic_load_n(&map->state, __ATOMIC_ACQUIRE);
+
+	if (state == MAP_NEW)
+		state = map_resolve(space->images, map);
+	return state == MAP_USABLE;
+}
+
 struct map *space_find_image(struct ustack_space *space, uint64_t addr)
 {
 	struct map *map = space_find(space, addr);
-	enum map_state state;
 
-	if (!map)
-		return NULL;
-	state = __atomic_load_n(&map->state, __ATOMIC_ACQUIRE);
-	if (state == MAP_NEW)
-		state = map_resolve(space->images, map);
-	return state == MAP_USABLE ? map : NULL;
+	return map && space_usable(space, map) ? map : NULL;
 }
 
 uint64_t space_id(const struct ustack_space *space)

@@ -13,6 +13,7 @@ struct ustack_unwinder {
 	struct ustack_unwinder_opts opts;
 	struct ref *ref;	/* unwinds in our place, or NULL */
 	struct rule rules[RULES];	/* direct mapped */
+	struct trails trails;
 };
 
 struct cursor {
@@ -21,6 +22,8 @@ struct cursor {
 	struct mem mem;
 	struct cpu cpu;		/* of the frame being left */
 	bool exact;		/* its rip is not a return address */
+	struct map *map;	/* that holds its rip; NULL: not looked up yet */
+	struct link *link;	/* its place in the trail */
 };
 
 /* Steps end in an enum ustack_end or go on. */
@@ -56,19 +59,27 @@ static void restore_slot(const struct cursor *c, struct cpu *to,
 		cpu_forget(to, reg);
 }
 
-/* The frame below is done: its caller's registers are in to. */
-static int advance(struct cursor *c, const struct cpu *to, bool signal)
+/* Can there be a frame at ip? */
+static int land(struct cursor *c, uint64_t ip, bool signal)
 {
-	const struct cpu *from = &c->cpu;
-	uint64_t ip = to->reg[REG_RIP], sp = to->reg[REG_RSP];
-
 	if (!ip)
 		return USTACK_END_FINISHED;
 	if (ip >> 47 || ip < 4096)
 		return USTACK_END_BAD_MEMORY;
 	/* Nothing is mapped there: a frame would be an invented one. */
-	if (!space_find(c->space, ip - !signal))
-		return USTACK_END_NO_RULE;
+	c->map = space_find(c->space, ip - !signal);
+	return c->map ? GO_ON : USTACK_END_NO_RULE;
+}
+
+/* The frame below is done: its caller's registers are in to. */
+static int advance(struct cursor *c, const struct cpu *to, bool signal)
+{
+	const struct cpu *from = &c->cpu;
+	uint64_t ip = to->reg[REG_RIP], sp = to->reg[REG_RSP];
+	int end = land(c, ip, signal);
+
+	if (end != GO_ON)
+		return end;
 	if (!signal && sp <= from->reg[REG_RSP]) {
 		uint64_t old = from->reg[REG_RSP];
 
@@ -84,21 +95,76 @@ static int advance(struct cursor *c, const struct cpu *to, bool signal)
 	return GO_ON;
 }
 
+/*
+ * The bytes behind a frame that lies in the first range with all that rule
+ * reads, or NULL.
+ */
+static const uint8_t *plain_frame(const struct cursor *c,
+				  const struct rule *rule, uint64_t cfa)
+{
+	const struct ustack_range *r = c->mem.ranges;
+	uint64_t sp = c->cpu.reg[REG_RSP], size = cfa - sp;
+
+	if (!c->mem.nr || sp - r->addr >= r->size ||
+	    size > r->size - (sp - r->addr) || size < 8)
+		return NULL;
+	for (unsigned int saved = rule->saved; saved; saved &= saved - 1)
+		if (size < -8ULL * rule->slot[__builtin_ctz(saved)])
+			return NULL;
+	return r->data + (cfa - r->addr);
+}
+
+static uint64_t word(const uint8_t *p)
+{
+	uint64_t val;
+
+	memcpy(&val, p, 8);
+	return val;
+}
+
+/* Nearly every step. */
+static int step_plain(struct cursor *c, const struct rule *rule, uint64_t cfa,
+		      const uint8_t *top)
+{
+	uint64_t ra = word(top - 8);
+	int end = land(c, ra, false);
+
+	if (end != GO_ON)
+		return end;
+	for (unsigned int saved = rule->saved; saved; saved &= saved - 1) {
+		unsigned int kept = __builtin_ctz(saved);
+
+		cpu_set(&c->cpu, kept_reg[kept],
+			word(top + 8 * rule->slot[kept]));
+	}
+	link_plain(c->link, rule);
+	c->cpu.reg[REG_RSP] = cfa;
+	c->cpu.reg[REG_RIP] = ra;
+	c->exact = false;
+	return GO_ON;
+}
+
 static int step_fast(struct cursor *c, const struct rule *rule, uint64_t *cfa)
 {
-	struct cpu to = c->cpu;
-	uint16_t saved = rule->saved;
+	unsigned int saved = rule->saved;
+	const uint8_t *top;
+	struct cpu to;
 	uint64_t ra;
 
 	if (!cpu_knows(&c->cpu, rule->cfa_reg))
 		return USTACK_END_NO_REGS;
 	*cfa = c->cpu.reg[rule->cfa_reg] + rule->cfa_off;
+	top = plain_frame(c, rule, *cfa);
+	if (top)
+		return step_plain(c, rule, *cfa, top);
+	to = c->cpu;
 	if (mem_read_u64(&c->mem, *cfa - 8, &ra))
 		return end_of(c, *cfa - 8);
-	for (int i = 0; saved; i++, saved &= saved - 1) {
-		unsigned int reg = __builtin_ctz(saved);
+	for (; saved; saved &= saved - 1) {
+		unsigned int kept = __builtin_ctz(saved);
 
-		restore_slot(c, &to, reg, *cfa + 8 * rule->slot[i], true);
+		restore_slot(c, &to, kept_reg[kept],
+			     *cfa + 8 * rule->slot[kept], true);
 	}
 	cpu_set(&to, REG_RSP, *cfa);
 	cpu_set(&to, REG_RIP, ra);
@@ -359,15 +425,20 @@ static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 	struct map *map;
 
 	*fallback = false;
-	map = space_find_image(c->space, ip - !c->exact);
-	if (!map) {
+	map = c->map ? c->map : space_find(c->space, ip - !c->exact);
+	if (!map || !space_usable(c->space, map)) {
 		*fallback = true;
 		return step_frame_pointer(c, &frame->cfa);
 	}
 	pc = ip - map->bias - !c->exact;
 	rule = rule_find(c->unwinder->rules, map->image, pc, ip - map->bias);
-	if (rule->flags & (RULE_NONE | RULE_GUESS))
-		return step_no_cfi(c, map, pc, rule, frame, fallback);
+	if (rule->flags & (RULE_NONE | RULE_GUESS)) {
+		int end = step_no_cfi(c, map, pc, rule, frame, fallback);
+
+		/* It may have looked at more than a plain step does. */
+		c->link->plain = false;
+		return end;
+	}
 	return step_cfi(c, map, pc, rule, frame);
 }
 
@@ -393,6 +464,7 @@ int ustack_unwinder_new(struct ustack_unwinder **out,
 			return err;
 		}
 	}
+	trails_init(&u->trails);
 	*out = u;
 	return 0;
 }
@@ -415,6 +487,50 @@ static int read_other(void *arg, uint64_t addr, void *buf, size_t size)
 	return opts->read ? opts->read(opts->arg, addr, buf, size) : -EFAULT;
 }
 
+/* All frames, by the last walk of this stack where it still holds. */
+static int walk(struct cursor *c, struct ustack_frame *frames, size_t max,
+		enum ustack_end *end)
+{
+	static const struct ustack_range none;
+	const struct ustack_range *range = c->mem.nr ? c->mem.ranges : &none;
+	struct trails *trails = &c->unwinder->trails;
+	uint64_t maps_id = space_id(c->space);
+	uint32_t flags = 0;
+	struct walk w;
+	size_t n = 0;
+	int e = USTACK_END_LIMIT;
+
+	walk_begin(&w, trails, maps_id, &c->cpu, range);
+	while (n < max) {
+		bool fallback;
+		size_t again;
+
+		frames[n].ip = c->cpu.reg[REG_RIP];
+		frames[n].flags = flags;
+		again = walk_again(&w, &c->cpu, &c->exact, range, &frames[n],
+				   max - n);
+		if (again) {
+			c->map = NULL;
+			n += again;
+			if (n == max)
+				break;
+			frames[n].ip = c->cpu.reg[REG_RIP];
+			frames[n].flags = USTACK_FRAME_RETURN;
+		}
+		frames[n].cfa = 0;
+		c->link = walk_link(&w, &c->cpu, c->exact);
+		e = step(c, &frames[n++], &fallback);
+		if (e != GO_ON)
+			break;
+		e = USTACK_END_LIMIT;
+		flags = (c->exact ? 0 : USTACK_FRAME_RETURN) |
+			(fallback ? USTACK_FRAME_FALLBACK : 0);
+	}
+	walk_end(&w, trails, maps_id, &c->cpu, e == USTACK_END_TRUNCATED);
+	*end = e;
+	return n;
+}
+
 int ustack_unwind(struct ustack_unwinder *unwinder, struct ustack_space *space,
 		  const struct ustack_regs *regs,
 		  const struct ustack_range *ranges, size_t nr_ranges,
@@ -427,45 +543,19 @@ int ustack_unwind(struct ustack_unwinder *unwinder, struct ustack_space *space,
 		.mem = { ranges, nr_ranges, read_other, &c },
 		.exact = true,
 	};
-	uint32_t flags = 0;
-	size_t n = 0;
-	int e;
-
 	if (unwinder->ref)
 		return ref_unwind(unwinder->ref, space, regs, &c.mem, frames,
 				  max, end);
 	*end = USTACK_END_NO_REGS;
 	if (regs->abi == USTACK_ABI_NONE)
 		return 0;
-	e = arch_cpu(&c.cpu, regs);
-	if (!cpu_knows(&c.cpu, REG_RIP))
-		return 0;
-	for (;;) {
-		bool fallback;
-
-		if (n == max) {
-			*end = USTACK_END_LIMIT;
-			return n;
-		}
-		frames[n] = (struct ustack_frame){
-			.ip = c.cpu.reg[REG_RIP],
-			.flags = flags,
-		};
-		if (e)
-			return n + 1;
-		if (regs->abi != USTACK_ABI_64) {
-			*end = USTACK_END_NO_RULE;
-			return n + 1;
-		}
-		e = step(&c, &frames[n++], &fallback);
-		if (e != GO_ON) {
-			*end = e;
-			return n;
-		}
-		e = 0;
-		flags = (c.exact ? 0 : USTACK_FRAME_RETURN) |
-			(fallback ? USTACK_FRAME_FALLBACK : 0);
+	if (arch_cpu(&c.cpu, regs)) {
+		if (!max || !cpu_knows(&c.cpu, REG_RIP))
+			return 0;
+		frames[0] = (struct ustack_frame){ .ip = c.cpu.reg[REG_RIP] };
+		return 1;
 	}
+	return walk(&c, frames, max, end);
 }
 
 const char *ustack_end_name(enum ustack_end end)

@@ -2,7 +2,7 @@
 /*
  * Private to the unwinding half of libustack, in the order the data flows:
  * mem -> file -> elf -> section -> debugfile -> images -> space -> expr -> cfi
- * -> scan -> rule -> arch -> ref -> unwind -> sym.
+ * -> scan -> rule -> arch -> trail -> ref -> unwind -> sym.
  * A file calls only what stands above its own section.
  *
  * Three kinds of address meet here.  A user address (addr, ip) belongs to the
@@ -319,12 +319,15 @@ struct maps;
 struct ustack_space {
 	struct ustack_images *images;
 	struct maps *maps;	/* shared after a fork until one side changes */
-	size_t last;		/* index of the map found last */
+	/* Indices of maps found last, by address: frames alternate between files. */
+	uint32_t last[16];
 };
 
 /* The map that holds addr, or NULL. */
 struct map *space_find(struct ustack_space *space, uint64_t addr);
-/* The same, with a usable image and its bias. */
+/* Has it a usable image?  Opens it if nobody did. */
+bool space_usable(struct ustack_space *space, struct map *map);
+/* Both: the map that holds addr, if it has a usable image. */
 struct map *space_find_image(struct ustack_space *space, uint64_t addr);
 /* Changes whenever the maps do, and is never used again for others. */
 uint64_t space_id(const struct ustack_space *space);
@@ -396,7 +399,21 @@ int scan_code(const struct image *image, uint64_t pc, struct cfi_row *row);
 /* --- rule: what one pc needs, small and cached -------------------------- */
 
 #define RULES 16384		/* entries of a cache; a power of two */
-#define RULE_SLOTS 6		/* rbx, rbp, r12..r15 */
+
+/* The registers that a callee keeps, in the order of their DWARF numbers. */
+enum {
+	KEPT_RBX,
+	KEPT_RBP,
+	KEPT_R12,
+	KEPT_R13,
+	KEPT_R14,
+	KEPT_R15,
+	NR_KEPT,
+};
+
+static const uint8_t kept_reg[NR_KEPT] = {
+	REG_RBX, REG_RBP, REG_R12, REG_R13, REG_R14, REG_R15,
+};
 
 enum {
 	RULE_NONE = 1,		/* no FDE */
@@ -409,17 +426,18 @@ enum {
 
 /*
  * Unless a flag says otherwise: CFA = cfa_reg + cfa_off, the return address is
- * at CFA - 8, register n with bit n in saved is at CFA + 8 * slot[i], where i
- * counts the bits of saved from bit 0, all other registers are unchanged.
+ * at CFA - 8, kept_reg[n] with bit n in saved is at CFA + 8 * slot[n], all
+ * other registers are unchanged.
  */
 struct rule {
 	const struct image *image;
-	uint64_t pc;
+	uint64_t start;		/* size pcs from here have the same rule */
 	int32_t cfa_off;
+	uint16_t size;
 	uint8_t cfa_reg;
 	uint8_t flags;
-	uint16_t saved;
-	int16_t slot[RULE_SLOTS];
+	uint8_t saved;
+	int8_t slot[NR_KEPT];
 };
 
 /*
@@ -438,6 +456,67 @@ void rule_compile(struct rule *rule, const struct cfi_row *row);
 int arch_cpu(struct cpu *cpu, const struct ustack_regs *regs);
 /* Could the code before the return address ra be a call? */
 bool arch_after_call(const struct image *image, uint64_t ra);
+
+/* --- trail: the last walk of a stack, whose outer frames may still stand ----- */
+
+/*
+ * A frame, and the step that left it.  plain: a rule that is not RULE_FULL was
+ * applied and all it read lay in the frame, in the first range; then the next
+ * link holds what was read.
+ */
+struct link {
+	uint64_t ip, sp;
+	uint64_t kept[NR_KEPT];
+	int8_t slot[NR_KEPT];	/* as in struct rule */
+	uint8_t saved;
+	uint8_t reads;		/* of kept registers: the step's CFA register */
+	uint8_t live;		/* those that plain steps from here on read */
+	bool exact, plain;
+};
+
+#define TRAILS 32		/* stacks that are remembered */
+#define TRAIL_MAX 1024		/* frames of each, the innermost */
+
+struct trail {
+	uint64_t maps_id;
+	size_t nr;
+	struct link *v;		/* innermost frame first */
+};
+
+struct trails {
+	struct trail of[TRAILS];
+	struct link *spare;
+	struct link links[TRAILS + 1][TRAIL_MAX];
+};
+
+/* One walk: what it finds of the last one, and what it leaves for the next. */
+struct walk {
+	struct trail *trail;
+	size_t at;		/* the link of trail that may come next */
+	bool on_trail;		/* the current frame is that of link at */
+	struct link *v;		/* of this walk */
+	size_t nr;
+	struct link no_room;
+};
+
+void trails_init(struct trails *trails);
+void walk_begin(struct walk *walk, struct trails *trails, uint64_t maps_id,
+		const struct cpu *cpu, const struct ustack_range *range);
+/*
+ * If the frame in cpu is one of the last walk, go on as far as the words that
+ * were read then are the same in range, at most max frames, and fill frames
+ * with those left.  Returns their number; cpu is the next one's.
+ */
+size_t walk_again(struct walk *walk, struct cpu *cpu, bool *exact,
+		  const struct ustack_range *range, struct ustack_frame *frames,
+		  size_t max);
+/* The current frame's link, to be filled by its step. */
+struct link *walk_link(struct walk *walk, const struct cpu *cpu, bool exact);
+/* Its step was a plain one. */
+void link_plain(struct link *link, const struct rule *rule);
+/* cut: at the frame in cpu the capture ends, not the stack. */
+void walk_end(struct walk *walk, struct trails *trails, uint64_t maps_id,
+	      const struct cpu *cpu, bool cut);
 
 /* --- ref: other unwinders, to compare with -------------------------------- */
 

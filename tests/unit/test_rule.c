@@ -44,10 +44,15 @@ static void compact(void **state)
 	assert_int_equal(rule.flags, 0);
 	assert_int_equal(rule.cfa_reg, REG_RBP);
 	assert_int_equal(rule.cfa_off, 16);
-	assert_int_equal(rule.saved, 1 << REG_RBX | 1 << REG_RBP | 1 << REG_R15);
-	assert_int_equal(rule.slot[0], -7);
-	assert_int_equal(rule.slot[1], -2);
-	assert_int_equal(rule.slot[2], -3);
+	assert_int_equal(rule.saved, 1 << KEPT_RBX | 1 << KEPT_RBP |
+					     1 << KEPT_R15);
+	assert_int_equal(rule.slot[KEPT_RBX], -7);
+	assert_int_equal(rule.slot[KEPT_RBP], -2);
+	assert_int_equal(rule.slot[KEPT_R15], -3);
+	row.reg[REG_RBX].off = -8 * 128;
+	rule_compile(&rule, &row);
+	assert_int_equal(rule.flags, 0);
+	assert_int_equal(rule.slot[KEPT_RBX], -128);
 }
 
 #define FULL(change)                                                         \
@@ -71,13 +76,10 @@ static void not_compact(void **state)
 	FULL(row.reg[REG_RIP].kind = CFI_REGISTER);
 	FULL(row.reg[REG_RBX].off = -57);
 	FULL(row.reg[REG_RBX].off = 8);
-	FULL(row.reg[REG_RBX].off = -8LL * (1 << 20));
+	FULL(row.reg[REG_RBX].off = -8 * 129);
 	FULL(row.reg[REG_RBX].kind = CFI_UNDEFINED);
 	FULL(row.reg[REG_RSP] = row.reg[REG_RBX]);
-	FULL({
-		for (int i = REG_R8; i < REG_R13; i++)
-			row.reg[i] = row.reg[REG_RBX];
-	});
+	FULL(row.reg[REG_R10] = row.reg[REG_RBX]);
 }
 
 static void outermost(void **state)

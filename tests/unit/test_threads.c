@@ -128,13 +128,17 @@ static void unwind(struct ustack_unwinder *u, struct ustack_space *space,
 /* A name may be another copy: each images_new() has its own. */
 static int same(const struct result *a, const struct result *b)
 {
-	if (a->nr != b->nr || a->end != b->end ||
-	    memcmp(a->frames, b->frames, a->nr * sizeof(a->frames[0])))
+	if (a->nr != b->nr || a->end != b->end)
 		return 0;
-	for (int i = 0; i < a->nr; i++)
-		if (!a->names[i] != !b->names[i] ||
+	for (int i = 0; i < a->nr; i++) {
+		const struct ustack_frame *x = &a->frames[i];
+		const struct ustack_frame *y = &b->frames[i];
+
+		if (x->ip != y->ip || x->cfa != y->cfa ||
+		    x->flags != y->flags || !a->names[i] != !b->names[i] ||
 		    (a->names[i] && strcmp(a->names[i], b->names[i])))
 			return 0;
+	}
 	return 1;
 }
 
