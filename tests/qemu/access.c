@@ -385,9 +385,7 @@ static void profile(void)
 	attr.exclude_kernel = paranoid > 1;
 	attr.exclude_callchain_kernel = attr.exclude_kernel;
 	faults = open_ring(&attr, child.pid, -1);
-	attr.type = nmi_clock_type();
-	attr.config = 0;
-	attr.sample_period = 20011;
+	attr = on_nmis(attr, 20011);
 	nmis = open_ring(&attr, child.pid, -1);
 	start(&faults);
 	start(&nmis);

@@ -171,13 +171,10 @@ static void test_syscall(void)
 
 static void sampled_by_nmi(uint64_t sp)
 {
-	struct perf_event_attr nmis = base_attr(16 * KIB);
+	struct perf_event_attr nmis = on_nmis(base_attr(16 * KIB), 200000);
 	struct captures all = { 0 };
 	struct ring r;
 
-	nmis.type = nmi_clock_type();
-	nmis.config = 0;
-	nmis.sample_period = 200000;
 	r = open_ring(&nmis, 0, -1);
 	start(&r);
 	while (all.nr < 50)

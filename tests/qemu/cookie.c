@@ -102,9 +102,7 @@ static void jitter(void)
 
 static struct ring open_nmi(struct perf_event_attr attr)
 {
-	attr.type = nmi_clock_type();
-	attr.config = 0;
-	attr.sample_period = NMI_PERIOD;
+	attr = on_nmis(attr, NMI_PERIOD);
 	return open_ring(&attr, 0, 0);
 }
 

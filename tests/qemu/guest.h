@@ -79,6 +79,20 @@ static UNUSED uint32_t nmi_clock_type(void)
 	return type;
 }
 
+/*
+ * The event, but sampled from NMIs: every @period ns, less often on a kernel that
+ * is slower, see VM_TIME_FACTOR, or it would do nothing else.
+ */
+static UNUSED struct perf_event_attr on_nmis(struct perf_event_attr attr, uint64_t period)
+{
+	const char *factor = getenv("VM_TIME_FACTOR");
+
+	attr.type = nmi_clock_type();
+	attr.config = 0;
+	attr.sample_period = factor ? period * strtod(factor, NULL) : period;
+	return attr;
+}
+
 /* A sample each time the tracepoint, "group/name", is passed. */
 static UNUSED struct perf_event_attr tracepoint_attr(const char *name, uint64_t stack)
 {

@@ -441,6 +441,42 @@ static void test_exec_thread(void)
 	check(!ring_next(&r, &rec));
 }
 
+/*
+ * It waits for the first one to end. What is sampled where it sleeps meanwhile
+ * is still of the thread that it was.
+ */
+static void test_exec_thread_waits(void)
+{
+	struct perf_event_attr attr = tracepoint_attr("sched/sched_switch", 256);
+	struct child child = spawn(exec_in_thread);
+	struct record seen[256];
+	size_t n = 0, i, j, of_thread = 0;
+	struct ring r;
+
+	attr.inherit = 1;
+	attr.sample_type |= PERF_SAMPLE_TID;
+	attr.sample_id_all = 1;
+	r = open_ring(&attr, child.pid, 0);
+	set_filter(&r, "prev_state == 2"); /* uninterruptible */
+	start(&r);
+	go(&child);
+	check(!reap(&child));
+	while (n < 256 && ring_next(&r, &seen[n]))
+		n++;
+	check(n < 256);
+	for (i = 0; i < n; i++) {
+		if (seen[i].type != PERF_RECORD_SAMPLE || !seen[i].cookie)
+			continue;
+		for (j = 0; j < n; j++)
+			if (seen[j].type == PERF_RECORD_STACK_DEFERRED &&
+			    seen[j].cookie == seen[i].cookie && seen[j].tid == seen[i].tid)
+				break;
+		check(j < n);
+		of_thread += seen[i].tid != (uint32_t)child.pid;
+	}
+	check(of_thread);
+}
+
 /* --- two tasks on one stack -------------------------------------------------------- */
 
 #define PARENT_MARK 0x544e455241502d49ull
@@ -519,7 +555,7 @@ static void test_vfork_exec(void)
 {
 	struct child child = spawn(vfork_exec_loop);
 	struct captures entered = { 0 }, new = { 0 }, nmis = { 0 };
-	struct perf_event_attr attr = base_attr(256);
+	struct perf_event_attr attr = on_nmis(base_attr(256), 500009);
 	struct ring enter, done, nmi;
 	unsigned int execs = 0, gone;
 	size_t i;
@@ -527,9 +563,6 @@ static void test_vfork_exec(void)
 	run_on(child.pid, 0);
 	enter = on_call(child.pid, SYS_execve);
 	done = on(child.pid, "sched/sched_process_exec");
-	attr.type = nmi_clock_type();
-	attr.config = 0;
-	attr.sample_period = 500009;
 	attr.inherit = 1;
 	nmi = open_ring(&attr, child.pid, 0);
 	start(&nmi);
@@ -587,6 +620,7 @@ int main(int argc, char **argv)
 		{ "exec_new", test_exec_new },
 		{ "exec_fails", test_exec_fails },
 		{ "exec_thread", test_exec_thread },
+		{ "exec_thread_waits", test_exec_thread_waits },
 		{ "vfork", test_vfork },
 		{ "vfork_exec", test_vfork_exec },
 	};

@@ -273,12 +273,7 @@ static NOINLINE void spin_at_holey(void)
 
 static struct perf_event_attr nmi_attr(void)
 {
-	struct perf_event_attr attr = base_attr(HOLEY);
-
-	attr.type = nmi_clock_type();
-	attr.config = 0;
-	attr.sample_period = 200000;
-	return attr;
+	return on_nmis(base_attr(HOLEY), 200000);
 }
 
 static void make_holey(void)

@@ -123,12 +123,7 @@ static struct perf_event_attr regs_attr(void)
 
 static struct perf_event_attr nmi_attr(void)
 {
-	struct perf_event_attr attr = regs_attr();
-
-	attr.type = nmi_clock_type();
-	attr.config = 0;
-	attr.sample_period = 200000;
-	return attr;
+	return on_nmis(regs_attr(), 200000);
 }
 
 /* Samples each entry of system call nr. */

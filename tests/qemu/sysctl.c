@@ -53,11 +53,8 @@ enum { DWARF, FP, REGISTERS, DEFERRED, EVENTS };
 
 static struct perf_event_attr event_attr(int event)
 {
-	struct perf_event_attr attr = base_attr(16 * PAGE);
+	struct perf_event_attr attr = on_nmis(base_attr(16 * PAGE), 300000);
 
-	attr.type = nmi_clock_type();
-	attr.config = 0;
-	attr.sample_period = 300000;
 	if (event == DEFERRED)
 		return attr;
 	attr.defer_user = 0;
