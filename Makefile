@@ -82,6 +82,22 @@ demo: deps ## record cc1 and a truth program both ways in the guest, compare
 	@bench/demo
 .PHONY: demo
 
+bench-unwind: deps ## compare unwinders in speed and outcome; writes bench/results/unwind.csv
+	$(call step,libustack,$(MAKE) --no-print-directory -s -j$(jobs) lib build/bench/unwind)
+	$(call step,recordings,bench/unwind-data)
+	$(call step,framehop,framehop=$$(bench/unwind-framehop) || [ $$? = 77 ]; \
+		build/bench/unwind $${framehop:+--framehop "$$framehop"} \
+		$(patsubst %,--data build/bench/%.data,cc1plus python3 build) >build/bench/unwind.csv)
+	@mkdir -p bench/results
+	@mv build/bench/unwind.csv bench/results/unwind.csv
+.PHONY: bench-unwind
+
+build/bench/unwind: bench/unwind.c build/libustack/libustack.a
+	@mkdir -p $(@D)
+	$(CC) $(USTACK_CFLAGS) $(USTACK_CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -Ilibustack $< build/libustack/libustack.a $(USTACK_LIBS) -o $@
+
+-include $(wildcard build/bench/*.d)
+
 # A unit test becomes a program with the static library, and one with the
 # shared library if it uses nothing but the public header.
 empty :=

@@ -230,6 +230,12 @@ uint64_t space_id(const struct ustack_space *space)
 	return space->maps ? space->maps->id : 0;
 }
 
+const struct map *space_maps(const struct ustack_space *space, size_t *nr)
+{
+	*nr = space->maps ? space->maps->nr : 0;
+	return *nr ? space->maps->v : NULL;
+}
+
 int space_read(void *space, uint64_t addr, void *buf, size_t size)
 {
 	struct map *map = space_find_image(space, addr);

@@ -331,6 +331,8 @@ bool space_usable(struct ustack_space *space, struct map *map);
 struct map *space_find_image(struct ustack_space *space, uint64_t addr);
 /* Changes whenever the maps do, and is never used again for others. */
 uint64_t space_id(const struct ustack_space *space);
+/* All maps, by address. */
+const struct map *space_maps(const struct ustack_space *space, size_t *nr);
 /* struct mem's fallback: the read-only segments of the images. */
 int space_read(void *space, uint64_t addr, void *buf, size_t size);
 

@@ -32,7 +32,7 @@ tree() # tree DIR VERSION PATCHLEVEL SUBLEVEL
 }
 
 mkdir -p "$tmp/repo/kernel-patches" "$tmp/repo/perf-integration"
-cp "$top"/kernel-patches/{KERNEL_VERSION,common,source,export,fetch} "$tmp/repo/kernel-patches/"
+cp "$top"/kernel-patches/{KERNEL_VERSION,common,source,export,apt,fetch} "$tmp/repo/kernel-patches/"
 printf '# a comment\n' >"$tmp/repo/kernel-patches/series"
 echo 'by hand' >"$tmp/repo/kernel-patches/0000-cover-letter"
 source=$tmp/repo/kernel-patches/source
