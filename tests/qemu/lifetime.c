@@ -404,6 +404,10 @@ static void test_exec_fails(void)
  */
 static void *thread_exec(void *arg)
 {
+	struct sched_param first = { .sched_priority = 1 };
+
+	/* So that the other thread cannot end before it is waited for. */
+	check(!sched_setscheduler(0, SCHED_FIFO, &first));
 	call_exec();
 	return arg;
 }
