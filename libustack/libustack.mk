@@ -11,7 +11,8 @@ LIBDIR ?= $(PREFIX)/lib
 USTACK_SRC := table chunk attr datafile ring header event record order process \
 	procfs pair reader \
 	mem file elf section debugfile images space expr cfi scan rule \
-	arch_x86_64 trail ref ref_libdw unwind sym
+	arch_x86_64 trail ref ref_libdw unwind \
+	symbols plt jit sym
 USTACK_CLI := ustack pool script fold stat
 USTACK_PKGS := libelf libdw liblzma libzstd zlib
 

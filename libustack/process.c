@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* Threads, their names and the address spaces of their processes. */
+#include <inttypes.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "reader.h"
 
@@ -260,6 +262,20 @@ int processes_exit(struct processes *ps, const struct rec *r, size_t end,
 	return 0;
 }
 
+/* Code in memory that is no file, by the names the kernel gives to it. */
+static bool is_anonymous(const char *path)
+{
+	static const char *const names[] = {
+		"//anon", "/anon_hugepage", "/dev/zero", "/memfd:", "/SYSV",
+		"[heap]", "[stack", "[anon:",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strncmp(path, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
 int processes_map(struct processes *ps, const struct build_ids *ids,
 		  const struct rec *r, size_t end)
 {
@@ -269,6 +285,7 @@ int processes_map(struct processes *ps, const struct build_ids *ids,
 	const uint8_t *build_id = NULL;
 	const char *path;
 	struct thread *th;
+	char jit[32];
 	int ret;
 
 	if (end < at ||
@@ -284,6 +301,12 @@ int processes_map(struct processes *ps, const struct build_ids *ids,
 	path = (const char *)r->data + at;
 	if (!len || addr + len - 1 < addr)
 		return 0;
+	if (is_anonymous(path) && (!v2 || get32(r->data + 64) & PROT_EXEC)) {
+		/* A JIT's, so its names are where perf looks for them. */
+		snprintf(jit, sizeof(jit), "/tmp/perf-%" PRIu32 ".map",
+			 get32(r->data + 8));
+		path = jit;
+	}
 	if (v2 && rec_misc(r) & PERF_RECORD_MISC_MMAP_BUILD_ID) {
 		/* u8 size, three reserved bytes, id[20] */
 		build_id = r->data + 44;

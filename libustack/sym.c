@@ -2,6 +2,7 @@
 /* From an address to the name of its function. */
 #include <errno.h>
 #include <gelf.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "unwind.h"
@@ -9,29 +10,6 @@
 /* libstdc++'s demangler, as <cxxabi.h> declares it for C++ only. */
 extern char *__cxa_demangle(const char *mangled, char *buf, size_t *size,
 			    int *status);
-
-struct symbol {
-	uint64_t start, end;
-	const char *name;	/* as the file has it */
-	char *demangled;	/* made when first asked for; name if the same */
-	uint8_t bind;
-};
-
-struct symbols {
-	struct symbol *v;
-	size_t nr;
-};
-
-void symbols_free(struct symbols *symbols)
-{
-	if (!symbols)
-		return;
-	for (size_t i = 0; i < symbols->nr; i++)
-		if (symbols->v[i].demangled != symbols->v[i].name)
-			free(symbols->v[i].demangled);
-	free(symbols->v);
-	free(symbols);
-}
 
 static size_t underscores(const char *name)
 {
@@ -76,97 +54,106 @@ static bool symbol_wanted(const GElf_Sym *sym, const char *name)
 		visibility != STV_HIDDEN && visibility != STV_INTERNAL);
 }
 
-static Elf_Scn *find_table(Elf *elf, unsigned int type, GElf_Shdr *sh)
+/* Adds file's table of a type: 1, or 0 where it has none, or -ENOMEM. */
+static int read_table(struct symbols *symbols, struct image *file,
+		      unsigned int type, uint64_t bias)
 {
+	Elf *elf = file ? image_elf(file) : NULL;
+	Elf_Data *data = NULL;
 	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+	size_t nr;
 
-	while ((scn = elf_nextscn(elf, scn)))
-		if (gelf_getshdr(scn, sh) && sh->sh_type == type &&
-		    sh->sh_entsize)
-			return scn;
-	return NULL;
+	while (!data && elf && (scn = elf_nextscn(elf, scn)))
+		if (gelf_getshdr(scn, &sh) && sh.sh_type == type &&
+		    sh.sh_entsize)
+			data = elf_getdata(scn, NULL);
+	nr = data ? data->d_size / sh.sh_entsize : 0;
+	for (size_t i = 0; i < nr; i++) {
+		const char *name;
+		struct symbol *s;
+		GElf_Sym sym;
+
+		if (!gelf_getsym(data, i, &sym))
+			break;
+		name = elf_strptr(elf, sh.sh_link, sym.st_name);
+		if (!symbol_wanted(&sym, name))
+			continue;
+		s = symbols_add(symbols);
+		if (!s)
+			return -ENOMEM;
+		s->start = sym.st_value + bias;
+		s->end = s->start + sym.st_size;
+		s->name = name;
+		s->bind = GELF_ST_BIND(sym.st_info);
+	}
+	return nr > 0;
+}
+
+/*
+ * The whole table where there is one: in the image or in its separate debug
+ * file.  Else what is exported, and .gnu_debugdata's, which has the others.
+ */
+static int read_tables(struct symbols *symbols, struct image *image)
+{
+	struct image *file;
+	int ret;
+
+	ret = read_table(symbols, image, SHT_SYMTAB, 0);
+	if (!ret) {
+		file = image_debug_file(image);
+		ret = read_table(symbols, file, SHT_SYMTAB,
+				 file ? image->base - file->base : 0);
+	}
+	if (!ret)
+		ret = read_table(symbols, image, SHT_DYNSYM, 0);
+	else
+		return ret;
+	if (ret >= 0) {
+		file = image_mini(image);
+		ret = read_table(symbols, file, SHT_SYMTAB,
+				 file ? image->base - file->base : 0);
+	}
+	return ret;
 }
 
 static struct symbols *symbols_read(struct image *image)
 {
 	struct symbols *symbols = calloc(1, sizeof(*symbols));
-	size_t nr, kept = 0;
-	Elf *elf = image_elf(image);
-	Elf_Data *data;
-	GElf_Shdr sh;
-	Elf_Scn *scn;
+	int err;
 
-	if (!symbols || !elf)
-		return symbols;
-	scn = find_table(elf, SHT_SYMTAB, &sh);
-	if (!scn)
-		scn = find_table(elf, SHT_DYNSYM, &sh);
-	data = scn ? elf_getdata(scn, NULL) : NULL;
-	nr = data ? data->d_size / sh.sh_entsize : 0;
-	if (!nr)
-		return symbols;
-	symbols->v = calloc(nr, sizeof(*symbols->v));
-	if (!symbols->v) {
-		free(symbols);
+	if (!symbols)
+		return NULL;
+	err = read_tables(symbols, image);
+	symbols_sort(symbols, symbol_compare);
+	if (err >= 0) {
+		err = plt_read(symbols, image);
+		symbols_sort(symbols, symbol_compare);
+	}
+	if (err < 0) {
+		symbols_free(symbols);
 		return NULL;
 	}
-	for (size_t i = 0; i < nr; i++) {
-		struct symbol *s = &symbols->v[symbols->nr];
-		const char *name;
-		GElf_Sym sym;
-
-		if (!gelf_getsym(data, i, &sym))
-			continue;
-		name = elf_strptr(elf, sh.sh_link, sym.st_name);
-		if (!symbol_wanted(&sym, name))
-			continue;
-		s->start = sym.st_value;
-		s->end = sym.st_value + sym.st_size;
-		s->name = name;
-		s->bind = GELF_ST_BIND(sym.st_info);
-		symbols->nr++;
-	}
-	qsort(symbols->v, symbols->nr, sizeof(*symbols->v), symbol_compare);
-	for (size_t i = 0; i < symbols->nr; i++)
-		if (!kept || symbols->v[i].start != symbols->v[kept - 1].start)
-			symbols->v[kept++] = symbols->v[i];
-	symbols->nr = kept;
-	/* A label without a size reaches to the next name. */
-	for (size_t i = 0; i + 1 < kept; i++)
-		if (symbols->v[i].end == symbols->v[i].start)
-			symbols->v[i].end = symbols->v[i + 1].start;
 	return symbols;
-}
-
-static struct symbol *symbols_find(struct symbols *symbols, uint64_t vaddr)
-{
-	size_t lo = 0, hi = symbols->nr;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (symbols->v[mid].start <= vaddr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (!lo || vaddr >= symbols->v[lo - 1].end)
-		return NULL;
-	return &symbols->v[lo - 1];
 }
 
 static const char *symbol_name(struct symbol *s)
 {
-	if (!s->demangled) {
-		int status = -1;
+	int status = -1;
+	char *plt;
 
-		if (!strncmp(s->name, "_Z", 2))
-			s->demangled = __cxa_demangle(s->name, NULL, NULL,
-						      &status);
-		if (!s->demangled)
-			s->demangled = (char *)s->name;
+	if (s->shown)
+		return s->shown;
+	if (!strncmp(s->name, "_Z", 2))
+		s->shown = __cxa_demangle(s->name, NULL, NULL, &status);
+	if (!s->shown)
+		s->shown = (char *)s->name;
+	if (s->plt && asprintf(&plt, "%s@plt", s->shown) >= 0) {
+		if (s->shown != s->name)
+			free(s->shown);
+		s->shown = plt;
 	}
-	return s->demangled;
+	return s->shown;
 }
 
 int ustack_symbolize(struct ustack_space *space, uint64_t addr,
@@ -176,19 +163,21 @@ int ustack_symbolize(struct ustack_space *space, uint64_t addr,
 	struct symbol *s = NULL;
 	struct image *image;
 	int err = -ENOMEM;
+	bool jit;
 
 	*sym = (struct ustack_symbol){ 0 };
 	if (!map)
 		return -ENOENT;
-	sym->path = map->image->path;
-	sym->module_offset = addr - map->start + map->pgoff;
-	if (!space_find_image(space, addr))
-		return -ENOENT;
 	image = map->image;
-	sym->module_offset = addr - map->bias;
+	jit = jit_has_path(image->path);
+	sym->path = image->path;
+	sym->module_offset = addr - map->start + map->pgoff;
+	if (!jit && !space_find_image(space, addr))
+		return -ENOENT;
+	sym->module_offset = jit ? addr : addr - map->bias;
 	pthread_mutex_lock(&space->images->lock);
 	if (!image->symbols)
-		image->symbols = symbols_read(image);
+		image->symbols = jit ? jit_read(image) : symbols_read(image);
 	if (image->symbols) {
 		s = symbols_find(image->symbols, sym->module_offset);
 		err = -ENOENT;

@@ -2,7 +2,8 @@
 /*
  * Private to the unwinding half of libustack, in the order the data flows:
  * mem -> file -> elf -> section -> debugfile -> images -> space -> expr -> cfi
- * -> scan -> rule -> arch -> trail -> ref -> unwind -> sym.
+ * -> scan -> rule -> arch -> trail -> ref -> unwind -> symbols -> plt -> jit
+ * -> sym.
  * A file calls only what stands above its own section.
  *
  * Three kinds of address meet here.  A user address (addr, ip) belongs to the
@@ -558,8 +559,36 @@ int ref_unwind(struct ref *ref, struct ustack_space *space,
 int ref_read_u64(struct ref_stack *stack, uint64_t addr, uint64_t *val);
 enum ustack_end ref_end(const struct ref_stack *stack);
 
-/* --- sym ----------------------------------------------------------------- */
+/* --- symbols: of one image, and who fills them ---------------------------- */
 
+struct symbol {
+	uint64_t start, end;
+	const char *name;	/* as the file has it */
+	char *shown;		/* made when first asked for; name if the same */
+	uint8_t bind;
+	bool plt;		/* name is that of the function behind the stub */
+};
+
+struct symbols {
+	struct symbol *v;
+	size_t nr, max;
+	char *text;		/* of the names, unless an image has it */
+};
+
+/* A new one, all zero, or NULL. */
+struct symbol *symbols_add(struct symbols *symbols);
+/* By address; of many for one, the first that compare wants. */
+void symbols_sort(struct symbols *symbols,
+		  int (*compare)(const void *a, const void *b));
+struct symbol *symbols_find(const struct symbols *symbols, uint64_t vaddr);
 void symbols_free(struct symbols *symbols);
+
+/* Adds the stubs of image's PLTs; symbols are sorted.  0 or -ENOMEM. */
+int plt_read(struct symbols *symbols, struct image *image);
+
+/* Is it a JIT's table of symbols, /tmp/perf-PID.map? */
+bool jit_has_path(const char *path);
+/* Its symbols, by user address; none if there is no file.  NULL: no memory. */
+struct symbols *jit_read(struct image *image);
 
 #endif

@@ -64,6 +64,31 @@ static void fork_exec_exit(void **state)
 	pd_close(&r);
 }
 
+/* Code without a file has the name of the table that its JIT may have left. */
+static void jit(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_comm(&pd, 0, 100, 100, 100, "node");
+	pd_mmap2(&pd, 100, 110, 0x400000, 0x1000, "//anon");
+	pd_mmap2(&pd, 100, 110, 0x402000, 0x1000, "/memfd:code (deleted)");
+	pd_mmap2(&pd, 100, 110, 0x404000, 0x1000, "/anon");
+	pd_task(&pd, PERF_RECORD_FORK, 0, 200, 100, 200, 100, 200);
+	sample(&pd, 200, 200, 210);
+	sample(&pd, 100, 100, 220);
+	sample(&pd, 100, 100, 230);
+	assert_int_equal(pd_open(&pd, &r), 0);
+	/* A fork keeps its parent's. */
+	expect(&r, 210, "node", 0x400800, "/tmp/perf-100.map");
+	expect(&r, 220, "node", 0x402800, "/tmp/perf-100.map");
+	expect(&r, 230, "node", 0x404800, "/anon");
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
 static void threads_share(void **state)
 {
 	struct pd_reader r;
@@ -172,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fork_exec_exit),
+		cmocka_unit_test(jit),
 		cmocka_unit_test(threads_share),
 		cmocka_unit_test(synthesized),
 		cmocka_unit_test(short_tasks),
