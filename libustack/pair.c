@@ -19,8 +19,14 @@
 /* Without times only the count can tell that a stay is long over. */
 #define OVER_MAX 4096
 /* Bounds for a hostile file; the oldest go first, as lost or unused. */
-#define WAIT_MAX (6u << 20)
+#define WAIT_MAX (12u << 20)
 #define CAPTURE_MAX (12u << 20)
+
+/* What a waiting sample takes, with a stay of its own at worst. */
+static size_t wait_cost(const struct wait *w)
+{
+	return rec_size(&w->rec) + sizeof(*w) + sizeof(struct stay);
+}
 
 unsigned int pair_wants(const struct event *ev)
 {
@@ -95,9 +101,10 @@ static void stay_put(struct pair *p, struct stay *st)
 }
 
 static void out_add(struct pair *p, struct wait *w, enum ustack_pair pair,
-		    struct stay *st)
+		    enum ustack_lost lost, struct stay *st)
 {
 	w->pair = pair;
+	w->lost = lost;
 	w->next = NULL;
 	if (st) {
 		w->stay = st;
@@ -127,15 +134,32 @@ static void over_del(struct pair *p, struct stay *st)
 	p->nr_over--;
 }
 
-/* Ends a stay: what still waits is lost, its capture serves nobody else. */
-static void stay_drop(struct pair *p, struct stay *st)
+/* Why w was in vain. A ring that was full explains all but the end. */
+static enum ustack_lost why_lost(const struct pair *p, const struct stay *st,
+				 const struct wait *w)
+{
+	if (!st->over)
+		return st->nr_parts ? USTACK_LOST_PART : USTACK_LOST_END;
+	if (w->nr_lost != p->nr_lost)
+		return USTACK_LOST_RING;
+	if (st->nr_parts)
+		return USTACK_LOST_PART;
+	return st->exited ? USTACK_LOST_EXIT : USTACK_LOST_MISSED;
+}
+
+/*
+ * Ends a stay: what still waits is lost, its capture serves nobody else.  lost:
+ * why, if not for what the records tell.
+ */
+static void stay_drop(struct pair *p, struct stay *st, enum ustack_lost lost)
 {
 	while (st->first) {
 		struct wait *w = st->first;
 
 		st->first = w->next;
-		p->wait_bytes -= rec_size(&w->rec);
-		out_add(p, w, USTACK_PAIR_LOST, NULL);
+		p->wait_bytes -= wait_cost(w);
+		out_add(p, w, USTACK_PAIR_LOST,
+			lost ? lost : why_lost(p, st, w), NULL);
 	}
 	over_del(p, st);
 	if (st->prev)
@@ -167,19 +191,21 @@ static void stay_serve(struct pair *p, struct stay *st)
 			continue;
 		}
 		*at = w->next;
-		p->wait_bytes -= rec_size(&w->rec);
-		out_add(p, w, USTACK_PAIR_PAIRED, st);
+		p->wait_bytes -= wait_cost(w);
+		out_add(p, w, USTACK_PAIR_PAIRED, USTACK_LOST_NOT, st);
 	}
 	st->last = last;
 }
 
-void pair_leave(struct pair *p, uint32_t tid, uint64_t cookie, uint64_t now)
+void pair_leave(struct pair *p, uint32_t tid, uint64_t cookie, uint64_t now,
+		bool exited)
 {
 	struct stay *st = cookie ? stay_find(p, tid, cookie) : NULL;
 
 	if (!st || st->over)
 		return;
 	st->over = true;
+	st->exited = exited;
 	st->over_time = now;
 	st->cnext = NULL;
 	st->cprev = p->over_last;
@@ -203,7 +229,7 @@ static struct stay *stay_of(struct pair *p, struct thread *th, uint64_t cookie,
 	/* A late record of a stay that is over: the task is not back in it. */
 	if (st && st->over)
 		return st;
-	pair_leave(p, th->tid, th->cookie, now);
+	pair_leave(p, th->tid, th->cookie, now, false);
 	th->cookie = cookie;
 	return st ? st : stay_get(p, th->tid, cookie);
 }
@@ -246,19 +272,20 @@ int pair_sample(struct pair *p, struct thread *th, const struct event *ev,
 		.want = want,
 		.pid = th->pid,
 		.tid = th->tid,
+		.nr_lost = p->nr_lost,
 	};
 	memcpy(w->comm, th->comm, sizeof(w->comm));
 	if (!st) {
-		out_add(p, w, USTACK_PAIR_LOST, NULL);
+		out_add(p, w, USTACK_PAIR_LOST, USTACK_LOST_COOKIE, NULL);
 	} else if (!(want & ~st->have)) {
-		out_add(p, w, USTACK_PAIR_PAIRED, st);
+		out_add(p, w, USTACK_PAIR_PAIRED, USTACK_LOST_NOT, st);
 	} else {
 		if (st->last)
 			st->last->next = w;
 		else
 			st->first = w;
 		st->last = w;
-		p->wait_bytes += rec_size(r);
+		p->wait_bytes += wait_cost(w);
 	}
 	return 0;
 }
@@ -363,9 +390,9 @@ void pair_expire(struct pair *p, uint64_t now, bool all)
 	while (p->over_first &&
 	       (p->nr_over > OVER_MAX ||
 		(now > SLACK_NS && p->over_first->over_time < now - SLACK_NS)))
-		stay_drop(p, p->over_first);
+		stay_drop(p, p->over_first, USTACK_LOST_NOT);
 	while (all && p->oldest)
-		stay_drop(p, p->oldest);
+		stay_drop(p, p->oldest, USTACK_LOST_NOT);
 }
 
 int pair_pack(struct pair *p)
@@ -393,12 +420,12 @@ void pair_trim(struct pair *p)
 	for (st = p->oldest; st && p->wait_bytes > WAIT_MAX; st = next) {
 		next = st->next;
 		if (st->first)
-			stay_drop(p, st);
+			stay_drop(p, st, USTACK_LOST_MEMORY);
 	}
 	for (st = p->oldest; st && p->capture_bytes > CAPTURE_MAX; st = next) {
 		next = st->next;
 		if (st->bytes)
-			stay_drop(p, st);
+			stay_drop(p, st, USTACK_LOST_MEMORY);
 	}
 }
 
@@ -428,7 +455,7 @@ void pair_free(struct pair *p)
 	struct wait *w;
 
 	while (p->oldest)
-		stay_drop(p, p->oldest);
+		stay_drop(p, p->oldest, USTACK_LOST_NOT);
 	while ((w = pair_pop(p)))
 		pair_done(p, w);
 	table_free(&p->stays);

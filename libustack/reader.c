@@ -183,6 +183,7 @@ void ustack_reader_stats(const struct ustack_reader *r,
 			 struct ustack_stats *stats)
 {
 	*stats = r->stats;
+	stats->late_records = r->order.late;
 	/*
 	 * At its end perf record adds up what each event lost, which counts
 	 * again what the rings already told, and also what no ring had room
@@ -191,6 +192,22 @@ void ustack_reader_stats(const struct ustack_reader *r,
 	stats->lost_records =
 		r->lost_hw +
 		(r->lost_ring > r->lost_total ? r->lost_ring : r->lost_total);
+}
+
+const char *ustack_lost_name(enum ustack_lost lost)
+{
+	static const char *const names[USTACK_LOST_NR] = {
+		[USTACK_LOST_NOT] = "not",
+		[USTACK_LOST_RING] = "ring",
+		[USTACK_LOST_PART] = "part",
+		[USTACK_LOST_END] = "end",
+		[USTACK_LOST_EXIT] = "exit",
+		[USTACK_LOST_MISSED] = "missed",
+		[USTACK_LOST_COOKIE] = "cookie",
+		[USTACK_LOST_MEMORY] = "memory",
+	};
+
+	return (unsigned int)lost < USTACK_LOST_NR ? names[lost] : "unknown";
 }
 
 /* --- filling in a sample -------------------------------------------------- */
@@ -227,6 +244,7 @@ static void sample_base(struct ustack_reader *r, const struct event *ev,
 	o->chain = s->chain;
 	o->nr_chain = s->nr_chain;
 	o->cookie = s->cookie;
+	o->lost = USTACK_LOST_NOT;
 	o->stack_changed = 0;
 	o->regs.abi = USTACK_ABI_NONE;
 	o->regs.mask = 0;
@@ -344,7 +362,9 @@ static int sample_waited(struct ustack_reader *r, const struct wait *w)
 	} else {
 		struct thread *th;
 
+		o->lost = w->lost;
 		r->stats.lost++;
+		r->stats.lost_by[w->lost]++;
 		ret = processes_thread(&r->ps, w->pid, w->tid, &th);
 		if (!ret)
 			o->space = th->proc->space->space;
@@ -419,7 +439,7 @@ static int take_exit(struct ustack_reader *r, const struct rec *rec, size_t end)
 	if (n)
 		pair_leave(&r->pair, tid,
 			   container_of(n, struct thread, node)->cookie,
-			   r->now);
+			   r->now, true);
 	return 0;
 }
 
@@ -430,6 +450,7 @@ static int take_lost(struct ustack_reader *r, const struct rec *rec, size_t end,
 		if (end < 24)
 			return -EBADMSG;
 		r->lost_ring += get64(rec->data + 16);
+		r->pair.nr_lost = r->lost_ring;
 		return 0;
 	}
 	if (end < 16)

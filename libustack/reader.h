@@ -497,6 +497,7 @@ struct stay {
 	struct stay *prev, *next; /* all stays, oldest first */
 	struct stay *cprev, *cnext; /* stays that are over, by end */
 	bool over;
+	bool exited; /* over, as the task is */
 	uint64_t over_time;
 	unsigned int refs; /* the table's, and one per sample on its way out */
 	unsigned int have; /* WANT_* that are complete */
@@ -521,6 +522,8 @@ struct wait {
 	const struct event *ev;
 	unsigned int want;
 	enum ustack_pair pair;
+	enum ustack_lost lost;
+	uint64_t nr_lost; /* the pair's, when this one began to wait */
 	struct stay *stay; /* on the way out, paired: holds a reference */
 	uint32_t pid, tid;
 	char comm[COMM_MAX];
@@ -532,6 +535,7 @@ struct pair {
 	struct stay *over_first, *over_last;
 	size_t nr_over;
 	size_t wait_bytes, capture_bytes;
+	uint64_t nr_lost; /* records that the rings had no room for, so far */
 	struct wait *out, *out_last;
 	struct wait *free;
 	struct chunk_pool *pool;
@@ -550,8 +554,9 @@ int pair_stack(struct pair *p, struct thread *th, const struct event *ev,
 	       const struct rec *r, const struct stack_part *sp, uint64_t now);
 int pair_chain(struct pair *p, struct thread *th, const struct event *ev,
 	       const struct rec *r, const struct chain_part *cp, uint64_t now);
-/* The task has left the stay it was in, if it was in one. */
-void pair_leave(struct pair *p, uint32_t tid, uint64_t cookie, uint64_t now);
+/* The task has left the stay it was in, if it was in one; exited: for good. */
+void pair_leave(struct pair *p, uint32_t tid, uint64_t cookie, uint64_t now,
+		bool exited);
 /* Gives up what cannot come any more at time now, or at the end everything. */
 void pair_expire(struct pair *p, uint64_t now, bool all);
 /* Keeps the memory within bounds: call it once in a while. */

@@ -14,14 +14,15 @@ enum {
 	F_EVENT = 1 << 6,
 	F_COOKIE = 1 << 7,
 	F_PAIR = 1 << 8,
-	F_CHANGED = 1 << 9,
-	F_UIP = 1 << 10,
-	F_END = 1 << 11,
-	F_IP = 1 << 12,
-	F_SYM = 1 << 13,
-	F_SYMOFF = 1 << 14,
-	F_DSO = 1 << 15,
-	F_DSOFF = 1 << 16,
+	F_LOST = 1 << 9,
+	F_CHANGED = 1 << 10,
+	F_UIP = 1 << 11,
+	F_END = 1 << 12,
+	F_IP = 1 << 13,
+	F_SYM = 1 << 14,
+	F_SYMOFF = 1 << 15,
+	F_DSO = 1 << 16,
+	F_DSOFF = 1 << 17,
 };
 
 #define F_HEAD (F_IP - 1) /* fields of the sample's line */
@@ -32,8 +33,8 @@ enum {
 
 static const char *const field_names[] = {
 	"comm",	  "pid",  "tid",     "cpu", "time", "period", "event",
-	"cookie", "pair", "changed", "uip", "end",  "ip",     "sym",
-	"symoff", "dso",  "dsoff",
+	"cookie", "pair", "lost",    "changed", "uip", "end", "ip",
+	"sym",	  "symoff", "dso",   "dsoff",
 };
 
 #define NR_FIELDS (sizeof(field_names) / sizeof(*field_names))
@@ -182,6 +183,10 @@ static void print_head(struct worker *w, const struct ustack_sample *s,
 	}
 	if (fields & F_PAIR) {
 		p = text(text(p, "pair="), pair_name(s->pair));
+		*p++ = ' ';
+	}
+	if (fields & F_LOST && s->pair == USTACK_PAIR_LOST) {
+		p = text(text(p, "lost="), ustack_lost_name(s->lost));
 		*p++ = ' ';
 	}
 	if (fields & F_CHANGED && s->stack_changed)

@@ -46,7 +46,7 @@ int cmd_stat(struct cli *cli, int argc, char **argv)
 	};
 	struct ustack_stats st;
 	const char *path;
-	int ret, end;
+	int ret, end, lost;
 
 	ret = cli_options(cli, argc, argv, &path, NULL);
 	if (ret >= 0)
@@ -60,10 +60,17 @@ int cmd_stat(struct cli *cli, int argc, char **argv)
 	print("legacy", st.legacy);
 	print("paired", st.paired);
 	print("lost", st.lost);
+	for (lost = USTACK_LOST_NOT + 1; lost < USTACK_LOST_NR; lost++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "lost_%s", ustack_lost_name(lost));
+		print(key, st.lost_by[lost]);
+	}
 	print("none", st.none);
 	print("stacks", st.stacks);
 	print("stacks_unused", st.stacks_unused);
 	print("lost_records", st.lost_records);
+	print("late_records", st.late_records);
 	print("sample_bytes", st.sample_bytes);
 	print("stack_bytes", st.stack_bytes);
 	for (end = 0; end < NR_ENDS; end++)

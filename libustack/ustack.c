@@ -32,11 +32,15 @@ static const char help[] =
 	"stat    accounts, one 'key value' a line\n"
 	"\n"
 	"Fields of a sample's line, in this order: comm pid tid cpu time period event\n"
-	"cookie pair changed uip end.  Fields of a frame's line: ip sym symoff dso\n"
-	"dsoff.\n"
+	"cookie pair lost changed uip end.  Fields of a frame's line: ip sym symoff\n"
+	"dso dsoff.\n"
 	"  cookie  cookie=0xN, if the sample has one\n"
 	"  pair    pair=legacy (stack in the sample), paired (deferred stack found),\n"
 	"          lost (deferred stack never came) or none (no stack was asked for)\n"
+	"  lost    lost=WHY, if it is: ring (a ring was full), part (of it is missing),\n"
+	"          end (of the recording, before the task was seen again), exit (of the\n"
+	"          task), missed (the event was off, or not on the task's CPU), cookie\n"
+	"          (it has none), memory (too many samples waited)\n"
 	"  changed the word, if user ip or sp changed between sample and stack\n"
 	"  uip     uip=0xN, the sample's own ip, if it was taken in user mode\n"
 	"  end     end=REASON why the unwinding stopped, finished if the chain is\n"
@@ -214,20 +218,35 @@ int cli_next(struct cli *cli, const struct ustack_sample **sample)
 	return ret;
 }
 
+static void say_lost(const struct cli *cli)
+{
+	char why[256] = "", late[80] = "";
+	struct ustack_stats st;
+	int lost, n = 0;
+
+	ustack_reader_stats(cli->reader, &st);
+	if (!st.lost && !st.lost_records && !st.late_records)
+		return;
+	for (lost = USTACK_LOST_NOT + 1; lost < USTACK_LOST_NR; lost++)
+		if (st.lost_by[lost])
+			n += snprintf(why + n, sizeof(why) - n, "%s%s %llu",
+				      n ? ", " : " (", ustack_lost_name(lost),
+				      (unsigned long long)st.lost_by[lost]);
+	if (st.late_records)
+		snprintf(late, sizeof(late),
+			 "; %llu records came too late for their place",
+			 (unsigned long long)st.late_records);
+	cli_error(
+		cli,
+		"%llu of %llu samples lost their stack%s%s; %llu records were lost when recording%s",
+		(unsigned long long)st.lost, (unsigned long long)st.samples,
+		why, n ? ")" : "", (unsigned long long)st.lost_records, late);
+}
+
 int cli_close(struct cli *cli, int status)
 {
-	if (cli->reader) {
-		struct ustack_stats st;
-
-		ustack_reader_stats(cli->reader, &st);
-		if (st.lost || st.lost_records)
-			cli_error(
-				cli,
-				"%llu of %llu samples lost their stack; %llu records were lost when recording",
-				(unsigned long long)st.lost,
-				(unsigned long long)st.samples,
-				(unsigned long long)st.lost_records);
-	}
+	if (cli->reader)
+		say_lost(cli);
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "ustack: cannot write the output: %s\n",
 			strerror(errno));

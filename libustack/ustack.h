@@ -221,6 +221,21 @@ enum ustack_pair {
 	USTACK_PAIR_LOST,	/* has a cookie, its record never came (complete) */
 };
 
+/* Why a stack was lost, as far as the records tell. */
+enum ustack_lost {
+	USTACK_LOST_NOT,	/* it was not */
+	USTACK_LOST_RING,	/* a ring had no room for records while the sample waited */
+	USTACK_LOST_PART,	/* a part of it is missing */
+	USTACK_LOST_END,	/* the recording ended before the task was seen again */
+	USTACK_LOST_EXIT,	/* the task ended without one */
+	USTACK_LOST_MISSED,	/* the task went on without one: the event was off, or not on its CPU */
+	USTACK_LOST_COOKIE,	/* the sample has no cookie */
+	USTACK_LOST_MEMORY,	/* more samples waited than the reader keeps */
+	USTACK_LOST_NR,
+};
+
+const char *ustack_lost_name(enum ustack_lost lost);
+
 struct ustack_sample {
 	uint64_t time, ip, addr, period, id;
 	uint32_t pid, tid;
@@ -232,6 +247,7 @@ struct ustack_sample {
 	size_t nr_chain;
 	uint64_t cookie;	/* 0: none */
 	enum ustack_pair pair;
+	enum ustack_lost lost;	/* if pair is USTACK_PAIR_LOST */
 	int stack_changed;	/* user ip or sp changed between sample and capture */
 	struct ustack_regs regs;
 	const struct ustack_range *ranges;
@@ -244,9 +260,11 @@ struct ustack_sample {
 struct ustack_stats {
 	uint64_t samples;	/* left the reader, paired or not */
 	uint64_t legacy, paired, lost, none;	/* by enum ustack_pair */
+	uint64_t lost_by[USTACK_LOST_NR];	/* of the lost ones */
 	uint64_t stacks;	/* PERF_RECORD_STACK_DEFERRED captures seen */
 	uint64_t stacks_unused;	/* captures no sample asked for */
 	uint64_t lost_records;	/* as told by PERF_RECORD_LOST(_SAMPLES) */
+	uint64_t late_records;	/* came when younger ones had left already */
 	uint64_t sample_bytes;	/* bytes of all sample records */
 	uint64_t stack_bytes;	/* bytes of all stack records */
 };

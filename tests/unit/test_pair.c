@@ -17,6 +17,17 @@ static struct ustack_stats stats(struct pd_reader *r)
 	return st;
 }
 
+static void expect_lost(struct pd_reader *r, uint64_t time,
+			enum ustack_lost lost)
+{
+	const struct ustack_sample *s = pd_next(r);
+
+	assert_int_equal(s->time, time);
+	assert_int_equal(s->pair, USTACK_PAIR_LOST);
+	assert_string_equal(ustack_lost_name(s->lost), ustack_lost_name(lost));
+	assert_true(stats(r).lost_by[lost] > 0);
+}
+
 static void sample_then_stack(void **state)
 {
 	const struct ustack_sample *s;
@@ -108,7 +119,7 @@ static void same_cookie_other_tid(void **state)
 	pd_sample(&pd, 101, 1000, 0xc1);
 	pd_stack(&pd, 102, 2000, 0xc1);
 	open_ok(&pd, &r);
-	pd_expect(&r, 1000, USTACK_PAIR_LOST);
+	expect_lost(&r, 1000, USTACK_LOST_END);
 	pd_expect_end(&r, 0);
 	assert_int_equal(stats(&r).lost, 1);
 	assert_int_equal(stats(&r).stacks_unused, 1);
@@ -165,7 +176,7 @@ static void part_missing(void **state)
 		if (gone != 2)
 			pd_part(&pd, 101, 2002, 0xc1, 0, 0x7ffe0080, 64, 0);
 		open_ok(&pd, &r);
-		pd_expect(&r, 1000, USTACK_PAIR_LOST);
+		expect_lost(&r, 1000, USTACK_LOST_PART);
 		pd_expect_end(&r, 0);
 		assert_int_equal(stats(&r).stacks, 1);
 		assert_int_equal(stats(&r).stacks_unused, 1);
@@ -249,7 +260,7 @@ static void lost_by_next_cookie(void **state)
 	pd_expect(&r, 3 * MS, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 1 * MS, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 7 * MS, USTACK_PAIR_PAIRED);
-	pd_expect(&r, 6 * MS, USTACK_PAIR_LOST);
+	expect_lost(&r, 6 * MS, USTACK_LOST_MISSED);
 	pd_expect(&r, 50 * MS, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 2 * MS, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
@@ -294,9 +305,68 @@ static void lost_by_exit(void **state)
 	pd_sample(&pd, 102, 100 * MS, 0xd1);
 	pd_stack(&pd, 102, 101 * MS, 0xd1);
 	open_ok(&pd, &r);
-	pd_expect(&r, 1 * MS, USTACK_PAIR_LOST);
+	expect_lost(&r, 1 * MS, USTACK_LOST_EXIT);
 	pd_expect(&r, 100 * MS, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
+/* A ring was full after the first sample was taken, and before the second. */
+static void lost_by_ring(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1 * MS, 0xc1);
+	pd_begin(&pd, PERF_RECORD_LOST, 0);
+	pd_u64(&pd, DEFER_ID);
+	pd_u64(&pd, 3); /* records */
+	pd_trailer(&pd, 101, 101, 2 * MS, DEFER_ID);
+	pd_end(&pd);
+	pd_sample(&pd, 101, 3 * MS, 0xc2);
+	pd_sample(&pd, 101, 4 * MS, 0xc3);
+	pd_stack(&pd, 101, 5 * MS, 0xc3);
+	pd_sample(&pd, 101, 100 * MS, 0xc4);
+	open_ok(&pd, &r);
+	pd_expect(&r, 4 * MS, USTACK_PAIR_PAIRED);
+	expect_lost(&r, 1 * MS, USTACK_LOST_RING);
+	expect_lost(&r, 3 * MS, USTACK_LOST_MISSED);
+	expect_lost(&r, 100 * MS, USTACK_LOST_END);
+	pd_expect_end(&r, 0);
+	assert_int_equal(stats(&r).lost, 3);
+	assert_int_equal(stats(&r).lost_records, 3);
+	pd_close(&r);
+}
+
+/* Tasks that sleep, each with a sample that waits: 12 MB of them. */
+static void lost_by_memory(void **state)
+{
+	const struct ustack_sample *s;
+	struct ustack_stats st;
+	struct pd_reader r;
+	struct pd pd;
+	unsigned int i;
+	int ret;
+
+	(void)state;
+	pd_start(&pd);
+	for (i = 0; i < 120000; i++) {
+		pd_sample(&pd, 1000 + i, 1000 + i, 0xc00 + i);
+		if (i % 64 == 0)
+			pd_round(&pd);
+	}
+	open_ok(&pd, &r);
+	while ((ret = ustack_reader_next(r.reader, &s)) == 1)
+		assert_int_equal(s->pair, USTACK_PAIR_LOST);
+	assert_int_equal(ret, 0);
+	st = stats(&r);
+	assert_int_equal(st.lost, 120000);
+	assert_true(st.lost_by[USTACK_LOST_MEMORY] > 30000);
+	assert_int_equal(st.lost_by[USTACK_LOST_MEMORY] +
+				 st.lost_by[USTACK_LOST_END],
+			 120000);
 	pd_close(&r);
 }
 
@@ -312,7 +382,7 @@ static void no_cookie(void **state)
 	pd_stack(&pd, 101, 1002, 0);
 	pd_stack(&pd, 101, 1003, 0xc1);
 	open_ok(&pd, &r);
-	pd_expect(&r, 1000, USTACK_PAIR_LOST);
+	expect_lost(&r, 1000, USTACK_LOST_COOKIE);
 	pd_expect(&r, 1001, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
 	pd_close(&r);
@@ -527,6 +597,8 @@ int main(void)
 		cmocka_unit_test(lost_by_next_cookie),
 		cmocka_unit_test(late_record),
 		cmocka_unit_test(lost_by_exit),
+		cmocka_unit_test(lost_by_ring),
+		cmocka_unit_test(lost_by_memory),
 		cmocka_unit_test(no_cookie),
 		cmocka_unit_test(capture_put_out_twice),
 		cmocka_unit_test(deferred_chain),
