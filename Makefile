@@ -98,6 +98,47 @@ build/bench/unwind: bench/unwind.c build/libustack/libustack.a
 
 -include $(wildcard build/bench/*.d)
 
+# --- what it costs and what it gets right: bench/README.md
+
+bench_programs := $(addprefix build/bench/,sampler load server parts.so)
+bench_cflags := -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror
+
+build/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(bench_cflags) $(bench_flags) $< $(bench_libs) -o $@
+
+build/bench/parts.so: bench/parts.c
+	@mkdir -p $(@D)
+	$(CC) $(bench_cflags) -fPIC -shared -fvisibility=hidden $< -o $@
+
+build/bench/sampler: bench_flags = -isystem build/linux/tools/include/uapi $$(pkg-config --cflags libtracefs)
+build/bench/sampler: bench_libs = $$(pkg-config --libs libtracefs)
+build/bench/load: bench_flags = -fno-omit-frame-pointer
+build/bench/server: bench_flags = -pthread
+
+bench-deps: deps
+	@tests/deps bench
+	@$(MAKE) --no-print-directory -s -j$(jobs) lib
+	@$(MAKE) --no-print-directory kernel perf
+	@$(MAKE) --no-print-directory -s $(bench_programs)
+.PHONY: bench-deps
+
+benches := nmi overhead volume
+bench-nmi: bench-deps ## length of an NMI by mode and size of stack
+	@bench/nmi
+bench-overhead: bench-deps ## instructions of a sample in all, slowdown of programs
+	@bench/overhead
+bench-volume: bench-deps ## bytes of a sample, losses at rising rates
+	@bench/volume
+.PHONY: $(benches:%=bench-%)
+
+# Two at a time; what counts instructions does not mind the other.
+bench: bench-deps ## all of them, bench/results and build/bench/report.html
+	@printf '%s\n' $(benches) | xargs -P 2 -I{} bench/{}
+	@$(MAKE) --no-print-directory bench-unwind
+	@bench/report
+.PHONY: bench
+
 # A unit test becomes a program with the static library, and one with the
 # shared library if it uses nothing but the public header.
 empty :=
