@@ -42,7 +42,7 @@ int mem_read(const struct mem *mem, uint64_t addr, void *buf, size_t size)
 	return 0;
 }
 
-uint64_t buf_uleb(struct buf *b)
+uint64_t buf_uleb_long(struct buf *b)
 {
 	uint64_t val = 0;
 	unsigned int shift = 0;

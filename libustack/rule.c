@@ -5,7 +5,7 @@
 
 #include "unwind.h"
 
-#define NEIGHBOURS 16		/* pcs that one entry of the cache is for */
+#define NEIGHBOURS 16		/* pcs whose rules compete for one set */
 
 /* The pcs around pc that row holds for, as many as size can tell. */
 static void rule_range(struct rule *rule, const struct cfi_row *row,
@@ -57,15 +57,18 @@ full:
 const struct rule *rule_find(struct rule *rules, const struct image *image,
 			     uint64_t pc, uint64_t insn)
 {
-	/* Neighbours share an entry, so that one of them finds it for all. */
+	/* Neighbours share a set, so that one of them finds a rule for all. */
 	uint64_t hash = (pc / NEIGHBOURS ^ (uintptr_t)image) *
 			0x9e3779b97f4a7c15ULL;
-	struct rule *rule = &rules[hash / (UINT64_MAX / RULES + 1)];
+	struct rule *rule = &rules[hash / (UINT64_MAX / (RULES / RULE_WAYS) + 1) *
+				   RULE_WAYS];
 	struct cfi_row row;
 	int err;
 
-	if (rule->image == image && pc - rule->start < rule->size)
-		return rule;
+	for (int i = 0; i < RULE_WAYS; i++)
+		if (rule[i].image == image && pc - rule[i].start < rule[i].size)
+			return &rule[i];
+	rule[1] = rule[0];
 	rule->image = image;
 	rule->start = pc;
 	rule->size = 1;

@@ -135,8 +135,16 @@ static inline int64_t buf_sint(struct buf *b, unsigned int size)
 	return (int64_t)(buf_uint(b, size) << shift) >> shift;
 }
 
-uint64_t buf_uleb(struct buf *b);
+uint64_t buf_uleb_long(struct buf *b);
 int64_t buf_sleb(struct buf *b);
+
+static inline uint64_t buf_uleb(struct buf *b)
+{
+	/* One byte is enough for nearly all. */
+	if (b->p < b->end && *b->p < 0x80)
+		return *b->p++;
+	return buf_uleb_long(b);
+}
 
 /* --- file: where files are, and their bytes ------------------------------ */
 
@@ -402,6 +410,7 @@ int scan_code(const struct image *image, uint64_t pc, struct cfi_row *row);
 /* --- rule: what one pc needs, small and cached -------------------------- */
 
 #define RULES 16384		/* entries of a cache; a power of two */
+#define RULE_WAYS 2		/* entries that lie together, for one hash */
 
 /* The registers that a callee keeps, in the order of their DWARF numbers. */
 enum {

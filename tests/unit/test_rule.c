@@ -115,6 +115,12 @@ static void cached(void **state)
 	assert_ptr_equal(rule_find(rules, b, 0x1004, 0x1004)->image, b);
 	assert_int_equal(rule_find(rules, a, 0x1018, 0x1018)->flags,
 			 RULE_BROKEN);
+	/* Two neighbours without CFI, asked for in turn, both stay. */
+	rule_find(rules, a, 0x1030, 0x1030);
+	rule_find(rules, a, 0x1031, 0x1031);
+	rule = rule_find(rules, a, 0x1031, 0x1031);
+	assert_ptr_not_equal(rule_find(rules, a, 0x1030, 0x1030), rule);
+	assert_true(rule->start == 0x1031);
 	/* More pcs than the cache has room for. */
 	for (int round = 0; round < 2; round++)
 		for (uint64_t pc = 0; pc < 3 * RULES; pc++)
