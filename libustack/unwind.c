@@ -543,15 +543,19 @@ int ustack_unwind(struct ustack_unwinder *unwinder, struct ustack_space *space,
 		.mem = { ranges, nr_ranges, read_other, &c },
 		.exact = true,
 	};
+	int err;
 	if (unwinder->ref)
 		return ref_unwind(unwinder->ref, space, regs, &c.mem, frames,
 				  max, end);
 	*end = USTACK_END_NO_REGS;
 	if (regs->abi == USTACK_ABI_NONE)
 		return 0;
-	if (arch_cpu(&c.cpu, regs)) {
+	err = arch_cpu(&c.cpu, regs);
+	if (err || regs->abi != USTACK_ABI_64) {
 		if (!max || !cpu_knows(&c.cpu, REG_RIP))
 			return 0;
+		if (!err)
+			*end = USTACK_END_NO_RULE;
 		frames[0] = (struct ustack_frame){ .ip = c.cpu.reg[REG_RIP] };
 		return 1;
 	}

@@ -145,6 +145,55 @@ static void noreturn_call(void **state)
 	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401240, 0x401109, 0x401012);
 }
 
+/*
+ * 1300: push %rbp; mov %rsp,%rbp; push %rbx; sub $8,%rsp
+ * 1309: push $1; push $2; call thrower		(16 bytes of arguments)
+ * 1312: ...
+ * 1320: mov %rax,%rbx				the landing pad
+ * 1323: call cleanup
+ * 1328: mov %rbx,%rdi; call _Unwind_Resume
+ * 1330: another function
+ */
+static void throws(void)
+{
+	FDE(&cfi, cie, 0x1300, 0x30, DW_CFA_advance_loc | 4, DW_CFA_def_cfa, 6,
+	    16, DW_CFA_offset | 6, 2, DW_CFA_offset | 3, 3,
+	    DW_CFA_advance_loc | 9, DW_CFA_GNU_args_size, 16,
+	    DW_CFA_advance_loc | 5, DW_CFA_GNU_args_size, 0);
+	FDE(&cfi, cie, 0x1330, 0x10, DW_CFA_def_cfa_offset, 64);
+	two_functions();
+}
+
+static void landing_pad(void **state)
+{
+	(void)state;
+	throws();
+	/* libgcc has set rsp back, the arguments are still pushed. */
+	STACK(SP, 2, 1, 8, 0xb, SP + 0x100, 0x401109, 1, 2, 3, 0x401012);
+	at(0x401320, SP);
+	reg(BP, SP + 32);
+	CHAIN(USTACK_END_FINISHED, 0x401320, 0x401109, 0x401012);
+	assert_true(frames[0].cfa == SP + 48);
+}
+
+/* In the cleanup that the landing pad calls, and in libgcc once more. */
+static void calls_of_a_landing_pad(void **state)
+{
+	static uint64_t words[] = { 0xb, 0x401328, 2, 1, 8, 0xb, SP + 0x100,
+				    0x401109, 1, 2, 3, 0x401012 };
+
+	(void)state;
+	throws();
+	ranges[0] = (struct ustack_range){ SP, sizeof(words),
+					   (const uint8_t *)words };
+	nr_ranges = 1;
+	at(0x401201, SP);
+	reg(BP, SP + 48);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401328, 0x401109, 0x401012);
+	words[1] = 0x401330;
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401330, 0x401109, 0x401012);
+}
+
 static void return_address_zero(void **state)
 {
 	(void)state;
@@ -203,6 +252,19 @@ static void no_registers(void **state)
 	assert_int_equal(end, USTACK_END_NO_REGS);
 	at(0x401201, SP);
 	regs.mask = 1 << 8;	/* ip, but no sp */
+	CHAIN(USTACK_END_NO_REGS, 0x401201);
+}
+
+/* Words of 4 bytes are not taken for words of 8. */
+static void compat_task(void **state)
+{
+	(void)state;
+	two_functions();
+	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x401012, 0);
+	at(0x401201, SP);
+	regs.abi = USTACK_ABI_32;
+	CHAIN(USTACK_END_NO_RULE, 0x401201);
+	regs.mask = 1 << 8;
 	CHAIN(USTACK_END_NO_REGS, 0x401201);
 }
 
@@ -572,11 +634,14 @@ int main(void)
 		TEST(finished),
 		TEST(exact_pc_of_the_sample),
 		TEST(noreturn_call),
+		TEST(landing_pad),
+		TEST(calls_of_a_landing_pad),
 		TEST(return_address_zero),
 		TEST(truncated),
 		TEST(two_records),
 		TEST(limit),
 		TEST(no_registers),
+		TEST(compat_task),
 		TEST(register_not_captured),
 		TEST(cfa_that_is_no_stack),
 		TEST(invented_frame),
