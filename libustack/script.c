@@ -115,15 +115,30 @@ static char *hex(char *p, uint64_t v)
 	return p;
 }
 
+/* The eight digits of v, the first in the lowest byte. */
+static uint64_t digits(uint32_t v)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t x = v, letters;
+
+	/* A nibble to each byte, then the letters among them up to 'a'. */
+	x = (x << 16 & 0x0000ffff00000000) | (x & 0xffff);
+	x = (x << 8 & 0x00ff000000ff0000) | (x & 0x000000ff000000ff);
+	x = (x << 4 & 0x0f000f000f000f00) | (x & 0x000f000f000f000f);
+	letters = (x + 6 * ones) >> 4 & ones;
+	return __builtin_bswap64(x + '0' * ones + letters * ('a' - '0' - 10));
+}
+
 /* 16 digits, blanks instead of leading zeros. */
 static char *hex16(char *p, uint64_t v)
 {
-	int blanks = v ? __builtin_clzll(v) / 4 : 15, i;
+	uint64_t high = digits(v >> 32), low = digits(v);
+	int blanks = v ? __builtin_clzll(v) / 4 : 15;
 
-	memset(p, ' ', 8); /* more would be no address */
-	for (i = blanks < 8 ? blanks : 8; i < 16; i++)
-		p[i] = i < blanks ? ' ' :
-				    "0123456789abcdef"[v >> (60 - 4 * i) & 15];
+	memcpy(p, &high, 8);
+	memcpy(p + 8, &low, 8);
+	while (blanks)
+		p[--blanks] = ' ';
 	return p + 16;
 }
 

