@@ -31,6 +31,7 @@ struct cli {
 	enum ustack_backend backend;
 	unsigned int jobs; /* threads */
 	struct ustack_images *images;
+	size_t unusable; /* files that were told to be */
 	struct ustack_reader *reader;
 };
 

@@ -142,3 +142,15 @@ int file_open_build_id(const char *dir, size_t len, const struct elf_id *id,
 	return file_open_at(size, "%.*s/.build-id/%.2s/%s%s", (int)len, dir,
 			    hex, hex + 2, name);
 }
+
+bool file_is_jit(const char *path)
+{
+	static const char before[] = "/tmp/perf-", behind[] = ".map";
+	const char *p = path + sizeof(before) - 1;
+	size_t digits;
+
+	if (strncmp(path, before, sizeof(before) - 1))
+		return false;
+	digits = strspn(p, "0123456789");
+	return digits && !strcmp(p + digits, behind);
+}

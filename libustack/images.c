@@ -303,3 +303,32 @@ struct image *images_get(struct ustack_images *images, const char *path,
 	pthread_mutex_unlock(&images->lock);
 	return image;
 }
+
+/* Memory that never was a file is not missing. */
+static bool is_file(const char *path)
+{
+	return (path[0] == '/' && path[1] != '/') || !strcmp(path, "[vdso]");
+}
+
+size_t ustack_images_unusable(struct ustack_images *images,
+			      void (*fn)(void *arg, const char *path, int err),
+			      void *arg)
+{
+	size_t nr = 0;
+
+	pthread_mutex_lock(&images->lock);
+	for (int i = 0; i < IMAGES_BUCKETS; i++) {
+		const struct image *image = images->bucket[i];
+
+		for (; image; image = image->next) {
+			if (image->state >= 0 || !is_file(image->path) ||
+			    file_is_jit(image->path))
+				continue;
+			nr++;
+			if (fn)
+				fn(arg, image->path, image->state);
+		}
+	}
+	pthread_mutex_unlock(&images->lock);
+	return nr;
+}

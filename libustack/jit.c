@@ -17,18 +17,6 @@
 #define NAME_MAX_JIT 1024
 #define SYMBOLS_MAX (1 << 20)
 
-bool jit_has_path(const char *path)
-{
-	static const char before[] = "/tmp/perf-", behind[] = ".map";
-	const char *p = path + sizeof(before) - 1;
-	size_t digits;
-
-	if (strncmp(path, before, sizeof(before) - 1))
-		return false;
-	digits = strspn(p, "0123456789");
-	return digits && !strcmp(p + digits, behind);
-}
-
 /* Where a name was compiled again, the last line counts. */
 static int jit_compare(const void *a, const void *b)
 {

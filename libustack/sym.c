@@ -137,22 +137,37 @@ static struct symbols *symbols_read(struct image *image)
 	return symbols;
 }
 
+/*
+ * Demangled, "@plt" behind a stub's.  .symtab has "NAME@@VERSION" for what
+ * .dynsym calls NAME: which of them is there must not make a difference.
+ */
 static const char *symbol_name(struct symbol *s)
 {
-	int status = -1;
-	char *plt;
+	const char *version = strstr(s->name, "@@");
+	int status;
+	char *base, *shown;
 
 	if (s->shown)
 		return s->shown;
-	if (!strncmp(s->name, "_Z", 2))
-		s->shown = __cxa_demangle(s->name, NULL, NULL, &status);
-	if (!s->shown)
-		s->shown = (char *)s->name;
-	if (s->plt && asprintf(&plt, "%s@plt", s->shown) >= 0) {
-		if (s->shown != s->name)
-			free(s->shown);
-		s->shown = plt;
+	s->shown = (char *)s->name;
+	if (!version && !s->plt && strncmp(s->name, "_Z", 2))
+		return s->shown;
+	base = version ? strndup(s->name, version - s->name) :
+			 strdup(s->name);
+	if (!base)
+		return s->shown;
+	shown = strncmp(base, "_Z", 2) ?
+			NULL :
+			__cxa_demangle(base, NULL, NULL, &status);
+	if (shown)
+		free(base);
+	else
+		shown = base;
+	if (s->plt && asprintf(&base, "%s@plt", shown) >= 0) {
+		free(shown);
+		shown = base;
 	}
+	s->shown = shown;
 	return s->shown;
 }
 
@@ -169,7 +184,7 @@ int ustack_symbolize(struct ustack_space *space, uint64_t addr,
 	if (!map)
 		return -ENOENT;
 	image = map->image;
-	jit = jit_has_path(image->path);
+	jit = file_is_jit(image->path);
 	sym->path = image->path;
 	sym->module_offset = addr - map->start + map->pgoff;
 	if (!jit && !space_find_image(space, addr))

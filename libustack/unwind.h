@@ -169,6 +169,9 @@ int file_open_callback(struct ustack_images *images, enum ustack_file file,
 int file_open_build_id(const char *dir, size_t len, const struct elf_id *id,
 		       const char *name, size_t *size);
 
+/* Is it a JIT's table of symbols, /tmp/perf-PID.map? */
+bool file_is_jit(const char *path);
+
 /* --- elf: one file ------------------------------------------------------ */
 
 struct section {
@@ -595,9 +598,7 @@ void symbols_free(struct symbols *symbols);
 /* Adds the stubs of image's PLTs; symbols are sorted.  0 or -ENOMEM. */
 int plt_read(struct symbols *symbols, struct image *image);
 
-/* Is it a JIT's table of symbols, /tmp/perf-PID.map? */
-bool jit_has_path(const char *path);
-/* Its symbols, by user address; none if there is no file.  NULL: no memory. */
+/* A JIT's symbols, by user address; none if there is no file.  NULL: no memory. */
 struct symbols *jit_read(struct image *image);
 
 #endif

@@ -243,10 +243,30 @@ static void say_lost(const struct cli *cli)
 		why, n ? ")" : "", (unsigned long long)st.lost_records, late);
 }
 
+/* One line each, but not a screenful. */
+#define UNUSABLE_LINES 10
+
+static void print_unusable(void *arg, const char *path, int err)
+{
+	struct cli *cli = arg;
+
+	if (cli->unusable++ >= UNUSABLE_LINES)
+		return;
+	cli_error(cli, "no frames and names from %s: %s", path,
+		  err == -ESTALE ?
+			  "it is another file now, its build-id differs from the recorded one" :
+			  strerror(-err));
+}
+
 int cli_close(struct cli *cli, int status)
 {
 	if (cli->reader)
 		say_lost(cli);
+	if (cli->images)
+		ustack_images_unusable(cli->images, print_unusable, cli);
+	if (cli->unusable > UNUSABLE_LINES)
+		cli_error(cli, "and from %zu more files",
+			  cli->unusable - UNUSABLE_LINES);
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "ustack: cannot write the output: %s\n",
 			strerror(errno));

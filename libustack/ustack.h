@@ -87,6 +87,14 @@ int ustack_images_new(struct ustack_images **out,
 		      const struct ustack_images_opts *opts);
 void ustack_images_free(struct ustack_images *images);
 /*
+ * The files that were needed and could not be used: how many, and fn (or NULL)
+ * is called with each path and -errno.  -ESTALE: what is there now is another
+ * file than was recorded, its build-id differs.
+ */
+size_t ustack_images_unusable(struct ustack_images *images,
+			      void (*fn)(void *arg, const char *path, int err),
+			      void *arg);
+/*
  * For a SIGBUS handler: 1 if addr (its si_addr) lies in a file that images have
  * mapped.  The file was cut meanwhile; there are zeroes now, so return from the
  * handler.  0: none of ours.  Async-signal-safe.

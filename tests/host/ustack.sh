@@ -90,6 +90,16 @@ for who in libdw libunwind; do
 	grep -E ';leaf(;\[kernel\])? [0-9]+$' folded | cmp - leaves || fail "$who says something else"
 done
 
+# A program that was replaced since is not taken for the recorded one, and that
+# is said; unless perf's cache still has it.
+sed s/leaf/leaf2/ work.c >other.c
+cp work kept
+gcc -O1 -g -Wl,--build-id=0x1234567890 -o work other.c
+HOME=/nowhere "$ustack" fold -i file.data >other 2>err || fail "fold of a program that was replaced"
+grep -q "no frames and names from $PWD/work: it is another file" err || fail "nobody says that the program was replaced"
+! grep -q leaf other || fail "names of another program"
+cp kept work
+
 # The kernel's part of each chain is perf's.
 perf script -i file.data -F ip 2>/dev/null | awk '/^\t *ffffffff[89a-e]/ { print $1 }' >perf.txt
 "$ustack" script -i file.data -F ip 2>err | awk '/^\t *ffffffff[89a-e]/ { print $1 }' >ustack.txt

@@ -221,6 +221,33 @@ static void far_headers(void **state)
 	assert_int_equal(open_as("/prog", NULL, 0), -ENOEXEC);
 }
 
+static int told;
+
+static void tell(void *arg, const char *path, int err)
+{
+	assert_ptr_equal(arg, &told);
+	assert_string_equal(path, "/bin/prog");
+	assert_int_equal(err, -ESTALE);
+	told++;
+}
+
+/* Files are, code without a file is not, nor what nobody needed. */
+static void unusable(void **state)
+{
+	(void)state;
+	write_elf("/bin/prog", id_a);
+	assert_int_equal(open_as("/bin/prog", id_a, 20), 0);
+	image_open(images, images_get(images, "/bin/prog", id_b, 20));
+	image_open(images, images_get(images, "//anon", NULL, 0));
+	image_open(images, images_get(images, "/tmp/perf-1.map", NULL, 0));
+	image_open(images, images_get(images, "[stack]", NULL, 0));
+	images_get(images, "/never/needed", NULL, 0);
+	assert_int_equal(ustack_images_unusable(images, tell, &told), 1);
+	assert_int_equal(told, 1);
+	image_open(images, images_get(images, "/not/there", NULL, 0));
+	assert_int_equal(ustack_images_unusable(images, NULL, NULL), 2);
+}
+
 /* --- the caller's own search ------------------------------------------------ */
 
 static int asked, answer;
@@ -274,7 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(by_path), TEST(deleted),	  TEST(cache),
 		TEST(vdso),    TEST(i386),	  TEST(far_headers),
-		TEST(callback),
+		TEST(unusable), TEST(callback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,8 +56,8 @@ static const char *name(uint64_t vaddr)
 }
 
 /* Names in one string table, each a function of 16 bytes. */
-#define STRINGS "\0one\0two\0three\0_ZN1a1bEv\0_RNvC1a1b\0"
-enum { ONE = 1, TWO = 5, THREE = 9, CXX = 15, RUST = 25 };
+#define STRINGS "\0one\0two\0three\0_ZN1a1bEv\0_RNvC1a1b\0_ZN1c1dEv@@V_1\0e@V_1\0"
+enum { ONE = 1, TWO = 5, THREE = 9, CXX = 15, RUST = 25, NEW = 35, OLD = 50 };
 
 static Elf64_Sym function(uint32_t st_name, uint64_t st_value)
 {
@@ -138,16 +138,20 @@ static void mini(void **state)
 static void mangled(void **state)
 {
 	Elf64_Sym syms[] = { { 0 }, function(CXX, 0x1000),
-			     function(RUST, 0x1010) };
+			     function(RUST, 0x1010), function(NEW, 0x1020),
+			     function(OLD, 0x1030) };
 	struct part parts[2];
 
 	(void)state;
-	put_table(parts, 1, SHT_SYMTAB, syms, 3);
+	put_table(parts, 1, SHT_SYMTAB, syms, 5);
 	write_elf_parts("/prog", 0x1000, NULL, parts, 2);
 	map("/prog");
 	assert_string_equal(name(0x1000), "a::b()");
 	/* Rust's own scheme is none of libstdc++'s. */
 	assert_string_equal(name(0x1010), "_RNvC1a1b");
+	/* The version that programs are linked to now goes without saying. */
+	assert_string_equal(name(0x1020), "c::d()");
+	assert_string_equal(name(0x1030), "e@V_1");
 }
 
 /*
