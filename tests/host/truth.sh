@@ -92,9 +92,7 @@ start.append(next(frame(program, ret) for ret, s in binary.sites.items() if s.fu
 
 chains = 0
 for name in truth.parent:
-    # Leaves that only direct calls lead to from main.
-    if name in truth.parent.values():
-        continue
+    # Those that only calls lead to from main.
     chain, at = [], name
     while at != "main" and truth.via[at] in ("call", "pointer"):
         chain.append(frame(*truth.site[at]))
