@@ -100,7 +100,7 @@ build/bench/unwind: bench/unwind.c build/libustack/libustack.a
 
 # --- what it costs and what it gets right: bench/README.md
 
-bench_programs := $(addprefix build/bench/,sampler load server parts.so)
+bench_programs := $(addprefix build/bench/,sampler load server pageout parts.so)
 bench_cflags := -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror
 
 build/bench/%: bench/%.c
@@ -123,13 +123,15 @@ bench-deps: deps
 	@$(MAKE) --no-print-directory -s $(bench_programs)
 .PHONY: bench-deps
 
-benches := nmi overhead volume
+benches := nmi overhead volume accuracy
 bench-nmi: bench-deps ## length of an NMI by mode and size of stack
 	@bench/nmi
 bench-overhead: bench-deps ## instructions of a sample in all, slowdown of programs
 	@bench/overhead
 bench-volume: bench-deps ## bytes of a sample, losses at rising rates
 	@bench/volume
+bench-accuracy: bench-deps ## exact chains by program, mode and unwinder
+	@bench/accuracy
 .PHONY: $(benches:%=bench-%)
 
 # Two at a time; what counts instructions does not mind the other.
@@ -138,6 +140,10 @@ bench: bench-deps ## all of them, bench/results and build/bench/report.html
 	@$(MAKE) --no-print-directory bench-unwind
 	@bench/report
 .PHONY: bench
+
+readme-table: ## the tables in README.md from bench/results
+	@bench/readme-table
+.PHONY: readme-table
 
 # A unit test becomes a program with the static library, and one with the
 # shared library if it uses nothing but the public header.

@@ -39,7 +39,7 @@ def kvm():
     return os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
-def guest(name, plan, memory=(), here=False, limit=1800, options=(), icount=True):
+def guest(name, plan, memory=(), here=False, limit=3600, options=(), icount=True):
     """Run a plan, shell commands, with bench/guest; the directory it leaves files in."""
     where = os.path.join(OUT, name)
     shutil.rmtree(where, ignore_errors=True)
