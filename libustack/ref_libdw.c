@@ -87,7 +87,7 @@ static void report(struct dw *dw, uint64_t pc)
 
 	if (dwfl_addrmodule(dw->dwfl, pc))
 		return;
-	map = space_find_image(dw->stack->space, pc);
+	map = ref_map(dw->stack, pc);
 	if (!map)
 		return;
 	image = map->image;

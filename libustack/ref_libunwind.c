@@ -22,7 +22,7 @@ static int find_proc_info(unw_addr_space_t as, unw_word_t ip,
 			  unw_proc_info_t *pi, int need_unwind_info, void *arg)
 {
 	struct ref_stack *stack = arg;
-	const struct map *map = space_find_image(stack->space, ip);
+	const struct map *map = ref_map(stack, ip);
 	const struct section *hdr;
 	unw_dyn_info_t di = { .format = UNW_INFO_FORMAT_REMOTE_TABLE };
 	uint32_t word[3];	/* format, .eh_frame, number of entries */

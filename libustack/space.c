@@ -8,7 +8,7 @@
 
 struct maps {
 	size_t refs;		/* spaces that have it; they may be in any thread */
-	uint64_t id;
+	uint64_t id, origin;
 	size_t nr, max;
 	struct map v[];		/* sorted, not overlapping */
 };
@@ -81,6 +81,7 @@ static int space_own(struct ustack_space *space, size_t more)
 	if (!maps)
 		return -ENOMEM;
 	maps->refs = 1;
+	maps->origin = old ? old->origin : 0;
 	maps->nr = nr;
 	maps->max = max;
 	for (size_t i = 0; i < nr; i++)
@@ -127,6 +128,8 @@ int ustack_space_map(struct ustack_space *space, uint64_t addr, uint64_t size,
 	maps = space->maps;
 	maps->id = __atomic_add_fetch(&space->images->maps_id, 1,
 				      __ATOMIC_RELAXED);
+	if (!maps->origin)
+		maps->origin = maps->id;
 
 	/* [first, last) overlap; what sticks out of the new map stays. */
 	first = maps_search(maps, addr);
@@ -228,6 +231,11 @@ struct map *space_find_image(struct ustack_space *space, uint64_t addr)
 uint64_t space_id(const struct ustack_space *space)
 {
 	return space->maps ? space->maps->id : 0;
+}
+
+uint64_t space_origin(const struct ustack_space *space)
+{
+	return space->maps ? space->maps->origin : 0;
 }
 
 const struct map *space_maps(const struct ustack_space *space, size_t *nr)

@@ -343,6 +343,8 @@ bool space_usable(struct ustack_space *space, struct map *map);
 struct map *space_find_image(struct ustack_space *space, uint64_t addr);
 /* Changes whenever the maps do, and is never used again for others. */
 uint64_t space_id(const struct ustack_space *space);
+/* The id of the first maps that these grew from, by maps and forks. */
+uint64_t space_origin(const struct ustack_space *space);
 /* All maps, by address. */
 const struct map *space_maps(const struct ustack_space *space, size_t *nr);
 /* struct mem's fallback: the read-only segments of the images. */
@@ -535,8 +537,11 @@ void walk_end(struct walk *walk, struct trails *trails, uint64_t maps_id,
 
 /* --- ref: other unwinders, to compare with -------------------------------- */
 
+struct ref_space;
+
 /* One stack on its way through one of them. */
 struct ref_stack {
+	struct ref_space *known;
 	struct ustack_space *space;
 	const struct mem *mem;
 	struct cpu cpu;		/* at the start */
@@ -567,7 +572,11 @@ void ref_free(struct ref *ref);
 int ref_unwind(struct ref *ref, struct ustack_space *space,
 	       const struct ustack_regs *regs, const struct mem *mem,
 	       struct ustack_frame *frames, size_t max, enum ustack_end *end);
-/* For the unwinders: a word of memory, and why a failed step failed. */
+/*
+ * For the unwinders: the map with an image at pc, which what they keep then
+ * depends on, or NULL; a word of memory; and why a failed step failed.
+ */
+const struct map *ref_map(struct ref_stack *stack, uint64_t pc);
 int ref_read_u64(struct ref_stack *stack, uint64_t addr, uint64_t *val);
 enum ustack_end ref_end(const struct ref_stack *stack);
 

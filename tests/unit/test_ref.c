@@ -235,6 +235,11 @@ static void other_maps(void **state)
 
 	outer(middle);
 	assert_int_equal(unwind(u, MAX), USTACK_END_FINISHED);
+	/* Another file in the place of the innermost function's. */
+	assert_int_equal(ustack_space_map(space, taken.regs.val[8] & ~0xfffULL,
+					  0x1000, 0, "/nowhere", NULL, 0), 0);
+	assert_int_not_equal(unwind(u, MAX), USTACK_END_FINISHED);
+	assert_int_equal(frames[0].ip, taken.regs.val[8]);
 	ustack_space_clear(space);
 	assert_int_not_equal(unwind(u, MAX), USTACK_END_FINISHED);
 	assert_int_equal(frames[0].ip, taken.regs.val[8]);
