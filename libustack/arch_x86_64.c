@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* What only x86-64 knows: register numbers, the look of a call. */
+/* What only x86 knows: register numbers, the look of a call. */
 #include <errno.h>
 
 #include "unwind.h"
@@ -17,7 +17,8 @@ int arch_cpu(struct cpu *cpu, const struct ustack_regs *regs)
 {
 	cpu->known = 0;
 	for (unsigned int reg = 0; reg < NR_REGS; reg++)
-		if (regs->mask & (1ULL << perf_reg[reg]))
+		if (regs->mask & (1ULL << perf_reg[reg]) &&
+		    (regs->abi == USTACK_ABI_64 || perf_reg[reg] <= 8))
 			cpu_set(cpu, reg, regs->val[perf_reg[reg]]);
 	return cpu_knows(cpu, REG_RIP) && cpu_knows(cpu, REG_RSP) ? 0 :
 								    -ENODATA;

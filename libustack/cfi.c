@@ -133,6 +133,14 @@ static int entry_at(const struct cfi *cfi, uint64_t offset, struct entry *e)
 	return 0;
 }
 
+/* A pointer has the size of an address. */
+static uint8_t pointer(const struct cfi *cfi, uint8_t encoding)
+{
+	return cfi->is_32 && (encoding & 0x0f) == DW_EH_PE_absptr ?
+		       encoding | DW_EH_PE_udata4 :
+		       encoding;
+}
+
 static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
 {
 	struct entry e;
@@ -152,7 +160,7 @@ static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
 	buf_skip(b, strlen(aug) + 1);
 	if (version == 4) {
 		/* Address and segment selector size. */
-		if (buf_uint(b, 1) != 8 || buf_uint(b, 1))
+		if (buf_uint(b, 1) != (cfi->is_32 ? 4 : 8) || buf_uint(b, 1))
 			return -ENOTSUP;
 	}
 	*cie = (struct cie){ .encoding = DW_EH_PE_absptr };
@@ -161,9 +169,9 @@ static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
 	ra = version == 1 ? buf_uint(b, 1) : buf_uleb(b);
 	if (b->bad)
 		return -EINVAL;
-	if (ra >= NR_REGS)
+	cie->ra = reg_of_dwarf(cfi->is_32, ra);
+	if (cie->ra == NR_REGS)
 		return -ENOTSUP;
-	cie->ra = ra;
 	if (*aug && *aug != 'z')
 		return -ENOTSUP;
 	if (*aug == 'z') {
@@ -187,7 +195,8 @@ static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
 			} else if (*aug == 'P') {
 				enc = buf_uint(&aug_data, 1);
 				/* Only its length matters, so no indirection. */
-				buf_encoded(&aug_data, enc & 0x0f, 0, 0);
+				buf_encoded(&aug_data, pointer(cfi, enc) & 0x0f,
+					    0, 0);
 			} else {
 				/* Unknown data: 'z' tells where the code is. */
 				break;
@@ -196,6 +205,7 @@ static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
 		if (aug_data.bad)
 			return -EINVAL;
 	}
+	cie->encoding = pointer(cfi, cie->encoding);
 	cie->insns = *b;
 	return 0;
 }
@@ -303,6 +313,7 @@ static bool cfi_use_hdr(struct cfi *cfi, const struct image *image)
 int cfi_init(struct cfi *cfi, struct image *image)
 {
 	cfi->image = image;
+	cfi->is_32 = !image->is_64;
 	if (cfi_use_hdr(cfi, image))
 		return 0;
 	/* A header without a table still tells where .eh_frame is. */
@@ -319,6 +330,7 @@ static int cfi_init_debug(struct cfi *cfi, struct image *image)
 	struct image *file = NULL;
 
 	cfi->debug_frame = true;
+	cfi->is_32 = !image->is_64;
 	cfi->frames = image->debug_frame;
 	if (!cfi->frames.data &&
 	    image_section(image, ".debug_frame", &cfi->frames))
@@ -456,7 +468,17 @@ struct machine {
 
 static struct cfi_rule *machine_reg(struct machine *m, uint64_t reg)
 {
-	return reg < NR_REGS ? &m->now.reg[reg] : &m->sink;
+	unsigned int known = reg_of_dwarf(m->cfi->is_32, reg);
+
+	return known < NR_REGS ? &m->now.reg[known] : &m->sink;
+}
+
+static void machine_restore(struct machine *m, uint64_t reg)
+{
+	unsigned int known = reg_of_dwarf(m->cfi->is_32, reg);
+
+	if (known < NR_REGS)
+		m->now.reg[known] = m->initial.reg[known];
 }
 
 static int set_expr(struct buf *b, struct cfi_rule *rule, uint8_t kind)
@@ -479,7 +501,7 @@ static void set_cfa(struct machine *m, uint64_t reg, int64_t off)
 {
 	m->now.cfa = (struct cfi_rule){
 		.kind = CFI_VAL_OFFSET,
-		.reg = reg < NR_REGS ? reg : NR_REGS,
+		.reg = reg_of_dwarf(m->cfi->is_32, reg),
 		.off = off,
 	};
 }
@@ -506,8 +528,7 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 				buf_uleb(b) * cie->data_align);
 			continue;
 		case DW_CFA_restore:
-			if (low < NR_REGS)
-				m->now.reg[low] = m->initial.reg[low];
+			machine_restore(m, low);
 			continue;
 		}
 		switch (op) {
@@ -553,9 +574,7 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 				buf_sleb(b) * cie->data_align);
 			break;
 		case DW_CFA_restore_extended:
-			reg = buf_uleb(b);
-			if (reg < NR_REGS)
-				m->now.reg[reg] = m->initial.reg[reg];
+			machine_restore(m, buf_uleb(b));
 			break;
 		case DW_CFA_undefined:
 			set_off(machine_reg(m, buf_uleb(b)), CFI_UNDEFINED, 0);
@@ -565,7 +584,7 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 			break;
 		case DW_CFA_register:
 			reg = buf_uleb(b);
-			from = buf_uleb(b);
+			from = reg_of_dwarf(m->cfi->is_32, buf_uleb(b));
 			/* A register nobody follows holds what nobody knows. */
 			*machine_reg(m, reg) = (struct cfi_rule){
 				.kind = from < NR_REGS ? CFI_REGISTER :

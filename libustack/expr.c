@@ -144,6 +144,8 @@ int expr_eval(const uint8_t *expr, size_t size, const uint64_t *initial,
 		top = &stack[n];
 		switch (op) {
 		case DW_OP_addr:
+			stack[n++] = buf_uint(&b, mem_word_size(mem));
+			break;
 		case DW_OP_const8u:
 		case DW_OP_const8s:
 			stack[n++] = buf_uint(&b, 8);
@@ -180,7 +182,8 @@ int expr_eval(const uint8_t *expr, size_t size, const uint64_t *initial,
 			reg = op == DW_OP_bregx ? buf_uleb(&b) :
 						  (uint64_t)(op - DW_OP_breg0);
 			off = buf_sleb(&b);
-			if (reg >= NR_REGS)
+			reg = reg_of_dwarf(mem->is_32, reg);
+			if (reg == NR_REGS)
 				return -EINVAL;
 			if (!cpu_knows(cpu, reg))
 				return -ENODATA;
@@ -217,10 +220,13 @@ int expr_eval(const uint8_t *expr, size_t size, const uint64_t *initial,
 			break;
 		case DW_OP_deref:
 		case DW_OP_deref_size:
-			reg = op == DW_OP_deref ? 8 : buf_uint(&b, 1);
+			reg = op == DW_OP_deref ? mem_word_size(mem) :
+						  buf_uint(&b, 1);
 			if (!reg || reg > 8)
 				return -EINVAL;
 			val = 0;
+			if (mem->is_32)
+				top[-1] = (uint32_t)top[-1];
 			if (mem_read(mem, top[-1], &val, reg)) {
 				*fault = top[-1];
 				return -EFAULT;
@@ -263,6 +269,6 @@ int expr_eval(const uint8_t *expr, size_t size, const uint64_t *initial,
 	}
 	if (!n)
 		return -EINVAL;
-	*result = stack[n - 1];
+	*result = mem->is_32 ? (uint32_t)stack[n - 1] : stack[n - 1];
 	return 0;
 }

@@ -76,11 +76,14 @@ const struct rule *rule_find(struct rule *rules, const struct image *image,
 	if (!err) {
 		rule_range(rule, &row, pc);
 		rule_compile(rule, &row);
+		/* Slots of 4 bytes are no compact ones. */
+		if (!image->is_64 && !(rule->flags & RULE_OUTERMOST))
+			rule->flags |= RULE_FULL;
 	} else if (err != -ENOENT) {
 		rule->flags = RULE_BROKEN;
 	} else {
 		rule->flags = RULE_FULL;
-		if (!scan_code(image, insn, &row))
+		if (image->is_64 && !scan_code(image, insn, &row))
 			rule_compile(rule, &row);
 		rule->flags = rule->flags & RULE_FULL ? RULE_NONE : RULE_GUESS;
 	}

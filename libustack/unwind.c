@@ -53,7 +53,7 @@ static void restore_slot(const struct cursor *c, struct cpu *to,
 
 	if (below_cfa && addr < sp && sp - addr > RED_ZONE)
 		return;
-	if (!mem_read_u64(&c->mem, addr, &val))
+	if (!mem_read_word(&c->mem, addr, &val))
 		cpu_set(to, reg, val);
 	else if (!below_cfa || addr >= sp)
 		cpu_forget(to, reg);
@@ -221,6 +221,8 @@ static int step_full(struct cursor *c, const struct cfi_row *row,
 		if (!cpu_knows(&c->cpu, row->cfa.reg))
 			return USTACK_END_NO_REGS;
 		*cfa = c->cpu.reg[row->cfa.reg] + row->cfa.off;
+		if (c->mem.is_32)
+			*cfa = (uint32_t)*cfa;
 	}
 	down = torn_down(c, row, *cfa);
 	cpu_set(&to, REG_RSP, *cfa);
@@ -239,7 +241,7 @@ static int step_full(struct cursor *c, const struct cfi_row *row,
 			if (reg == row->ra) {
 				uint64_t ra;
 
-				if (mem_read_u64(&c->mem, val, &ra))
+				if (mem_read_word(&c->mem, val, &ra))
 					return end_of(c, val);
 				cpu_set(&to, reg, ra);
 				break;
@@ -304,12 +306,14 @@ static int step_frame_pointer(struct cursor *c, uint64_t *cfa)
 {
 	struct cpu to = { 0 };
 	uint64_t bp = c->cpu.reg[REG_RBP], next, ra;
+	unsigned int word = mem_word_size(&c->mem);
 
-	if (!cpu_knows(&c->cpu, REG_RBP) || bp & 7 ||
-	    bp < c->cpu.reg[REG_RSP] || mem_read_u64(&c->mem, bp, &next) ||
-	    mem_read_u64(&c->mem, bp + 8, &ra) || (ra && !returns_to(c, ra)))
+	if (!cpu_knows(&c->cpu, REG_RBP) || bp % word ||
+	    bp < c->cpu.reg[REG_RSP] || mem_read_word(&c->mem, bp, &next) ||
+	    mem_read_word(&c->mem, bp + word, &ra) ||
+	    (ra && !returns_to(c, ra)))
 		return USTACK_END_NO_RULE;
-	*cfa = bp + 16;
+	*cfa = bp + 2 * word;
 	/* What else the function saved, and where, nobody knows. */
 	cpu_set(&to, REG_RBP, next);
 	cpu_set(&to, REG_RSP, *cfa);
@@ -426,7 +430,9 @@ static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 
 	*fallback = false;
 	map = c->map ? c->map : space_find(c->space, ip - !c->exact);
-	if (!map || !space_usable(c->space, map)) {
+	/* A compat task may have mapped what only the other class can read. */
+	if (!map || !space_usable(c->space, map) ||
+	    map->image->is_64 == c->mem.is_32) {
 		*fallback = true;
 		return step_frame_pointer(c, &frame->cfa);
 	}
@@ -540,22 +546,19 @@ int ustack_unwind(struct ustack_unwinder *unwinder, struct ustack_space *space,
 	struct cursor c = {
 		.unwinder = unwinder,
 		.space = space,
-		.mem = { ranges, nr_ranges, read_other, &c },
+		.mem = { ranges, nr_ranges, read_other, &c,
+			 regs->abi == USTACK_ABI_32 },
 		.exact = true,
 	};
-	int err;
 	if (unwinder->ref)
 		return ref_unwind(unwinder->ref, space, regs, &c.mem, frames,
 				  max, end);
 	*end = USTACK_END_NO_REGS;
 	if (regs->abi == USTACK_ABI_NONE)
 		return 0;
-	err = arch_cpu(&c.cpu, regs);
-	if (err || regs->abi != USTACK_ABI_64) {
+	if (arch_cpu(&c.cpu, regs)) {
 		if (!max || !cpu_knows(&c.cpu, REG_RIP))
 			return 0;
-		if (!err)
-			*end = USTACK_END_NO_RULE;
 		frames[0] = (struct ustack_frame){ .ip = c.cpu.reg[REG_RIP] };
 		return 1;
 	}

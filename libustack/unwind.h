@@ -64,6 +64,22 @@ static inline void cpu_forget(struct cpu *cpu, unsigned int reg)
 	cpu->known &= ~(1u << reg);
 }
 
+/*
+ * i386 has numbers of its own, and nothing but the eight and eip that matters.
+ * NR_REGS: no register that anybody follows.
+ */
+static inline unsigned int reg_of_dwarf(bool is_32, uint64_t reg)
+{
+	static const uint8_t i386[] = {
+		REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP,
+		REG_RBP, REG_RSI, REG_RDI, REG_RIP,
+	};
+
+	if (!is_32)
+		return reg < NR_REGS ? reg : NR_REGS;
+	return reg < sizeof(i386) ? i386[reg] : NR_REGS;
+}
+
 /* --- mem: the words of a captured stack --------------------------------- */
 
 struct mem {
@@ -72,6 +88,7 @@ struct mem {
 	/* Asked for what no range holds; 0 or -EFAULT.  May be NULL. */
 	int (*fallback)(void *arg, uint64_t addr, void *buf, size_t size);
 	void *arg;
+	bool is_32;		/* words have 4 bytes, and so have addresses */
 };
 
 /* The range that holds addr, or NULL. */
@@ -90,6 +107,20 @@ static inline int mem_read_u64(const struct mem *mem, uint64_t addr,
 		return 0;
 	}
 	return mem_read(mem, addr, val, 8);
+}
+
+static inline unsigned int mem_word_size(const struct mem *mem)
+{
+	return mem->is_32 ? 4 : 8;
+}
+
+static inline int mem_read_word(const struct mem *mem, uint64_t addr,
+				uint64_t *val)
+{
+	if (!mem->is_32)
+		return mem_read_u64(mem, addr, val);
+	*val = 0;
+	return mem_read(mem, addr, val, 4);
 }
 
 /* --- buf: bounds-checked bytes of a file -------------------------------- */
@@ -194,6 +225,7 @@ struct cfi_index {
 struct cfi {
 	struct section frames;	/* .eh_frame or .debug_frame */
 	bool debug_frame;
+	bool is_32;		/* i386's register numbers and addresses */
 	uint64_t bias;		/* image's vaddrs - those of a separate file */
 	/* Whose .debug_frame is asked where .eh_frame says nothing; may be NULL. */
 	struct image *image;

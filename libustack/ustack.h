@@ -29,7 +29,7 @@ extern "C" {
 
 /* --- registers and captured memory ------------------------------------ */
 
-/* Registers as perf numbers them (PERF_REG_X86_*); x86-64 uses 0..23. */
+/* Registers as perf numbers them (PERF_REG_X86_*); x86-64 uses 0..23, i386 0..8. */
 #define USTACK_REGS_MAX 64
 
 enum ustack_abi {

@@ -93,10 +93,11 @@ static inline size_t put_fde(struct bytes *b, size_t cie, uint64_t pc,
  * The image at path: code at vaddr and offset 0x1000, frames as its
  * .eh_frame.  Both are borrowed until images are freed.
  */
-static inline struct image *literal_image(struct ustack_images *images,
-					  const char *path,
-					  const struct bytes *code,
-					  const struct bytes *frames)
+static inline struct image *literal_image_of(struct ustack_images *images,
+					     const char *path,
+					     const struct bytes *code,
+					     const struct bytes *frames,
+					     bool is_64)
 {
 	struct image *image = images_get(images, path, NULL, 0);
 
@@ -107,6 +108,7 @@ static inline struct image *literal_image(struct ustack_images *images,
 	image->size = code->size;
 	image->segments = calloc(1, sizeof(*image->segments));
 	image->nr_segments = 1;
+	image->is_64 = is_64;
 	image->segments[0] = (struct segment){ 0x1000, 0, code->size,
 					       PF_R | PF_X };
 	if (frames) {
@@ -115,6 +117,14 @@ static inline struct image *literal_image(struct ustack_images *images,
 		assert_int_equal(cfi_init(&image->cfi, image), 0);
 	}
 	return image;
+}
+
+static inline struct image *literal_image(struct ustack_images *images,
+					  const char *path,
+					  const struct bytes *code,
+					  const struct bytes *frames)
+{
+	return literal_image_of(images, path, code, frames, true);
 }
 
 #endif

@@ -183,6 +183,7 @@ static void search_table(void **state)
 		put_uint(&hdr, 0x3000 + fde[i] - 0x2000, 4);
 	}
 	image->state = 0;
+	image->is_64 = true;
 	image->data = frames.data;
 	image->size = frames.size;
 	image->segments = calloc(1, sizeof(*image->segments));

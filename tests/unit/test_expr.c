@@ -4,7 +4,7 @@
 
 static const uint64_t words[] = { 0x1122334455667788, 0x7010 };
 static const struct ustack_range range = { 0x7000, 16, (const uint8_t *)words };
-static const struct mem mem = { &range, 1, NULL, NULL };
+static const struct mem mem = { &range, 1, NULL, NULL, false };
 static struct cpu cpu;
 
 #define EVAL(result, ...)                                                    \

@@ -10,7 +10,7 @@ static const struct ustack_range ranges[] = {
 	{ 0x7010, 8, high },	/* adjoins */
 	{ 0xfffffffffffffff8, 8, high },
 };
-static const struct mem mem = { ranges, 3, NULL, NULL };
+static const struct mem mem = { ranges, 3, NULL, NULL, false };
 
 static void words_inside(void **state)
 {
@@ -62,7 +62,8 @@ static int fallback(void *arg, uint64_t addr, void *buf, size_t size)
 
 static void fallback_last(void **state)
 {
-	struct mem m = { ranges, 3, fallback, (void *)&ranges };
+	struct mem m = { ranges, 3, fallback, (void *)&ranges,
+			 false };
 	uint64_t val;
 
 	(void)state;

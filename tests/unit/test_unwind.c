@@ -255,19 +255,6 @@ static void no_registers(void **state)
 	CHAIN(USTACK_END_NO_REGS, 0x401201);
 }
 
-/* Words of 4 bytes are not taken for words of 8. */
-static void compat_task(void **state)
-{
-	(void)state;
-	two_functions();
-	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x401012, 0);
-	at(0x401201, SP);
-	regs.abi = USTACK_ABI_32;
-	CHAIN(USTACK_END_NO_RULE, 0x401201);
-	regs.mask = 1 << 8;
-	CHAIN(USTACK_END_NO_REGS, 0x401201);
-}
-
 /* CFA on a register that was not captured: no guess. */
 static void register_not_captured(void **state)
 {
@@ -641,7 +628,6 @@ int main(void)
 		TEST(two_records),
 		TEST(limit),
 		TEST(no_registers),
-		TEST(compat_task),
 		TEST(register_not_captured),
 		TEST(cfa_that_is_no_stack),
 		TEST(invented_frame),

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Stacks of compat tasks: words of 4 bytes, registers as i386 numbers them.
+ * The image "/prog" has vaddr 0x1000 at 0x8049000.
+ */
+#include "literal.h"
+
+#define SP 0xffc00000U
+
+static struct ustack_images *images;
+static struct ustack_space *space;
+static struct ustack_unwinder *unwinder;
+static struct bytes code, cfi;
+static struct ustack_regs regs;
+
+/* As gcc writes it, but pcs absolute: RA column 8, CFA = esp + 4. */
+static size_t put_cie_32(bool signal)
+{
+	static const uint8_t rules[] = {
+		0x01, 0x7c, 0x08, 0x01, DW_EH_PE_absptr,
+		DW_CFA_def_cfa, 4, 4, DW_CFA_offset | 8, 1,
+	};
+	size_t start = cfi.size;
+
+	put_uint(&cfi, 0, 8);
+	put_uint(&cfi, 1, 1);
+	if (signal)
+		put(&cfi, "zRS", 4);
+	else
+		put(&cfi, "zR", 3);
+	put(&cfi, rules, sizeof(rules));
+	put_length(&cfi, start);
+	return start;
+}
+
+static void put_fde_32(size_t cie, uint32_t pc, uint32_t size,
+		       const uint8_t *insns, size_t nr)
+{
+	size_t start = cfi.size;
+
+	put_uint(&cfi, 0, 4);
+	put_uint(&cfi, start + 4 - cie, 4);
+	put_uint(&cfi, pc, 4);
+	put_uint(&cfi, size, 4);
+	put_uint(&cfi, 0, 1);
+	put(&cfi, insns, nr);
+	put_length(&cfi, start);
+}
+
+#define FDE_32(cie, pc, size, ...)                                          \
+	put_fde_32(cie, pc, size, (const uint8_t[]){ __VA_ARGS__ },         \
+		   sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+/*
+ * 1000: _start
+ * 1100: push %ebp; mov %esp,%ebp; push %ebx; sub $4,%esp	main
+ * 1104: ...
+ * 1200: push %esi						f
+ * 1201: ...
+ * 1300: __restore_rt, whose frame has esp at esp + 16 and eip at esp + 20
+ * 1400: lea 4(%esp),%ecx; and $-16,%esp; ... push %ecx		realigned
+ * 1500: no CFI: push %ebp; mov %esp,%ebp; ...
+ */
+static int setup(void **state)
+{
+	size_t cie;
+
+	(void)state;
+	memset(&cfi, 0, sizeof(cfi));
+	memset(&code, 0, sizeof(code));
+	memset(&regs, 0, sizeof(regs));
+	code.size = 0x1000;
+	cie = put_cie_32(false);
+	FDE_32(cie, 0x1000, 0x20, DW_CFA_undefined, 8);
+	FDE_32(cie, 0x1100, 0x40, DW_CFA_advance_loc | 1,
+	       DW_CFA_def_cfa_offset, 8, DW_CFA_offset | 5, 2,
+	       DW_CFA_advance_loc | 2, DW_CFA_def_cfa_register, 5,
+	       DW_CFA_advance_loc | 1, DW_CFA_offset | 3, 3);
+	FDE_32(cie, 0x1200, 0x40, DW_CFA_advance_loc | 1,
+	       DW_CFA_def_cfa_offset, 8, DW_CFA_offset | 6, 2);
+	FDE_32(cie, 0x1400, 0x40, DW_CFA_def_cfa_expression, 3, DW_OP_breg5,
+	       0x7c, DW_OP_deref, DW_CFA_expression, 5, 2, DW_OP_breg5, 0);
+	FDE_32(put_cie_32(true), 0x12ff, 0x20, DW_CFA_def_cfa_expression, 3,
+	       DW_OP_breg4, 16, DW_OP_deref, DW_CFA_expression, 4, 2,
+	       DW_OP_breg4, 16, DW_CFA_expression, 8, 2, DW_OP_breg4, 20);
+	assert_int_equal(ustack_images_new(&images, NULL), 0);
+	assert_int_equal(ustack_space_new(&space, images), 0);
+	assert_int_equal(ustack_unwinder_new(&unwinder, images, NULL), 0);
+	literal_image_of(images, "/prog", &code, &cfi, false);
+	assert_int_equal(ustack_space_map(space, 0x8049000, 0x1000, 0, "/prog",
+					  NULL, 0),
+			 0);
+	regs.abi = USTACK_ABI_32;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ustack_unwinder_free(unwinder);
+	ustack_space_free(space);
+	ustack_images_free(images);
+	return 0;
+}
+
+enum { BX = 1, BP = 6, SI = 4, ESP = 7, EIP = 8, R12 = 20 };
+
+static void reg(int n, uint64_t val)
+{
+	regs.mask |= 1ULL << n;
+	regs.val[n] = val;
+}
+
+static struct ustack_frame frames[16];
+static enum ustack_end end;
+
+#define CHAIN(stack, end_, ...)                                              \
+	do {                                                                 \
+		const uint64_t ips_[] = { __VA_ARGS__ };                     \
+		const struct ustack_range r_ = { SP, sizeof(stack),          \
+						 (const uint8_t *)(stack) }; \
+		int nr_ = ustack_unwind(unwinder, space, &regs, &r_, 1,      \
+					frames, 16, &end);                   \
+		assert_string_equal(ustack_end_name(end),                    \
+				    ustack_end_name(end_));                  \
+		assert_int_equal(nr_, sizeof(ips_) / 8);                     \
+		for (int i_ = 0; i_ < nr_; i_++)                             \
+			assert_true(frames[i_].ip == ips_[i_]);              \
+	} while (0)
+
+static void registers_and_words(void **state)
+{
+	static const uint32_t stack[] = {
+		0x51, 0x8049109, 1, 0xb, SP + 0x100, 0x8049012, 0,
+	};
+
+	(void)state;
+	reg(EIP, 0x8049201);
+	reg(ESP, SP);
+	reg(BP, SP + 16);
+	/* What r12 holds in such a sample belongs to nobody. */
+	reg(R12, 7);
+	CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0x8049109, 0x8049012);
+	assert_true(frames[0].cfa == SP + 8);
+	assert_true(frames[1].cfa == SP + 24);
+	reg(EIP, 0x8049200);
+	reg(ESP, SP + 4);
+	CHAIN(stack, USTACK_END_FINISHED, 0x8049200, 0x8049109, 0x8049012);
+	regs.mask &= ~(1ULL << BP);
+	CHAIN(stack, USTACK_END_NO_REGS, 0x8049200, 0x8049109);
+}
+
+static void cut(void **state)
+{
+	static const uint32_t stack[] = { 0x51, 0x8049109, 1, 0xb, SP + 0x100 };
+
+	(void)state;
+	reg(EIP, 0x8049201);
+	reg(ESP, SP);
+	reg(BP, SP + 16);
+	CHAIN(stack, USTACK_END_TRUNCATED, 0x8049201, 0x8049109);
+}
+
+static void expressions(void **state)
+{
+	static const uint32_t stack[] = {
+		SP + 20, SP + 44, 0, 0, 0x8049109, 1, 2, 3, 4, 5, 6,
+		SP + 0x100, 0x8049012,
+	};
+
+	(void)state;
+	reg(EIP, 0x8049410);
+	reg(ESP, SP);
+	reg(BP, SP + 4);
+	CHAIN(stack, USTACK_END_FINISHED, 0x8049410, 0x8049109, 0x8049012);
+	assert_true(frames[0].cfa == SP + 20);
+}
+
+static void signal_frame(void **state)
+{
+	static const uint32_t stack[] = {
+		0x51, 0x8049300, 0, 0, 0, 0, SP + 32, 0x8049200,
+		0x8049109, 1, 2, SP + 0x100, 0x8049012,
+	};
+
+	(void)state;
+	reg(EIP, 0x8049201);
+	reg(ESP, SP);
+	reg(BP, SP + 44);
+	CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0x8049300, 0x8049200,
+	      0x8049109, 0x8049012);
+	assert_int_equal(frames[1].flags, USTACK_FRAME_SIGNAL);
+	assert_int_equal(frames[2].flags, 0);
+}
+
+static void frame_pointer(void **state)
+{
+	static const uint32_t stack[] = {
+		1, SP + 16, 0x8049109, 2, SP + 0x100, 0x8049012,
+	};
+	static const uint8_t call[] = { 0xe8, 0xf7, 0x03, 0, 0 };
+
+	(void)state;
+	memcpy(code.data + 0x104, call, sizeof(call));	/* before 1109 */
+	reg(EIP, 0x8049510);
+	reg(ESP, SP);
+	reg(BP, SP + 4);
+	CHAIN(stack, USTACK_END_FINISHED, 0x8049510, 0x8049109, 0x8049012);
+	assert_int_equal(frames[1].flags,
+			 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+}
+
+/* The vDSO of this machine is none of a compat task. */
+static void file_of_the_other_class(void **state)
+{
+	static const uint64_t stack[] = { 0, 0x8049109, 1, 2, 3, 0x8049012 };
+
+	(void)state;
+	regs.abi = USTACK_ABI_64;
+	reg(EIP, 0x8049201);
+	reg(ESP, SP);
+	CHAIN(stack, USTACK_END_NO_RULE, 0x8049201);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(registers_and_words), TEST(cut),
+		TEST(expressions),	   TEST(signal_frame),
+		TEST(frame_pointer),	   TEST(file_of_the_other_class),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
