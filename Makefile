@@ -151,6 +151,8 @@ empty :=
 quoting = $(shell grep -lsE '^\#include "($(subst $(empty) ,|,$(1)))"' $(2))
 internal_headers := $(filter-out ustack.h,$(notdir $(wildcard libustack/*.h)))
 internal_headers += $(notdir $(call quoting,$(internal_headers),tests/unit/*.h))
+# ... and what quotes one of those.
+internal_headers += $(notdir $(call quoting,$(internal_headers),tests/unit/*.h))
 unit_all := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 unit_internal := $(patsubst tests/unit/%.c,%,$(call quoting,$(internal_headers),tests/unit/test_*.c))
 unit_programs := $(unit_all:%=build/unit/%) \
