@@ -542,7 +542,16 @@ static void held(void **state)
 	pd_mmap2(&pd, 100, 600, 0x400000, 0x2000, "/before");
 	pd_sample(&pd, 101, 1000, 0xc1);
 	pd_stack(&pd, 101, 1100, 0xc1);
-	pd_sample(&pd, 101, 1200, 0);
+	/* one without a cookie: it does not wait */
+	pd_begin(&pd, PERF_RECORD_SAMPLE, PERF_RECORD_MISC_KERNEL);
+	pd_u64(&pd, DEFER_ID);
+	pd_u64(&pd, 0xffffffff81000000);
+	pd_u32x2(&pd, 100, 101);
+	pd_u64(&pd, 1200);
+	pd_u64(&pd, 0); /* chain */
+	pd_u64(&pd, 0); /* abi */
+	pd_u64(&pd, 0); /* stack size */
+	pd_end(&pd);
 	pd_round(&pd);
 	pd_comm(&pd, 0, 100, 101, 2000, "after");
 	pd_mmap2(&pd, 100, 2100, 0x400000, 0x2000, "/after");
@@ -577,6 +586,7 @@ static void held(void **state)
 	ustack_symbolize(waited->space, 0x400100, &sym);
 	assert_string_equal(sym.path, "/before");
 	assert_int_equal(own->time, 1200);
+	assert_int_equal(own->pair, USTACK_PAIR_NONE);
 	assert_string_equal(own->comm, "before");
 	ustack_reader_release(r.reader, own);
 	ustack_reader_release(r.reader, waited);
