@@ -17,6 +17,7 @@ help: ## this list
 .PHONY: help
 
 include $(wildcard libustack/libustack.mk)
+include tests/fuzz/fuzz.mk
 
 deps: ## install the Debian packages that are missing (needs root then)
 	@tests/deps

@@ -45,7 +45,7 @@ bool arch_after_call(const struct image *image, uint64_t ra)
 		uint8_t modrm, mod, rm;
 		size_t size = 2;
 
-		if (p[-n] != 0xff)
+		if (*(p - n) != 0xff)
 			continue;
 		modrm = p[1 - (long)n];
 		mod = modrm >> 6;

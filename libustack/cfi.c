@@ -281,12 +281,15 @@ static int cfi_build_index(struct cfi *cfi)
 static bool cfi_use_hdr(struct cfi *cfi, const struct image *image)
 {
 	const struct section *hdr = &image->eh_frame_hdr;
-	struct buf b = { hdr->data, hdr->data + hdr->size, false };
+	struct buf b = { hdr->data, hdr->data, false };
 	uint8_t frame_enc, count_enc, table_enc;
 	uint64_t frames, nr;
 	size_t left;
 
-	if (!hdr->data || buf_uint(&b, 1) != 1)
+	if (!hdr->data)
+		return false;
+	b.end += hdr->size;
+	if (buf_uint(&b, 1) != 1)
 		return false;
 	frame_enc = buf_uint(&b, 1);
 	count_enc = buf_uint(&b, 1);
@@ -556,7 +559,7 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 		case DW_CFA_offset_extended_sf:
 			reg = buf_uleb(b);
 			set_off(machine_reg(m, reg), CFI_OFFSET,
-				buf_sleb(b) * cie->data_align);
+				(uint64_t)buf_sleb(b) * cie->data_align);
 			break;
 		case DW_CFA_GNU_negative_offset_extended:
 			reg = buf_uleb(b);
@@ -571,7 +574,7 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 		case DW_CFA_val_offset_sf:
 			reg = buf_uleb(b);
 			set_off(machine_reg(m, reg), CFI_VAL_OFFSET,
-				buf_sleb(b) * cie->data_align);
+				(uint64_t)buf_sleb(b) * cie->data_align);
 			break;
 		case DW_CFA_restore_extended:
 			machine_restore(m, buf_uleb(b));
@@ -608,7 +611,7 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 			break;
 		case DW_CFA_def_cfa_sf:
 			reg = buf_uleb(b);
-			set_cfa(m, reg, buf_sleb(b) * cie->data_align);
+			set_cfa(m, reg, (uint64_t)buf_sleb(b) * cie->data_align);
 			break;
 		case DW_CFA_def_cfa_register:
 			if (m->now.cfa.kind != CFI_VAL_OFFSET)
@@ -621,8 +624,8 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 				return -EINVAL;
 			m->now.cfa.off =
 				op == DW_CFA_def_cfa_offset ?
-					(int64_t)buf_uleb(b) :
-					buf_sleb(b) * cie->data_align;
+					buf_uleb(b) :
+					(uint64_t)buf_sleb(b) * cie->data_align;
 			break;
 		case DW_CFA_def_cfa_expression:
 			err = set_expr(b, &m->now.cfa, CFI_VAL_EXPR);
@@ -645,7 +648,8 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 			return err;
 		if (advance && !b->bad) {
 			if (pc - m->start < delta) {
-				m->end = m->start + delta;
+				if (delta < m->end - m->start)
+					m->end = m->start + delta;
 				return 1;
 			}
 			m->start += delta;

@@ -446,7 +446,9 @@ int scan_code(const struct image *image, uint64_t pc, struct cfi_row *row);
 
 /* --- rule: what one pc needs, small and cached -------------------------- */
 
+#ifndef RULES			/* fuzzing has no use for that many */
 #define RULES 16384		/* entries of a cache; a power of two */
+#endif
 #define RULE_WAYS 2		/* entries that lie together, for one hash */
 
 /* The registers that a callee keeps, in the order of their DWARF numbers. */
@@ -524,7 +526,9 @@ struct link {
 };
 
 #define TRAILS 32		/* stacks that are remembered */
+#ifndef TRAIL_MAX
 #define TRAIL_MAX 1024		/* frames of each, the innermost */
+#endif
 
 struct trail {
 	uint64_t maps_id;

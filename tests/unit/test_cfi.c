@@ -260,6 +260,22 @@ static void broken(void **state)
 	       DW_CFA_remember_state);
 }
 
+/* A location outside of the function ends the row where the function ends. */
+static void location_outside(void **state)
+{
+	const struct cfi *c;
+
+	(void)state;
+	FDE(&frames, put_cie(&frames, false), 0x1000, 0x10,
+	    DW_CFA_set_loc, 0, 8, 0, 0, 0, 0, 0, 0);	/* 0x800 */
+	FDE(&frames, 0, 0x1010, 0x10, DW_CFA_advance_loc1, 0x20);
+	c = cfi();
+	cfa_is(c, 0x1004, REG_RSP, 8);
+	assert_true(row.end == 0x1010);
+	cfa_is(c, 0x1014, REG_RSP, 8);
+	assert_true(row.end == 0x1020);
+}
+
 /* Cut anywhere, and with any byte changed: an answer, never a read outside. */
 static void hostile(void **state)
 {
@@ -311,7 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(frame_pointer), TEST(every_rule), TEST(signal_frame),
 		TEST(holes),	     TEST(search_table), TEST(debug_frame),
-		TEST(broken),	     TEST(hostile),
+		TEST(broken),	     TEST(location_outside), TEST(hostile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

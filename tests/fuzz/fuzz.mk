@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+# Included by the top Makefile; all paths are from the root.
+
+FUZZ := expr record cfi datafile elf whole
+RUNS := 1000000
+
+FUZZ_OUT := build/fuzz
+FUZZ_CFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	-DRULES=64 -DTRAIL_MAX=16 -DCHUNK_SIZE=98304u
+
+# The calls that files.c answers in the kernel's place.
+FUZZ_WRAP := open close fstat lseek pread read mmap munmap
+
+# Bounds, bytes an input may have: small ones are tried faster.
+FUZZ_MAX_expr := 128
+FUZZ_MAX_record := 512
+FUZZ_MAX_cfi := 512
+FUZZ_MAX_datafile := 2048
+FUZZ_MAX_elf := 4096
+FUZZ_MAX_whole := 8192
+fuzz_args = -max_len=$(FUZZ_MAX_$(1)) -timeout=10 -malloc_limit_mb=160 -rss_limit_mb=1024 \
+	-print_final_stats=1 -verbosity=0 -artifact_prefix=$(FUZZ_OUT)/found/
+
+fuzz-lib:
+	@$(MAKE) --no-print-directory -s CC=clang USTACK_OUT=$(FUZZ_OUT)/lib CFLAGS="$(FUZZ_CFLAGS)" $(FUZZ_OUT)/lib/libustack.a
+.PHONY: fuzz-lib
+
+$(FUZZ_OUT)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/files.c tests/fuzz/fuzz.h fuzz-lib
+	@clang $(USTACK_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -Ilibustack $(FUZZ_WRAP:%=-Wl,--wrap=%) \
+		-o $@ $< tests/fuzz/files.c $(FUZZ_OUT)/lib/libustack.a $(USTACK_LIBS)
+
+fuzz-build: $(FUZZ:%=$(FUZZ_OUT)/fuzz_%)
+.PHONY: fuzz-build
+
+fuzz: fuzz-build ## hostile input, RUNS=N for each, or only FUZZ=NAME
+	@mkdir -p $(FUZZ_OUT)/found
+	@$(foreach t,$(FUZZ),mkdir -p $(FUZZ_OUT)/corpus/$(t) && echo "--- fuzz $(t)" && \
+		$(FUZZ_OUT)/fuzz_$(t) $(call fuzz_args,$(t)) -runs=$(RUNS) $(FUZZ_MORE) \
+			$(FUZZ_OUT)/corpus/$(t) tests/fuzz/corpus/$(t) &&) :
+.PHONY: fuzz
