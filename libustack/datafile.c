@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "reader.h"
 
@@ -272,6 +273,8 @@ static int plain_fill(struct datafile *df)
 	}
 	out = (ZSTD_outBuffer){ s->chunk->data, CHUNK_SIZE, s->tail };
 	n = ZSTD_decompressStream(df->zstd, &out, &in);
+	if (ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
+		return read_error(df->line, ENOMEM, "out of memory");
 	if (ZSTD_isError(n))
 		return read_error(
 			df->line, EBADMSG,
