@@ -6,6 +6,7 @@ USTACK_SONAME := libustack.so.0
 USTACK_OUT := build/libustack
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
+MANDIR ?= $(PREFIX)/share/man
 
 # In the order the data flows.
 USTACK_SRC := table chunk attr datafile ring header event record order process \
@@ -74,6 +75,14 @@ install: lib $(USTACK_OUT)/libustack.pc ## install libustack and ustack to DESTD
 	install $(USTACK_OUT)/$(USTACK_SONAME) $(DESTDIR)$(LIBDIR)
 	ln -sf $(USTACK_SONAME) $(DESTDIR)$(LIBDIR)/libustack.so
 	install -m 644 $(USTACK_OUT)/libustack.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
+	install -m 644 libustack/*.1 $(DESTDIR)$(MANDIR)/man1
+	install -m 644 libustack/*.3 $(DESTDIR)$(MANDIR)/man3
+	@# A page is found under the name of each of its functions.
+	for page in $(notdir $(wildcard libustack/*.3)); do \
+		sed -n 's/^\.Nm \([a-z_]*\).*/\1.3/p' libustack/$$page | grep -vx $$page | \
+		while read -r name; do echo ".so man3/$$page" >$(DESTDIR)$(MANDIR)/man3/$$name; done; \
+	done
 .PHONY: install
 
 -include $(USTACK_OBJ:.o=.d) $(USTACK_CLI_OBJ:.o=.d)
