@@ -386,6 +386,10 @@ int datafile_next(struct datafile *df, struct rec *r)
 		return read_error(
 			df->line, ENODATA,
 			"is cut: perf record did not finish it (its header gives no data size); what it holds was read");
+	if (df->features_cut)
+		return read_error(
+			df->line, ENODATA,
+			"is cut: event names or build-ids are missing at its end; all samples were read");
 	return 0;
 }
 

@@ -151,9 +151,11 @@ static int feature_read(struct datafile *df, unsigned int feat, uint64_t offset,
 	ssize_t n;
 	int ret;
 
-	if (size > FEAT_MAX || offset > df->size || size > df->size - offset)
-		return 0; /* the cut shows when the data have been read */
-	if (!size)
+	if (offset > df->size || size > df->size - offset) {
+		df->features_cut = true; /* said when the data have been read */
+		return 0;
+	}
+	if (!size || size > FEAT_MAX)
 		return 0;
 	buf = malloc(size);
 	if (!buf)
@@ -180,8 +182,10 @@ static int features_read(struct datafile *df, const struct head *h, uint64_t at,
 
 		if (!(h->buf[72 + bit / 8] & (1u << bit % 8)))
 			continue;
-		if (pread(df->fd, section, 16, at) != 16)
+		if (pread(df->fd, section, 16, at) != 16) {
+			df->features_cut = true;
 			break;
+		}
 		at += 16;
 		if (bit != FEAT_BUILD_ID && bit != FEAT_EVENT_DESC &&
 		    bit != FEAT_ARCH)

@@ -268,6 +268,7 @@ struct datafile {
 	uint64_t park_size;
 	struct chunk *fetched; /* where parked records come back to */
 	bool unfinished; /* the header was never completed */
+	bool features_cut; /* the file ends before what stands behind the data */
 	struct chunk_pool *pool;
 	struct stream raw, plain; /* as in the file; decompressed */
 	void *zstd;
