@@ -60,13 +60,7 @@ $(USTACK_OUT)/ustack: $(USTACK_CLI_OBJ) $(USTACK_OUT)/libustack.a
 	$(CC) $(LDFLAGS) -o $@ $(USTACK_CLI_OBJ) $(USTACK_OUT)/libustack.a \
 		$(USTACK_LIBS)
 
-$(USTACK_OUT)/libustack.pc: libustack/libustack.pc.in libustack/libustack.mk
-	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-		-e 's|@VERSION@|$(USTACK_VERSION)|' \
-		-e 's|@PKGS@|$(USTACK_PKGS)|' $< > $@
-
-install: lib $(USTACK_OUT)/libustack.pc ## install libustack and ustack to DESTDIR and PREFIX
+install: lib ## install libustack and ustack to DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
 		$(DESTDIR)$(LIBDIR)/pkgconfig
 	install $(USTACK_OUT)/ustack $(DESTDIR)$(PREFIX)/bin
@@ -74,7 +68,9 @@ install: lib $(USTACK_OUT)/libustack.pc ## install libustack and ustack to DESTD
 	install -m 644 $(USTACK_OUT)/libustack.a $(DESTDIR)$(LIBDIR)
 	install $(USTACK_OUT)/$(USTACK_SONAME) $(DESTDIR)$(LIBDIR)
 	ln -sf $(USTACK_SONAME) $(DESTDIR)$(LIBDIR)/libustack.so
-	install -m 644 $(USTACK_OUT)/libustack.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@VERSION@|$(USTACK_VERSION)|' -e 's|@PKGS@|$(USTACK_PKGS)|' \
+		libustack/libustack.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libustack.pc
 	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
 	install -m 644 libustack/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 644 libustack/*.3 $(DESTDIR)$(MANDIR)/man3
