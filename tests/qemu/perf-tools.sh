@@ -1,0 +1,16 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+# perf's own tests of what reads deferred user stacks, on the kernel that has
+# them: none may skip there.
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+
+for f in "${KERNEL:-$top/build/kernel/arch/x86/boot/bzImage}" "$top/build/perf/perf"; do
+	[ -e "$f" ] || { echo "${f#"$top/"} is not built"; exit 77; }
+done
+PATH=$top/build/perf:$PATH exec "$top/tests/qemu/vm" --time-limit 500 -- bash -c '
+	perf test -v "Deferred callchains" || exit
+	cd "$1"
+	for test in deferred_stack_tools unwind_libustack header_attr_size; do
+		bash ./$test.sh || exit
+	done' perf-tools "$top/build/linux/tools/perf/tests/shell"
