@@ -2,7 +2,7 @@
 //! framehop's part of bench/unwind: reads the samples that it dumped, unwinds
 //! them, and writes what became of them, both in the form that unwind.c defines.
 //!
-//! unwind-framehop SAMPLES RUN PASSES
+//! unwind-framehop SAMPLES RUN
 
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, Module, Unwinder};
@@ -334,7 +334,7 @@ impl Unwinders {
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    let [_, input, output, passes] = &args[..] else { panic!("usage: unwind-framehop SAMPLES RUN PASSES") };
+    let [_, input, output] = &args[..] else { panic!("usage: unwind-framehop SAMPLES RUN") };
     let data = map_file(input).expect("cannot read the samples");
     let mut dump = Dump { data, at: 0 };
     let spaces: Vec<_> = (0..dump.u64()).map(|_| dump.maps()).collect();
@@ -353,13 +353,13 @@ fn main() {
     let rss = status_kb("VmRSS:");
     let first = unwinders.pass(&samples, None);
     let rss_first = status_kb("VmHWM:") - rss;
-    let later = (0..passes.parse().unwrap_or(1)).map(|_| unwinders.pass(&samples, None)).min();
+    let later = unwinders.pass(&samples, None);
     let rss_later = status_kb("VmHWM:") - rss;
     let mut outcomes = vec![Outcome::default(); samples.len()];
     unwinders.pass(&samples, Some(&mut outcomes));
 
     let mut out = Vec::new();
-    for word in [first, later.unwrap_or(first), rss_first, rss_later] {
+    for word in [first, later, rss_first, rss_later] {
         out.extend(word.to_le_bytes());
     }
     for o in outcomes {

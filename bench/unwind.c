@@ -22,7 +22,6 @@
 #include "unwind.h"
 
 #define FRAMES_MAX 1024
-#define LATER 2			/* passes after the first; the best one counts */
 #define ROUNDS 3
 
 enum { LIBDW, FRAMEHOP, LIBUNWIND, NATIVE, NR_UNWINDERS };
@@ -56,7 +55,7 @@ struct sample {
 };
 
 struct space {
-	uint64_t id;
+	uint64_t id, origin;
 	struct ustack_space *space;
 };
 
@@ -67,7 +66,7 @@ struct data {
 	size_t nr_samples, max_samples;
 	struct ustack_range *ranges;	/* of all samples */
 	size_t nr_ranges, max_ranges;
-	struct space *spaces;		/* each once, in order of appearance */
+	struct space *spaces;		/* in order of appearance */
 	size_t nr_spaces, max_spaces;
 };
 
@@ -104,21 +103,49 @@ static int file_in_memory(const char *name)
 
 /* --- the samples, in memory ----------------------------------------------- */
 
-/* One process's samples follow each other: the last spaces are looked at first. */
-static size_t space_index(struct data *d, const struct ustack_space *space)
+/* Are all files of one space in the other, where they were? */
+static bool is_part(const struct ustack_space *part, struct ustack_space *all)
+{
+	size_t nr;
+	const struct map *m = space_maps(part, &nr);
+
+	for (; nr--; m++) {
+		const struct map *same = space_find(all, m->start);
+
+		if (*m->image->path == '/' &&
+		    (!same || same->image != m->image))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A process that maps more and more is one space, with all its maps from the
+ * start: no unwinder has to know of them one by one.
+ */
+static size_t space_index(struct data *d, struct ustack_space *space)
 {
 	uint64_t id = space_id(space);
+	struct ustack_space *fork;
 	size_t i = d->nr_spaces;
 
 	while (i--)
 		if (d->spaces[i].id == id)
 			return i;
-	d->spaces = grown(d->spaces, d->nr_spaces, &d->max_spaces,
-			  sizeof(*d->spaces));
-	i = d->nr_spaces++;
-	d->spaces[i].id = id;
-	if (ustack_space_fork(&d->spaces[i].space, space))
+	if (ustack_space_fork(&fork, space))
 		die("out of memory");
+	for (i = d->nr_spaces; i--;)
+		if (d->spaces[i].origin == space_origin(space) &&
+		    is_part(d->spaces[i].space, space))
+			break;
+	if (i == (size_t)-1) {
+		d->spaces = grown(d->spaces, d->nr_spaces, &d->max_spaces,
+				  sizeof(*d->spaces));
+		i = d->nr_spaces++;
+	} else {
+		ustack_space_free(d->spaces[i].space);
+	}
+	d->spaces[i] = (struct space){ id, space_origin(space), fork };
 	return i;
 }
 
@@ -239,17 +266,36 @@ static uint64_t pass(const struct data *d, struct ustack_unwinder *u,
 	return cpu_ns() - start;
 }
 
-/* A page that a fork has not touched yet costs it a fault, here or in the VMM. */
+/* Makes pages this process's own that it shares with its parent. */
+static void touch_bytes(const void *data, size_t size)
+{
+	volatile uint8_t *p = (volatile uint8_t *)data;
+
+	for (size_t at = 0; at < size; at += 1024)
+		p[at] = p[at];
+	if (size)
+		p[size - 1] = p[size - 1];
+}
+
+/*
+ * The first touch of a page after a fork is a fault, here or in the VMM, that
+ * a reader of samples does not have.
+ */
 static void touch(const struct data *d)
 {
-	volatile uint8_t sink;
-
-	for (size_t i = 0; i < d->nr_samples; i++)
-		sink = *(const uint8_t *)&d->samples[i];
+	touch_bytes(d->samples, d->nr_samples * sizeof(*d->samples));
+	touch_bytes(d->ranges, d->nr_ranges * sizeof(*d->ranges));
 	for (size_t i = 0; i < d->nr_ranges; i++)
-		for (size_t at = 0; at < d->ranges[i].size; at += 1024)
-			sink = d->ranges[i].data[at];
-	(void)sink;
+		touch_bytes(d->ranges[i].data, d->ranges[i].size);
+	for (size_t i = 0; i < d->nr_spaces; i++) {
+		size_t nr;
+		const struct map *maps = space_maps(d->spaces[i].space, &nr);
+
+		touch_bytes(d->spaces[i].space, sizeof(struct ustack_space));
+		touch_bytes(maps, nr * sizeof(*maps));
+		while (nr--)
+			touch_bytes(maps[nr].image, sizeof(struct image));
+	}
 }
 
 /* The others open files themselves; that we do, too, is not their fault. */
@@ -286,13 +332,7 @@ static void measure(const struct data *d, enum ustack_backend backend,
 		die("%s", strerror(-err));
 	run->ns[FIRST_PASS] = cpu_ns() - start + pass(d, u, NULL);
 	run->rss_kb[FIRST_PASS] = status_kb("VmHWM:") - rss;
-	run->ns[LATER_PASS] = UINT64_MAX;
-	for (int i = 0; i < LATER; i++) {
-		uint64_t ns = pass(d, u, NULL);
-
-		if (ns < run->ns[LATER_PASS])
-			run->ns[LATER_PASS] = ns;
-	}
+	run->ns[LATER_PASS] = pass(d, u, NULL);
 	run->rss_kb[LATER_PASS] = status_kb("VmHWM:") - rss;
 	pass(d, u, run->outcome);
 	_exit(0);
@@ -391,7 +431,7 @@ static struct run *new_run(const struct data *d, int *fd)
 static void child(const struct data *d, int unwinder, const char *framehop,
 		  int samples, struct run *run, int run_fd)
 {
-	char in[32], out[32], later[16];
+	char in[32], out[32];
 	int status = -1;
 	pid_t pid;
 
@@ -400,8 +440,7 @@ static void child(const struct data *d, int unwinder, const char *framehop,
 	if (!pid && unwinder == FRAMEHOP) {
 		snprintf(in, sizeof(in), "/dev/fd/%d", samples);
 		snprintf(out, sizeof(out), "/dev/fd/%d", run_fd);
-		snprintf(later, sizeof(later), "%d", LATER);
-		execl(framehop, framehop, in, out, later, (char *)NULL);
+		execl(framehop, framehop, in, out, (char *)NULL);
 		die("%s: %s", framehop, strerror(errno));
 	}
 	if (!pid)
@@ -455,6 +494,8 @@ static void compare(const char *path, const char *framehop, int rounds)
 	struct data d;
 
 	load(&d, path);
+	fprintf(stderr, "unwind: %s: %zu samples in %zu address spaces\n", path,
+		d.nr_samples, d.nr_spaces);
 	if (framehop)
 		samples = dump(&d);
 	for (int round = 0; round < rounds; round++) {
