@@ -70,6 +70,17 @@ build/perf/.done: build/perf.id perf-integration/build
 	@touch $@
 .PHONY: perf
 
+# perf looks for libustack in ../lib of where it is.
+install-perf: perf ## install perf, with its libustack, to DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
+	install build/perf/perf $(DESTDIR)$(PREFIX)/bin
+	install build/perf/libustack/lib/$(USTACK_SONAME) $(DESTDIR)$(PREFIX)/lib
+.PHONY: install-perf
+
+deb: kernel perf ## Debian packages of kernel, perf, libustack and ustack, in build/deb
+	@packaging/deb
+.PHONY: deb
+
 check-patches: ## both series as a maintainer's tools see them, patch by patch
 	@tests/deps check-patches
 	@kernel-patches/check
