@@ -191,11 +191,11 @@ patch_test = tests/host/kernel-source.sh
 host_tests = $(filter-out $(patch_test),$(wildcard tests/host/*.sh)) $(unit_programs)
 
 check-unit: deps ## only the tests that need no guest and no kernel
-	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 120 $(host_tests) $(patch_test)
+	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 300 $(host_tests) $(patch_test)
 .PHONY: check-unit
 
 check: deps ## all tests: unit tests, both series apply and build, guest tests
-	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 120 $(host_tests) \
+	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 300 $(host_tests) \
 		--jobs 1 --limit 2400 $(patch_test) tests/build/kernel.sh tests/build/perf.sh \
 		tests/build/documentation.sh \
 		--jobs 2 --limit 600 $(wildcard tests/qemu/*.sh)
