@@ -77,10 +77,12 @@ static uint64_t word(const uint8_t *p)
 static bool same_words(const struct link *l, const struct link *next,
 		       const struct ustack_range *range)
 {
-	const uint8_t *cfa = range->data + (next->sp - range->addr);
+	const uint8_t *cfa;
 
-	if (!l->plain || next->sp - range->addr > range->size ||
-	    word(cfa - 8) != next->ip)
+	if (!l->plain || next->sp - range->addr > range->size)
+		return false;
+	cfa = range->data + (next->sp - range->addr);
+	if (word(cfa - 8) != next->ip)
 		return false;
 	for (unsigned int saved = l->saved; saved; saved &= saved - 1) {
 		unsigned int kept = __builtin_ctz(saved);
