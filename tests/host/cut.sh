@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 #
-# ustack on prefixes of small recordings, every seventh byte so that all
-# alignments are met (a process each takes long): it gives what is there, says in
+# ustack on every prefix of small recordings: it gives what is there, says in
 # one line that the rest is missing, and exits with 1. In pipe mode nothing
 # tells the end, so a cut between two records is none.
 set -euo pipefail
@@ -29,7 +28,7 @@ cut()
 	local -A ends=()
 	size=$(stat -c %s $name)
 	[ $name = file ] || for n in $(boundaries $name); do ends[$n]=1; done
-	for ((n = size; n >= 0; n -= n > 7 ? 7 : 1)); do
+	for ((n = size; n >= 0; n--)); do
 		[ $n = $size ] || truncate -s $n $name
 		status=0
 		"$ustack" script -F time -i $input <$name >out 2>err || status=$?
