@@ -1,4 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-# Both series apply to the kernel source and the kernel builds.
-exec make -C "$(dirname "$0")/../.." --no-print-directory kernel
+# Both series apply to the kernel source and the kernel builds; what boots is what
+# was built: the image holds the vmlinux beside it, not one out of a cache.
+set -eu
+cd "$(dirname "$0")/../.."
+make --no-print-directory kernel
+python3 - build/kernel/arch/x86/boot <<'END'
+import sys
+boot = sys.argv[1]
+with open(f"{boot}/bzImage", "rb") as image, \
+     open(f"{boot}/compressed/vmlinux.bin.gz", "rb") as vmlinux:
+	if vmlinux.read() not in image.read():
+		sys.exit(f"{boot}/bzImage holds another kernel than was built")
+END
