@@ -319,22 +319,30 @@ static void test_siglongjmp(void)
 	interrupt(two_ranges);
 }
 
-static void autodisarm(uint64_t sp)
-{
-	struct capture c = sampled();
-
-	(void)sp;
-	check(c.range[0].size);
-	if (c.ranges == 2)
-		two_ranges(sp);
-}
-
-/* With SS_AUTODISARM the stack in use is not known to the kernel any more. */
+/* With SS_AUTODISARM the task has no alternate stack while the handler runs. */
 static void test_autodisarm(void)
 {
 	setup();
 	alt = set_altstack(SS_AUTODISARM);
-	interrupt(autodisarm);
+	interrupt(two_ranges);
+	handle(SIGUSR2, SA_ONSTACK);
+	interrupt(raise_again);
+	one_range(UINTPTR_MAX);
+}
+
+static void set_another(uint64_t sp)
+{
+	(void)sp;
+	set_altstack(0);
+	one_range(UINTPTR_MAX);
+}
+
+/* ... and may set another one; whose that is, is over then. */
+static void test_autodisarm_set(void)
+{
+	setup();
+	alt = set_altstack(SS_AUTODISARM);
+	interrupt(set_another);
 }
 
 static void *thread(void *arg)
@@ -462,6 +470,7 @@ int main(int argc, char **argv)
 		{ "returned", test_returned },
 		{ "siglongjmp", test_siglongjmp },
 		{ "autodisarm", test_autodisarm },
+		{ "autodisarm_set", test_autodisarm_set },
 		{ "thread", test_thread },
 		{ "fork", test_fork },
 		{ "lies", test_lies },
