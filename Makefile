@@ -40,11 +40,11 @@ build/kernel.id build/perf.id: build/%.id: kernel-source
 	{ git ls-tree -r HEAD -- . | { [ -z "$$not" ] && cat || grep -v "	$$not"; }; \
 	git --no-pager diff HEAD -- . $${not:+":!$$not"}; \
 	git ls-files -o --exclude-standard -- . $${not:+":!$$not"} | xargs -rd '\n' sha256sum; } | \
-	sha256sum >../$*.id.new; \
-	cmp -s ../$*.id.new ../$*.id || cp ../$*.id.new ../$*.id; rm ../$*.id.new
+	sha256sum >../$*.id.$$$$; \
+	cmp -s ../$*.id.$$$$ ../$*.id || cp ../$*.id.$$$$ ../$*.id; rm ../$*.id.$$$$
 
 kernel: build/kernel/.done ## build the patched kernel for the guest
-build/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/config/guest.config
+build/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/cc kernel-patches/config/guest.config
 	$(call step,kernel,kernel-patches/build build/linux build/kernel)
 	@touch $@
 .PHONY: kernel
@@ -52,13 +52,13 @@ build/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/config/g
 kernel-debug: build/kernel-debug/.done ## build it with KASAN, lockdep and other checks
 kernel-kcsan: build/kernel-kcsan/.done ## build it with KCSAN, the finder of data races
 build/kernel-debug/.done build/kernel-kcsan/.done: build/kernel-%/.done: build/kernel.id \
-		kernel-patches/build kernel-patches/config/guest.config kernel-patches/config/%.config
+		kernel-patches/build kernel-patches/cc kernel-patches/config/guest.config kernel-patches/config/%.config
 	$(call step,kernel-$*,kernel-patches/build build/linux build/kernel-$* kernel-patches/config/$*.config)
 	@touch $@
 .PHONY: kernel-debug kernel-kcsan
 
 # Without any patch, to compare with.
-build/base/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/config/guest.config
+build/base/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/cc kernel-patches/config/guest.config
 	@[ -e build/base/linux ] || git clone -q --shared --no-checkout build/linux build/base/linux
 	@git -C build/base/linux checkout -q "$$(git -C build/linux rev-parse base^{commit})"
 	$(call step,base/kernel,kernel-patches/build build/base/linux build/base/kernel)
