@@ -72,15 +72,15 @@ def volume(rows):
         of = [at[name, mode, size, hz] for name in names]
         return 100 * sum(r["lost"] for r in of) / sum(r["lost"] + r["samples"] for r in of)
 
-    title = "t '{} {}K' lc rgb '{}'"
     plot("volume",
          block("d", ([name, *(at[name, m, s, rates[0]]["ring_bytes"] for m, s, _ in modes)] for name in names))
          + block("l", ([hz / 1000, *(f"{lost(hz, m, s):.3f}" for m, s, _ in modes)] for hz in rates))
-         + "set multiplot layout 1,2\nset style data histograms\nset style fill solid\nset grid y\nset key top left\n"
+         + "set multiplot layout 1,2\nset style data histograms\nset style fill solid\nset grid y\n"
+         "set key outside bottom center horizontal\n"
          "set title 'Bytes per sample in the ring'\nset ylabel 'bytes'\nset yrange [0:*]\nplot "
-         + ", ".join(f"$d u {i + 2}:xtic(1) " + title.format(m, (s + 512) // 1024, c) for i, (m, s, c) in enumerate(modes))
+         + ", ".join(f"$d u {i + 2}:xtic(1) t '{m} {(s + 512) // 1024}K' lc rgb '{c}'" for i, (m, s, c) in enumerate(modes))
          + "\nset title 'Records lost, all programs, ring of 512 KiB'\nset ylabel '% of records and samples'\nset xlabel 'kHz'\nplot "
-         + ", ".join(f"$l u 1:{i + 2} w lp pt 7 " + title.format(m, (s + 512) // 1024, c) for i, (m, s, c) in enumerate(modes))
+         + ", ".join(f"$l u 1:{i + 2} t '{m} {(s + 512) // 1024}K' w lp pt 7 lc rgb '{c}'" for i, (m, s, c) in enumerate(modes))
          + "\nunset multiplot\n", (1100, 460))
 
 
