@@ -78,7 +78,7 @@ install-perf: perf ## install perf, with its libustack, to DESTDIR and PREFIX
 .PHONY: install-perf
 
 deb: kernel perf ## Debian packages of kernel, perf, libustack and ustack, in build/deb
-	@packaging/deb
+	@perf-integration/deb
 .PHONY: deb
 
 check-patches: ## both series as a maintainer's tools see them, patch by patch
