@@ -86,8 +86,8 @@ def volume(rows):
 
 def accuracy(rows):
     kinds = (("fp", "kernel", "#f3d19c"), ("fp-defer", "kernel", ORANGE), ("dwarf-8k", "libustack", PALE_RED),
-             ("dwarf-64k", "libustack", RED), ("dwarf-defer-64k", "libunwind", "#dddddd"),
-             ("dwarf-defer-64k", "libdw", "#999999"), ("dwarf-defer-64k", "libustack", BLUE))
+             ("dwarf-64k", "libustack", RED), ("dwarf-defer-1m", "libunwind", "#dddddd"),
+             ("dwarf-defer-1m", "libdw", "#999999"), ("dwarf-defer-1m", "libustack", BLUE))
     at = {(r["program"], r["mode"], r["unwinder"]): r for r in rows}
     names = list(dict.fromkeys(r["program"] for r in rows))
 
