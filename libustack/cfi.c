@@ -456,6 +456,7 @@ void cfi_hole(const struct cfi *cfi, uint64_t pc, uint64_t *start,
 
 struct state {
 	struct cfi_rule cfa;
+	uint32_t said;		/* registers with a rule; the others are CFI_SAME */
 	struct cfi_rule reg[NR_REGS];
 };
 
@@ -469,19 +470,39 @@ struct machine {
 	uint64_t start, end;	/* pcs the state holds for; end while it is known */
 };
 
+/* Its rule is about to be set. */
 static struct cfi_rule *machine_reg(struct machine *m, uint64_t reg)
 {
 	unsigned int known = reg_of_dwarf(m->cfi->is_32, reg);
 
-	return known < NR_REGS ? &m->now.reg[known] : &m->sink;
+	if (known == NR_REGS)
+		return &m->sink;
+	m->now.said |= 1u << known;
+	return &m->now.reg[known];
 }
 
 static void machine_restore(struct machine *m, uint64_t reg)
 {
 	unsigned int known = reg_of_dwarf(m->cfi->is_32, reg);
 
-	if (known < NR_REGS)
-		m->now.reg[known] = m->initial.reg[known];
+	if (known == NR_REGS)
+		return;
+	if (m->initial.said & 1u << known)
+		*machine_reg(m, reg) = m->initial.reg[known];
+	else
+		m->now.said &= ~(1u << known);
+}
+
+/* Few registers have rules, and every function with two exits copies some. */
+static void copy_state(struct state *to, const struct state *from)
+{
+	to->cfa = from->cfa;
+	to->said = from->said;
+	for (uint32_t said = from->said; said; said &= said - 1) {
+		unsigned int reg = __builtin_ctz(said);
+
+		to->reg[reg] = from->reg[reg];
+	}
 }
 
 static int set_expr(struct buf *b, struct cfi_rule *rule, uint8_t kind)
@@ -509,153 +530,172 @@ static void set_cfa(struct machine *m, uint64_t reg, int64_t off)
 	};
 }
 
+/* All but DW_CFA_advance_loc; *delta becomes the bytes that it advances by. */
+static int machine_op(struct machine *m, struct buf *b, uint8_t op,
+		      uint64_t *delta)
+{
+	const struct cie *cie = m->cie;
+	uint8_t low = op & 0x3f;
+	uint64_t reg, from;
+
+	switch (op & 0xc0) {
+	case DW_CFA_offset:
+		set_off(machine_reg(m, low), CFI_OFFSET,
+			buf_uleb(b) * cie->data_align);
+		return 0;
+	case DW_CFA_restore:
+		machine_restore(m, low);
+		return 0;
+	}
+	switch (op) {
+	case DW_CFA_nop:
+		return 0;
+	case DW_CFA_set_loc:
+		from = frames_vaddr(m->cfi, b->p);
+		*delta = buf_encoded(b, cie->encoding, from,
+				     m->cfi->hdr.vaddr) +
+			 m->cfi->bias - m->start;
+		return 0;
+	case DW_CFA_advance_loc1:
+	case DW_CFA_advance_loc2:
+	case DW_CFA_advance_loc4:
+		*delta = buf_uint(b, 1 << (op - DW_CFA_advance_loc1)) *
+			 cie->code_align;
+		return 0;
+	case DW_CFA_offset_extended:
+		reg = buf_uleb(b);
+		set_off(machine_reg(m, reg), CFI_OFFSET,
+			buf_uleb(b) * cie->data_align);
+		return 0;
+	case DW_CFA_offset_extended_sf:
+		reg = buf_uleb(b);
+		set_off(machine_reg(m, reg), CFI_OFFSET,
+			(uint64_t)buf_sleb(b) * cie->data_align);
+		return 0;
+	case DW_CFA_GNU_negative_offset_extended:
+		reg = buf_uleb(b);
+		set_off(machine_reg(m, reg), CFI_OFFSET,
+			-buf_uleb(b) * cie->data_align);
+		return 0;
+	case DW_CFA_val_offset:
+		reg = buf_uleb(b);
+		set_off(machine_reg(m, reg), CFI_VAL_OFFSET,
+			buf_uleb(b) * cie->data_align);
+		return 0;
+	case DW_CFA_val_offset_sf:
+		reg = buf_uleb(b);
+		set_off(machine_reg(m, reg), CFI_VAL_OFFSET,
+			(uint64_t)buf_sleb(b) * cie->data_align);
+		return 0;
+	case DW_CFA_restore_extended:
+		machine_restore(m, buf_uleb(b));
+		return 0;
+	case DW_CFA_undefined:
+		set_off(machine_reg(m, buf_uleb(b)), CFI_UNDEFINED, 0);
+		return 0;
+	case DW_CFA_same_value:
+		set_off(machine_reg(m, buf_uleb(b)), CFI_SAME, 0);
+		return 0;
+	case DW_CFA_register:
+		reg = buf_uleb(b);
+		from = reg_of_dwarf(m->cfi->is_32, buf_uleb(b));
+		/* A register nobody follows holds what nobody knows. */
+		*machine_reg(m, reg) = (struct cfi_rule){
+			.kind = from < NR_REGS ? CFI_REGISTER :
+						 CFI_UNDEFINED,
+			.reg = from,
+		};
+		return 0;
+	case DW_CFA_remember_state:
+		if (m->nr_saved == STATES_MAX)
+			return -ENOTSUP;
+		copy_state(&m->saved[m->nr_saved++], &m->now);
+		return 0;
+	case DW_CFA_restore_state:
+		if (!m->nr_saved)
+			return -EINVAL;
+		copy_state(&m->now, &m->saved[--m->nr_saved]);
+		return 0;
+	case DW_CFA_def_cfa:
+		reg = buf_uleb(b);
+		set_cfa(m, reg, buf_uleb(b));
+		return 0;
+	case DW_CFA_def_cfa_sf:
+		reg = buf_uleb(b);
+		set_cfa(m, reg, (uint64_t)buf_sleb(b) * cie->data_align);
+		return 0;
+	case DW_CFA_def_cfa_register:
+		if (m->now.cfa.kind != CFI_VAL_OFFSET)
+			return -EINVAL;
+		set_cfa(m, buf_uleb(b), m->now.cfa.off);
+		return 0;
+	case DW_CFA_def_cfa_offset:
+	case DW_CFA_def_cfa_offset_sf:
+		if (m->now.cfa.kind != CFI_VAL_OFFSET)
+			return -EINVAL;
+		m->now.cfa.off =
+			op == DW_CFA_def_cfa_offset ?
+				buf_uleb(b) :
+				(uint64_t)buf_sleb(b) * cie->data_align;
+		return 0;
+	case DW_CFA_def_cfa_expression:
+		return set_expr(b, &m->now.cfa, CFI_VAL_EXPR);
+	case DW_CFA_expression:
+		reg = buf_uleb(b);
+		return set_expr(b, machine_reg(m, reg), CFI_EXPR);
+	case DW_CFA_val_expression:
+		reg = buf_uleb(b);
+		return set_expr(b, machine_reg(m, reg), CFI_VAL_EXPR);
+	case DW_CFA_GNU_args_size:
+		buf_uleb(b);
+		return 0;
+	default:
+		return -ENOTSUP;
+	}
+}
+
 /* 0, 1 when the row of pc is complete, or -errno. */
 static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 {
-	const struct cie *cie = m->cie;
+	const uint64_t code_align = m->cie->code_align;
+	const uint64_t data_align = m->cie->data_align;
+	const uint8_t *p = b->p, *end = b->end;
 
-	while (b->p < b->end && !b->bad) {
-		uint8_t op = buf_uint(b, 1), low = op & 0x3f;
-		uint64_t reg, delta = 0, from;
-		bool advance = false;
-		int err = 0;
+	while (p < end) {
+		uint8_t op = *p++, low = op & 0x3f;
+		uint64_t delta = 0;
 
-		switch (op & 0xc0) {
-		case DW_CFA_advance_loc:
-			delta = low * cie->code_align;
-			advance = true;
-			op = DW_CFA_nop;
-			break;
-		case DW_CFA_offset:
+		/* What prologues and epilogues consist of, taken apart here. */
+		if ((op & 0xc0) == DW_CFA_advance_loc) {
+			delta = low * code_align;
+		} else if (op == DW_CFA_def_cfa_offset && p < end &&
+			   *p < 0x80 && m->now.cfa.kind == CFI_VAL_OFFSET) {
+			m->now.cfa.off = *p++;
+			continue;
+		} else if ((op & 0xc0) == DW_CFA_offset && p < end &&
+			   *p < 0x80) {
 			set_off(machine_reg(m, low), CFI_OFFSET,
-				buf_uleb(b) * cie->data_align);
+				*p++ * data_align);
 			continue;
-		case DW_CFA_restore:
-			machine_restore(m, low);
-			continue;
-		}
-		switch (op) {
-		case DW_CFA_nop:
-			break;
-		case DW_CFA_set_loc:
-			from = frames_vaddr(m->cfi, b->p);
-			delta = buf_encoded(b, cie->encoding, from,
-					    m->cfi->hdr.vaddr) +
-				m->cfi->bias - m->start;
-			advance = true;
-			break;
-		case DW_CFA_advance_loc1:
-		case DW_CFA_advance_loc2:
-		case DW_CFA_advance_loc4:
-			delta = buf_uint(b, 1 << (op - DW_CFA_advance_loc1)) *
-				cie->code_align;
-			advance = true;
-			break;
-		case DW_CFA_offset_extended:
-			reg = buf_uleb(b);
-			set_off(machine_reg(m, reg), CFI_OFFSET,
-				buf_uleb(b) * cie->data_align);
-			break;
-		case DW_CFA_offset_extended_sf:
-			reg = buf_uleb(b);
-			set_off(machine_reg(m, reg), CFI_OFFSET,
-				(uint64_t)buf_sleb(b) * cie->data_align);
-			break;
-		case DW_CFA_GNU_negative_offset_extended:
-			reg = buf_uleb(b);
-			set_off(machine_reg(m, reg), CFI_OFFSET,
-				-buf_uleb(b) * cie->data_align);
-			break;
-		case DW_CFA_val_offset:
-			reg = buf_uleb(b);
-			set_off(machine_reg(m, reg), CFI_VAL_OFFSET,
-				buf_uleb(b) * cie->data_align);
-			break;
-		case DW_CFA_val_offset_sf:
-			reg = buf_uleb(b);
-			set_off(machine_reg(m, reg), CFI_VAL_OFFSET,
-				(uint64_t)buf_sleb(b) * cie->data_align);
-			break;
-		case DW_CFA_restore_extended:
-			machine_restore(m, buf_uleb(b));
-			break;
-		case DW_CFA_undefined:
-			set_off(machine_reg(m, buf_uleb(b)), CFI_UNDEFINED, 0);
-			break;
-		case DW_CFA_same_value:
-			set_off(machine_reg(m, buf_uleb(b)), CFI_SAME, 0);
-			break;
-		case DW_CFA_register:
-			reg = buf_uleb(b);
-			from = reg_of_dwarf(m->cfi->is_32, buf_uleb(b));
-			/* A register nobody follows holds what nobody knows. */
-			*machine_reg(m, reg) = (struct cfi_rule){
-				.kind = from < NR_REGS ? CFI_REGISTER :
-							 CFI_UNDEFINED,
-				.reg = from,
-			};
-			break;
-		case DW_CFA_remember_state:
-			if (m->nr_saved == STATES_MAX)
-				return -ENOTSUP;
-			m->saved[m->nr_saved++] = m->now;
-			break;
-		case DW_CFA_restore_state:
-			if (!m->nr_saved)
+		} else {
+			int err;
+
+			b->p = p;
+			err = machine_op(m, b, op, &delta);
+			if (err)
+				return err;
+			if (b->bad)
 				return -EINVAL;
-			m->now = m->saved[--m->nr_saved];
-			break;
-		case DW_CFA_def_cfa:
-			reg = buf_uleb(b);
-			set_cfa(m, reg, buf_uleb(b));
-			break;
-		case DW_CFA_def_cfa_sf:
-			reg = buf_uleb(b);
-			set_cfa(m, reg, (uint64_t)buf_sleb(b) * cie->data_align);
-			break;
-		case DW_CFA_def_cfa_register:
-			if (m->now.cfa.kind != CFI_VAL_OFFSET)
-				return -EINVAL;
-			set_cfa(m, buf_uleb(b), m->now.cfa.off);
-			break;
-		case DW_CFA_def_cfa_offset:
-		case DW_CFA_def_cfa_offset_sf:
-			if (m->now.cfa.kind != CFI_VAL_OFFSET)
-				return -EINVAL;
-			m->now.cfa.off =
-				op == DW_CFA_def_cfa_offset ?
-					buf_uleb(b) :
-					(uint64_t)buf_sleb(b) * cie->data_align;
-			break;
-		case DW_CFA_def_cfa_expression:
-			err = set_expr(b, &m->now.cfa, CFI_VAL_EXPR);
-			break;
-		case DW_CFA_expression:
-			reg = buf_uleb(b);
-			err = set_expr(b, machine_reg(m, reg), CFI_EXPR);
-			break;
-		case DW_CFA_val_expression:
-			reg = buf_uleb(b);
-			err = set_expr(b, machine_reg(m, reg), CFI_VAL_EXPR);
-			break;
-		case DW_CFA_GNU_args_size:
-			buf_uleb(b);
-			break;
-		default:
-			return -ENOTSUP;
+			p = b->p;
 		}
-		if (err)
-			return err;
-		if (advance && !b->bad) {
-			if (pc - m->start < delta) {
-				if (delta < m->end - m->start)
-					m->end = m->start + delta;
-				return 1;
-			}
-			m->start += delta;
+		if (pc - m->start < delta) {
+			if (delta < m->end - m->start)
+				m->end = m->start + delta;
+			return 1;
 		}
+		m->start += delta;
 	}
-	return b->bad ? -EINVAL : 0;
+	return 0;
 }
 
 int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
@@ -673,13 +713,13 @@ int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
 	m.nr_saved = 0;
 	m.start = fde.start;
 	m.end = fde.end;
-	memset(&m.now, 0, sizeof(m.now));
-	m.initial = m.now;
+	m.now.cfa.kind = CFI_SAME;
+	m.now.said = m.initial.said = 0;
 	insns = fde.cie.insns;
 	err = machine_run(&m, &insns, fde.start);
 	if (err)
 		return err < 0 ? err : -EINVAL;
-	m.initial = m.now;
+	copy_state(&m.initial, &m.now);
 	insns = fde.insns;
 	err = machine_run(&m, &insns, pc);
 	if (err < 0)
@@ -693,6 +733,11 @@ int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
 	row->ra = fde.cie.ra;
 	row->signal = fde.cie.signal;
 	row->cfa = m.now.cfa;
-	memcpy(row->reg, m.now.reg, sizeof(row->reg));
+	memset(row->reg, 0, sizeof(row->reg));
+	for (uint32_t said = m.now.said; said; said &= said - 1) {
+		unsigned int reg = __builtin_ctz(said);
+
+		row->reg[reg] = m.now.reg[reg];
+	}
 	return 0;
 }

@@ -81,6 +81,41 @@ static void frame_pointer(void **state)
 	assert_int_equal(cfi_row(c, 0xfff, &row), -ENOENT);
 }
 
+/*
+ * 1000: push %rbx
+ * 1002: a path with rbp pushed, too, and rbx as it was
+ * 1003: as at 1001
+ * 1004: the return address's rule is another, and the CIE's again at 1005
+ */
+static void remembered(void **state)
+{
+	const struct cfi *c;
+
+	(void)state;
+	FDE(&frames, put_cie(&frames, false), 0x1000, 0x10,
+	    DW_CFA_advance_loc | 1, DW_CFA_def_cfa_offset, 16,
+	    DW_CFA_offset | 3, 2, DW_CFA_remember_state,
+	    DW_CFA_advance_loc | 1, DW_CFA_def_cfa_offset, 24,
+	    DW_CFA_offset | 6, 3, DW_CFA_restore | 3,
+	    DW_CFA_advance_loc | 1, DW_CFA_restore_state,
+	    DW_CFA_advance_loc | 1, DW_CFA_offset | 16, 0x82, 0,
+	    DW_CFA_def_cfa_offset, 0x90, 1,
+	    DW_CFA_advance_loc | 1, DW_CFA_restore | 16);
+	c = cfi();
+	cfa_is(c, 0x1001, REG_RSP, 16);
+	saved_at(REG_RBX, -16);
+	cfa_is(c, 0x1002, REG_RSP, 24);
+	saved_at(REG_RBP, -24);
+	assert_int_equal(row.reg[REG_RBX].kind, CFI_SAME);
+	cfa_is(c, 0x1003, REG_RSP, 16);
+	saved_at(REG_RBX, -16);
+	assert_int_equal(row.reg[REG_RBP].kind, CFI_SAME);
+	cfa_is(c, 0x1004, REG_RSP, 144);
+	saved_at(REG_RIP, -16);
+	cfa_is(c, 0x1005, REG_RSP, 144);
+	saved_at(REG_RIP, -8);
+}
+
 static void every_rule(void **state)
 {
 	const struct cfi *c;
@@ -325,7 +360,8 @@ static void hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(frame_pointer), TEST(every_rule), TEST(signal_frame),
+		TEST(frame_pointer), TEST(remembered), TEST(every_rule),
+		TEST(signal_frame),
 		TEST(holes),	     TEST(search_table), TEST(debug_frame),
 		TEST(broken),	     TEST(location_outside), TEST(hostile),
 	};
