@@ -26,6 +26,8 @@ void rule_compile(struct rule *rule, const struct cfi_row *row)
 
 	rule->flags = row->signal ? RULE_SIGNAL : 0;
 	rule->saved = 0;
+	rule->depth = 1;
+	memset(rule->slot, -1, sizeof(rule->slot));
 	if (ra->kind == CFI_UNDEFINED) {
 		rule->flags |= RULE_OUTERMOST;
 		return;
@@ -46,6 +48,8 @@ void rule_compile(struct rule *rule, const struct cfi_row *row)
 				goto full;
 			rule->saved |= 1u << kept;
 			rule->slot[kept] = r->off / 8;
+			if (-rule->slot[kept] > rule->depth)
+				rule->depth = -rule->slot[kept];
 		}
 		kept += keeps;
 	}
@@ -54,21 +58,29 @@ full:
 	rule->flags |= RULE_FULL;
 }
 
-const struct rule *rule_find(struct rule *rules, const struct image *image,
+const struct rule *rule_find(struct rules *rules, const struct image *image,
 			     uint64_t pc, uint64_t insn)
 {
 	/* Neighbours share a set, so that one of them finds a rule for all. */
 	uint64_t hash = (pc / NEIGHBOURS ^ (uintptr_t)image) *
 			0x9e3779b97f4a7c15ULL;
-	struct rule *rule = &rules[hash / (UINT64_MAX / (RULES / RULE_WAYS) + 1) *
-				   RULE_WAYS];
+	uint16_t *at = &rules->at[hash / (UINT64_MAX / (RULES / RULE_WAYS) + 1) *
+				  RULE_WAYS];
+	struct rule *rule;
 	struct cfi_row row;
+	uint16_t last;
 	int err;
 
-	for (int i = 0; i < RULE_WAYS; i++)
-		if (rule[i].image == image && pc - rule[i].start < rule[i].size)
-			return &rule[i];
-	rule[1] = rule[0];
+	for (int i = 0; i < RULE_WAYS; i++) {
+		rule = &rules->v[at[i]];
+		if (rule->image == image && pc - rule->start < rule->size)
+			return rule;
+	}
+	/* The older of the two makes room. */
+	last = at[1] ? at[1] : ++rules->nr;
+	at[1] = at[0];
+	at[0] = last;
+	rule = &rules->v[last];
 	rule->image = image;
 	rule->start = pc;
 	rule->size = 1;

@@ -163,8 +163,7 @@ struct map *space_find(struct ustack_space *space, uint64_t addr)
 
 	if (!maps)
 		return NULL;
-	if (i >= maps->nr || addr - maps->v[i].start >=
-				     maps->v[i].end - maps->v[i].start) {
+	if (i >= maps->nr || !map_holds(&maps->v[i], addr)) {
 		i = maps_search(maps, addr);
 		if (i == maps->nr || addr < maps->v[i].start)
 			return NULL;

@@ -73,24 +73,33 @@ static uint64_t word(const uint8_t *p)
 	return val;
 }
 
+/* 0 if the step does not read it, either; see take_kept(). */
+static inline uint64_t kept_differs(const struct link *l,
+				    const struct link *next,
+				    const uint8_t *cfa, unsigned int kept)
+{
+	return (word(cfa + 8 * l->slot[kept]) ^ next->kept[kept]) &
+	       -(uint64_t)(l->saved >> kept & 1);
+}
+
 /* Are the words that led from l to next still there? */
 static bool same_words(const struct link *l, const struct link *next,
 		       const struct ustack_range *range)
 {
 	const uint8_t *cfa;
+	uint64_t differs;
 
 	if (!l->plain || next->sp - range->addr > range->size)
 		return false;
 	cfa = range->data + (next->sp - range->addr);
-	if (word(cfa - 8) != next->ip)
-		return false;
-	for (unsigned int saved = l->saved; saved; saved &= saved - 1) {
-		unsigned int kept = __builtin_ctz(saved);
-
-		if (word(cfa + 8 * l->slot[kept]) != next->kept[kept])
-			return false;
-	}
-	return true;
+	differs = word(cfa - 8) ^ next->ip;
+	differs |= kept_differs(l, next, cfa, KEPT_RBX);
+	differs |= kept_differs(l, next, cfa, KEPT_RBP);
+	differs |= kept_differs(l, next, cfa, KEPT_R12);
+	differs |= kept_differs(l, next, cfa, KEPT_R13);
+	differs |= kept_differs(l, next, cfa, KEPT_R14);
+	differs |= kept_differs(l, next, cfa, KEPT_R15);
+	return !differs;
 }
 
 static void keep_registers(struct link *l, const struct cpu *cpu)

@@ -12,7 +12,7 @@
 struct ustack_unwinder {
 	struct ustack_unwinder_opts opts;
 	struct ref *ref;	/* unwinds in our place, or NULL */
-	struct rule rules[RULES];	/* direct mapped */
+	struct rules rules;
 	struct trails trails;
 };
 
@@ -67,7 +67,8 @@ static int land(struct cursor *c, uint64_t ip, bool signal)
 	if (ip >> 47 || ip < 4096)
 		return USTACK_END_BAD_MEMORY;
 	/* Nothing is mapped there: a frame would be an invented one. */
-	c->map = space_find(c->space, ip - !signal);
+	if (!c->map || !map_holds(c->map, ip - !signal))
+		c->map = space_find(c->space, ip - !signal);
 	return c->map ? GO_ON : USTACK_END_NO_RULE;
 }
 
@@ -106,11 +107,8 @@ static const uint8_t *plain_frame(const struct cursor *c,
 	uint64_t sp = c->cpu.reg[REG_RSP], size = cfa - sp;
 
 	if (!c->mem.nr || sp - r->addr >= r->size ||
-	    size > r->size - (sp - r->addr) || size < 8)
+	    size > r->size - (sp - r->addr) || size < 8ULL * rule->depth)
 		return NULL;
-	for (unsigned int saved = rule->saved; saved; saved &= saved - 1)
-		if (size < -8ULL * rule->slot[__builtin_ctz(saved)])
-			return NULL;
 	return r->data + (cfa - r->addr);
 }
 
@@ -122,6 +120,16 @@ static uint64_t word(const uint8_t *p)
 	return val;
 }
 
+/* Which registers are saved no branch predictor knows: no branches, no loop. */
+static inline void take_kept(struct cpu *cpu, const struct rule *rule,
+			     const uint8_t *top, unsigned int kept)
+{
+	uint64_t *reg = &cpu->reg[kept_reg[kept]];
+	uint64_t saved = -(uint64_t)(rule->saved >> kept & 1);
+
+	*reg ^= (*reg ^ word(top + 8 * rule->slot[kept])) & saved;
+}
+
 /* Nearly every step. */
 static int step_plain(struct cursor *c, const struct rule *rule, uint64_t cfa,
 		      const uint8_t *top)
@@ -131,12 +139,13 @@ static int step_plain(struct cursor *c, const struct rule *rule, uint64_t cfa,
 
 	if (end != GO_ON)
 		return end;
-	for (unsigned int saved = rule->saved; saved; saved &= saved - 1) {
-		unsigned int kept = __builtin_ctz(saved);
-
-		cpu_set(&c->cpu, kept_reg[kept],
-			word(top + 8 * rule->slot[kept]));
-	}
+	take_kept(&c->cpu, rule, top, KEPT_RBX);
+	take_kept(&c->cpu, rule, top, KEPT_RBP);
+	take_kept(&c->cpu, rule, top, KEPT_R12);
+	take_kept(&c->cpu, rule, top, KEPT_R13);
+	take_kept(&c->cpu, rule, top, KEPT_R14);
+	take_kept(&c->cpu, rule, top, KEPT_R15);
+	c->cpu.known |= kept_known(rule->saved);
 	link_plain(c->link, rule);
 	c->cpu.reg[REG_RSP] = cfa;
 	c->cpu.reg[REG_RIP] = ra;
@@ -348,7 +357,7 @@ static bool is_new_thread(struct cursor *c, const struct image *image,
 		return false;
 	cfi_hole(&image->cfi, pc, &start, &end);
 	return end != UINT64_MAX && end - pc < ENTRY_SIZE &&
-	       rule_find(c->unwinder->rules, image, end, end)->flags &
+	       rule_find(&c->unwinder->rules, image, end, end)->flags &
 		       RULE_OUTERMOST;
 }
 
@@ -395,7 +404,7 @@ static int step_no_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 	const struct image *image = map->image;
 	uint64_t other = c->exact ? pc - 1 : pc + 1;
 	struct rule own = *guess;
-	const struct rule *near = rule_find(c->unwinder->rules, image, other,
+	const struct rule *near = rule_find(&c->unwinder->rules, image, other,
 					    other);
 
 	/*
@@ -437,7 +446,7 @@ static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 		return step_frame_pointer(c, &frame->cfa);
 	}
 	pc = ip - map->bias - !c->exact;
-	rule = rule_find(c->unwinder->rules, map->image, pc, ip - map->bias);
+	rule = rule_find(&c->unwinder->rules, map->image, pc, ip - map->bias);
 	if (rule->flags & (RULE_NONE | RULE_GUESS)) {
 		int end = step_no_cfi(c, map, pc, rule, frame, fallback);
 

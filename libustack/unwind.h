@@ -367,6 +367,11 @@ struct ustack_space {
 	uint32_t last[16];
 };
 
+static inline bool map_holds(const struct map *map, uint64_t addr)
+{
+	return addr - map->start < map->end - map->start;
+}
+
 /* The map that holds addr, or NULL. */
 struct map *space_find(struct ustack_space *space, uint64_t addr);
 /* Has it a usable image?  Opens it if nobody did. */
@@ -447,7 +452,7 @@ int scan_code(const struct image *image, uint64_t pc, struct cfi_row *row);
 /* --- rule: what one pc needs, small and cached -------------------------- */
 
 #ifndef RULES			/* fuzzing has no use for that many */
-#define RULES 16384		/* entries of a cache; a power of two */
+#define RULES 32768		/* entries of a cache; a power of two, below 65536 */
 #endif
 #define RULE_WAYS 2		/* entries that lie together, for one hash */
 
@@ -465,6 +470,14 @@ enum {
 static const uint8_t kept_reg[NR_KEPT] = {
 	REG_RBX, REG_RBP, REG_R12, REG_R13, REG_R14, REG_R15,
 };
+
+/* A set of them as struct cpu's known has it. */
+static inline uint32_t kept_known(uint8_t kept)
+{
+	return (kept & 1u << KEPT_RBX) << (REG_RBX - KEPT_RBX) |
+	       (kept & 1u << KEPT_RBP) << (REG_RBP - KEPT_RBP) |
+	       (kept & 15u << KEPT_R12) << (REG_R12 - KEPT_R12);
+}
 
 enum {
 	RULE_NONE = 1,		/* no FDE */
@@ -488,7 +501,18 @@ struct rule {
 	uint8_t cfa_reg;
 	uint8_t flags;
 	uint8_t saved;
-	int8_t slot[NR_KEPT];
+	uint8_t depth;		/* words below the CFA that it reads */
+	int8_t slot[NR_KEPT];	/* -1, a word that is read anyway, if not saved */
+};
+
+/*
+ * Rules lie in the order in which they were first needed: all over their
+ * memory, a fault a page would cost more than to make them.
+ */
+struct rules {
+	uint16_t at[RULES];	/* by hash: of v; 0 is none */
+	uint16_t nr;
+	struct rule v[RULES + 1];
 };
 
 /*
@@ -496,7 +520,7 @@ struct rule {
  * lies one byte before it where it is a return address.  Never NULL; borrowed
  * until the next call.
  */
-const struct rule *rule_find(struct rule *rules, const struct image *image,
+const struct rule *rule_find(struct rules *rules, const struct image *image,
 			     uint64_t pc, uint64_t insn);
 /* The rule of row, for tests and rule_find(). */
 void rule_compile(struct rule *rule, const struct cfi_row *row);

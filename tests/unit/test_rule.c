@@ -3,7 +3,7 @@
 #include "literal.h"
 
 static struct ustack_images *images;
-static struct rule rules[RULES];
+static struct rules rules;
 static struct bytes code, frames;
 
 static int setup(void **state)
@@ -11,7 +11,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&frames, 0, sizeof(frames));
 	memset(&code, 0, sizeof(code));
-	memset(rules, 0, sizeof(rules));
+	memset(&rules, 0, sizeof(rules));
 	return ustack_images_new(&images, NULL);
 }
 
@@ -49,10 +49,18 @@ static void compact(void **state)
 	assert_int_equal(rule.slot[KEPT_RBX], -7);
 	assert_int_equal(rule.slot[KEPT_RBP], -2);
 	assert_int_equal(rule.slot[KEPT_R15], -3);
+	assert_int_equal(rule.slot[KEPT_R12], -1);
+	assert_int_equal(rule.depth, 7);
 	row.reg[REG_RBX].off = -8 * 128;
 	rule_compile(&rule, &row);
 	assert_int_equal(rule.flags, 0);
 	assert_int_equal(rule.slot[KEPT_RBX], -128);
+	assert_int_equal(rule.depth, 128);
+	row.reg[REG_RBX].kind = row.reg[REG_RBP].kind = CFI_SAME;
+	row.reg[REG_R15].kind = CFI_SAME;
+	rule_compile(&rule, &row);
+	assert_int_equal(rule.saved, 0);
+	assert_int_equal(rule.depth, 1);
 }
 
 #define FULL(change)                                                         \
@@ -107,24 +115,24 @@ static void cached(void **state)
 	FDE(&frames, cie, 0x1010, 0x10, DW_CFA_restore_state);
 	a = literal_image(images, "/a", &code, &frames);
 	b = literal_image(images, "/b", &code, &frames);
-	rule = rule_find(rules, a, 0x1004, 0x1004);
+	rule = rule_find(&rules, a, 0x1004, 0x1004);
 	assert_int_equal(rule->cfa_off, 48);
 	/* The same pc is not read again, another image's is. */
 	frames.data[frames.size - 1] ^= 0xff;
-	assert_ptr_equal(rule_find(rules, a, 0x1004, 0x1004), rule);
-	assert_ptr_equal(rule_find(rules, b, 0x1004, 0x1004)->image, b);
-	assert_int_equal(rule_find(rules, a, 0x1018, 0x1018)->flags,
+	assert_ptr_equal(rule_find(&rules, a, 0x1004, 0x1004), rule);
+	assert_ptr_equal(rule_find(&rules, b, 0x1004, 0x1004)->image, b);
+	assert_int_equal(rule_find(&rules, a, 0x1018, 0x1018)->flags,
 			 RULE_BROKEN);
 	/* Two neighbours without CFI, asked for in turn, both stay. */
-	rule_find(rules, a, 0x1030, 0x1030);
-	rule_find(rules, a, 0x1031, 0x1031);
-	rule = rule_find(rules, a, 0x1031, 0x1031);
-	assert_ptr_not_equal(rule_find(rules, a, 0x1030, 0x1030), rule);
+	rule_find(&rules, a, 0x1030, 0x1030);
+	rule_find(&rules, a, 0x1031, 0x1031);
+	rule = rule_find(&rules, a, 0x1031, 0x1031);
+	assert_ptr_not_equal(rule_find(&rules, a, 0x1030, 0x1030), rule);
 	assert_true(rule->start == 0x1031);
 	/* More pcs than the cache has room for. */
 	for (int round = 0; round < 2; round++)
 		for (uint64_t pc = 0; pc < 3 * RULES; pc++)
-			assert_int_equal(rule_find(rules, a, pc, pc)->flags,
+			assert_int_equal(rule_find(&rules, a, pc, pc)->flags,
 					 pc < 0x1000 || pc >= 0x1020 ?
 						 RULE_NONE :
 					 pc < 0x1010 ? 0 :
