@@ -144,12 +144,14 @@ bench-volume: bench-deps ## bytes of a sample, losses at rising rates
 	@bench/volume
 bench-accuracy: bench-deps ## exact chains by program, mode and unwinder
 	@bench/accuracy
-.PHONY: $(benches:%=bench-%)
+bench-perf-tool: bench-deps ## perf script and report with libdw and libustack
+	@bench/perf-tool
+.PHONY: $(benches:%=bench-%) bench-perf-tool
 
 # Two at a time; what counts instructions does not mind the other.
 bench: bench-deps ## all of them, bench/results and build/bench/report.html
 	@printf '%s\n' $(benches) | xargs -P 2 -I{} bench/{}
-	@$(MAKE) --no-print-directory bench-unwind
+	@$(MAKE) --no-print-directory bench-unwind bench-perf-tool
 	@bench/report
 .PHONY: bench
 
