@@ -4,6 +4,8 @@
 
 #include "unwind.h"
 
+#define ALL_REGS 0xff01ffULL	/* of perf_reg */
+
 /* PERF_REG_X86_* (arch/x86/include/uapi/asm/perf_regs.h), by DWARF number. */
 static const uint8_t perf_reg[NR_REGS] = {
 	[REG_RAX] = 0,	[REG_RBX] = 1,	[REG_RCX] = 2,	[REG_RDX] = 3,
@@ -16,6 +18,13 @@ static const uint8_t perf_reg[NR_REGS] = {
 int arch_cpu(struct cpu *cpu, const struct ustack_regs *regs)
 {
 	cpu->known = 0;
+	/* All, as a recorder asks for them. */
+	if (regs->abi == USTACK_ABI_64 && (regs->mask & ALL_REGS) == ALL_REGS) {
+		for (unsigned int reg = 0; reg < NR_REGS; reg++)
+			cpu->reg[reg] = regs->val[perf_reg[reg]];
+		cpu->known = (1u << NR_REGS) - 1;
+		return 0;
+	}
 	for (unsigned int reg = 0; reg < NR_REGS; reg++)
 		if (regs->mask & (1ULL << perf_reg[reg]) &&
 		    (regs->abi == USTACK_ABI_64 || perf_reg[reg] <= 8))

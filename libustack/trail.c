@@ -50,10 +50,10 @@ void walk_begin(struct walk *walk, struct trails *trails, uint64_t maps_id,
 		prefetch(range, walk->trail->v[i].sp - 8);
 }
 
+/* Of frames with the same ip and sp. */
 static bool same_frame(const struct link *l, const struct cpu *cpu, bool exact)
 {
-	if (l->sp != cpu->reg[REG_RSP] || l->ip != cpu->reg[REG_RIP] ||
-	    l->exact != exact)
+	if (l->exact != exact)
 		return false;
 	for (unsigned int live = l->live; live; live &= live - 1) {
 		unsigned int kept = __builtin_ctz(live);
@@ -122,19 +122,16 @@ static void copy_links(struct walk *walk, const struct cpu *cpu, size_t n)
 	walk->nr += n;
 }
 
-size_t walk_again(struct walk *walk, struct cpu *cpu, bool *exact,
-		  const struct ustack_range *range, struct ustack_frame *frames,
-		  size_t max)
+size_t walk_compare(struct walk *walk, struct cpu *cpu, bool *exact,
+		    const struct ustack_range *range,
+		    struct ustack_frame *frames, size_t max)
 {
-	const struct link *l = walk->trail->v + walk->at + walk->on_trail;
+	const struct link *l = walk->trail->v + walk->at;
 	const struct link *end = walk->trail->v + walk->trail->nr;
 	unsigned int saved = 0;
 	size_t n = 0;
 
-	while (l < end && l->sp < cpu->reg[REG_RSP])
-		l++;
-	walk->at = l - walk->trail->v;
-	walk->on_trail = l < end && same_frame(l, cpu, *exact);
+	walk->on_trail = same_frame(l, cpu, *exact);
 	if (!walk->on_trail || l->sp < range->addr)
 		return 0;
 	while (n < max && &l[n + 1] < end &&

@@ -153,31 +153,34 @@ static int step_plain(struct cursor *c, const struct rule *rule, uint64_t cfa,
 	return GO_ON;
 }
 
+/* Words in another range, or in none. */
+static int step_far(struct cursor *c, const struct rule *rule, uint64_t cfa)
+{
+	struct cpu to = c->cpu;
+	uint64_t ra;
+
+	if (mem_read_u64(&c->mem, cfa - 8, &ra))
+		return end_of(c, cfa - 8);
+	for (unsigned int saved = rule->saved; saved; saved &= saved - 1) {
+		unsigned int kept = __builtin_ctz(saved);
+
+		restore_slot(c, &to, kept_reg[kept], cfa + 8 * rule->slot[kept],
+			     true);
+	}
+	cpu_set(&to, REG_RSP, cfa);
+	cpu_set(&to, REG_RIP, ra);
+	return advance(c, &to, false);
+}
+
 static int step_fast(struct cursor *c, const struct rule *rule, uint64_t *cfa)
 {
-	unsigned int saved = rule->saved;
 	const uint8_t *top;
-	struct cpu to;
-	uint64_t ra;
 
 	if (!cpu_knows(&c->cpu, rule->cfa_reg))
 		return USTACK_END_NO_REGS;
 	*cfa = c->cpu.reg[rule->cfa_reg] + rule->cfa_off;
 	top = plain_frame(c, rule, *cfa);
-	if (top)
-		return step_plain(c, rule, *cfa, top);
-	to = c->cpu;
-	if (mem_read_u64(&c->mem, *cfa - 8, &ra))
-		return end_of(c, *cfa - 8);
-	for (; saved; saved &= saved - 1) {
-		unsigned int kept = __builtin_ctz(saved);
-
-		restore_slot(c, &to, kept_reg[kept],
-			     *cfa + 8 * rule->slot[kept], true);
-	}
-	cpu_set(&to, REG_RSP, *cfa);
-	cpu_set(&to, REG_RIP, ra);
-	return advance(c, &to, false);
+	return top ? step_plain(c, rule, *cfa, top) : step_far(c, rule, *cfa);
 }
 
 static int eval(const struct cursor *c, const struct cfi_rule *r,
@@ -447,6 +450,8 @@ static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 	}
 	pc = ip - map->bias - !c->exact;
 	rule = rule_find(&c->unwinder->rules, map->image, pc, ip - map->bias);
+	if (!rule->flags)
+		return step_fast(c, rule, &frame->cfa);
 	if (rule->flags & (RULE_NONE | RULE_GUESS)) {
 		int end = step_no_cfi(c, map, pc, rule, frame, fallback);
 

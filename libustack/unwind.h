@@ -579,14 +579,34 @@ struct walk {
 void trails_init(struct trails *trails);
 void walk_begin(struct walk *walk, struct trails *trails, uint64_t maps_id,
 		const struct cpu *cpu, const struct ustack_range *range);
+/* The rest of walk_again(), where the last walk had a frame with this ip and sp. */
+size_t walk_compare(struct walk *walk, struct cpu *cpu, bool *exact,
+		    const struct ustack_range *range,
+		    struct ustack_frame *frames, size_t max);
+
 /*
  * If the frame in cpu is one of the last walk, go on as far as the words that
  * were read then are the same in range, at most max frames, and fill frames
  * with those left.  Returns their number; cpu is the next one's.
  */
-size_t walk_again(struct walk *walk, struct cpu *cpu, bool *exact,
-		  const struct ustack_range *range, struct ustack_frame *frames,
-		  size_t max);
+static inline size_t walk_again(struct walk *walk, struct cpu *cpu, bool *exact,
+				const struct ustack_range *range,
+				struct ustack_frame *frames, size_t max)
+{
+	const struct trail *trail = walk->trail;
+	uint64_t ip = cpu->reg[REG_RIP], sp = cpu->reg[REG_RSP];
+	size_t at = walk->at + walk->on_trail;
+
+	while (at < trail->nr && trail->v[at].sp < sp)
+		at++;
+	walk->at = at;
+	walk->on_trail = at < trail->nr && trail->v[at].sp == sp &&
+			 trail->v[at].ip == ip;
+	return walk->on_trail ? walk_compare(walk, cpu, exact, range, frames,
+					     max) :
+				0;
+}
+
 /* The current frame's link, to be filled by its step. */
 struct link *walk_link(struct walk *walk, const struct cpu *cpu, bool exact);
 /* Its step was a plain one. */
