@@ -7,11 +7,34 @@
  * keep whole blocks of records that are gone.
  */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "reader.h"
 
+#ifndef KEEP_MAX		/* fuzzing takes less */
 /* Chunks that are kept, in use or for reuse: the system's are slow to get. */
 #define KEEP_MAX 64
+#endif
+#define HUGE_PAGE (2UL << 20)
+#define BLOCK_ALIGN (KEEP_MAX * sizeof(struct chunk) < HUGE_PAGE ? 64 : HUGE_PAGE)
+#define BLOCK_SIZE \
+	((KEEP_MAX * sizeof(struct chunk) + BLOCK_ALIGN - 1) & -BLOCK_ALIGN)
+
+/*
+ * Those kept lie in huge pages, if the system has any: a fault for each page
+ * of a recording takes longer than to read it.
+ */
+static struct chunk *chunk_alloc(struct chunk_pool *pool)
+{
+	if (!pool->block) {
+		pool->block = aligned_alloc(BLOCK_ALIGN, BLOCK_SIZE);
+		if (!pool->block)
+			return NULL;
+		madvise(pool->block, BLOCK_SIZE, MADV_HUGEPAGE);
+	}
+	return pool->nr_block < KEEP_MAX ? &pool->block[pool->nr_block++] :
+					   malloc(sizeof(struct chunk));
+}
 
 struct chunk *chunk_new(struct chunk_pool *pool)
 {
@@ -19,9 +42,8 @@ struct chunk *chunk_new(struct chunk_pool *pool)
 
 	if (c) {
 		pool->free = c->next;
-		pool->nr_free--;
 	} else {
-		c = malloc(sizeof(*c));
+		c = chunk_alloc(pool);
 		if (!c)
 			return NULL;
 	}
@@ -37,13 +59,12 @@ void chunk_put(struct chunk_pool *pool, struct chunk *c)
 	if (!c || --c->refs)
 		return;
 	pool->nr_live--;
-	if (pool->nr_live + pool->nr_free >= KEEP_MAX) {
+	if ((uintptr_t)c - (uintptr_t)pool->block >= BLOCK_SIZE) {
 		free(c);
 		return;
 	}
 	c->next = pool->free;
 	pool->free = c;
-	pool->nr_free++;
 }
 
 int rec_pack(struct chunk_pool *pool, struct rec *r)
@@ -71,11 +92,8 @@ void chunk_pool_free(struct chunk_pool *pool)
 {
 	chunk_put(pool, pool->pack);
 	pool->pack = NULL;
-	while (pool->free) {
-		struct chunk *c = pool->free;
-
-		pool->free = c->next;
-		free(c);
-	}
-	pool->nr_free = 0;
+	free(pool->block);
+	pool->block = NULL;
+	pool->free = NULL;
+	pool->nr_block = 0;
 }

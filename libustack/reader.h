@@ -136,7 +136,9 @@ struct chunk {
 
 struct chunk_pool {
 	struct chunk *free;
-	size_t nr_free, nr_live;
+	size_t nr_live;
+	struct chunk *block; /* where those that are kept lie */
+	size_t nr_block; /* chunks of it that were ever in use */
 	struct chunk *pack; /* where records that stay long are copied to */
 };
 

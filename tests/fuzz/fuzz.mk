@@ -6,7 +6,7 @@ RUNS := 1000000
 
 FUZZ_OUT := build/fuzz
 FUZZ_CFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
-	-DRULES=64 -DTRAIL_MAX=16 -DCHUNK_SIZE=98304u
+	-DRULES=64 -DTRAIL_MAX=16 -DCHUNK_SIZE=98304u -DKEEP_MAX=2
 
 # The calls that files.c answers in the kernel's place.
 FUZZ_WRAP := open close fstat lseek pread read mmap munmap

@@ -23,6 +23,7 @@
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t nr, size_t size);
+void *__libc_memalign(size_t align, size_t size);
 void *__libc_realloc(void *p, size_t size);
 void __libc_free(void *p);
 
@@ -55,6 +56,11 @@ void *malloc(size_t size)
 void *calloc(size_t nr, size_t size)
 {
 	return fails() ? NULL : made(__libc_calloc(nr, size));
+}
+
+void *aligned_alloc(size_t align, size_t size)
+{
+	return fails() ? NULL : made(__libc_memalign(align, size));
 }
 
 void *realloc(void *p, size_t size)
