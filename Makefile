@@ -98,8 +98,11 @@ bench-unwind: deps ## compare unwinders in speed and outcome; writes bench/resul
 	$(call step,libustack,$(MAKE) --no-print-directory -s -j$(jobs) lib build/bench/unwind)
 	$(call step,recordings,bench/unwind-data)
 	$(call step,framehop,framehop=$$(bench/unwind-framehop) || [ $$? = 77 ]; \
-		build/bench/unwind $${framehop:+--framehop "$$framehop"} \
-		$(patsubst %,--data build/bench/%.data,cc1plus python3 build) >build/bench/unwind.csv)
+		for name in cc1plus python3 build; do \
+			build/bench/unwind $${framehop:+--framehop "$$framehop"} \
+				--data build/bench/$$name.data >build/bench/$$name.csv || exit; \
+		done; \
+		awk 'NR == 1 || FNR > 1' $(patsubst %,build/bench/%.csv,cc1plus python3 build) >build/bench/unwind.csv)
 	@mkdir -p bench/results
 	@mv build/bench/unwind.csv bench/results/unwind.csv
 .PHONY: bench-unwind
