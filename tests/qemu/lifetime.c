@@ -132,6 +132,21 @@ static void test_signal_taken(void)
 	check(c.samples == 1 && is_marked(&c, MARK));
 }
 
+/* The last sample before the task's events go: it is PF_EXITING since long. */
+static void test_process_exit(void)
+{
+	struct perf_event_attr attr = tracepoint_attr("sched/sched_process_exit", 256);
+	struct child child = spawn(call_exit_group);
+	struct ring r = open_ring(&attr, child.pid, -1);
+	struct capture c;
+
+	start(&r);
+	go(&child);
+	check(!reap(&child));
+	c = take(&r);
+	check(c.samples == 1 && is_marked(&c, MARK));
+}
+
 /*
  * Another thread of the process is still in its system call, or in a fault
  * that nobody resolves, when the process ends. A pipe tells when to.
@@ -611,6 +626,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		{ "exit", test_exit },
 		{ "exit_group", test_exit_group },
+		{ "process_exit", test_process_exit },
 		{ "thread_exit", test_thread_exit },
 		{ "sigkill", test_sigkill },
 		{ "sigterm", test_sigterm },
