@@ -181,8 +181,13 @@ int ustack_symbolize(struct ustack_space *space, uint64_t addr,
 	bool jit;
 
 	*sym = (struct ustack_symbol){ 0 };
-	if (!map)
+	if (!map) {
+		if (arch_in_vsyscall(addr)) {
+			sym->path = "[vsyscall]";
+			sym->module_offset = addr & 4095;
+		}
 		return -ENOENT;
+	}
 	image = map->image;
 	jit = file_is_jit(image->path);
 	sym->path = image->path;

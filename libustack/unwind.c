@@ -64,6 +64,10 @@ static int land(struct cursor *c, uint64_t ip, bool signal)
 {
 	if (!ip)
 		return USTACK_END_FINISHED;
+	if (signal && arch_in_vsyscall(ip)) {
+		c->map = NULL;
+		return GO_ON;
+	}
 	if (ip >> 47 || ip < 4096)
 		return USTACK_END_BAD_MEMORY;
 	/* Nothing is mapped there: a frame would be an invented one. */
@@ -434,6 +438,18 @@ static int step_no_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 					step_frame_pointer(c, &frame->cfa);
 }
 
+/* A vsyscall: nothing is pushed, whichever instruction it is. */
+static int step_vsyscall(struct cursor *c, uint64_t *cfa)
+{
+	static const struct rule rule = { .cfa_reg = REG_RSP, .cfa_off = 8,
+					  .depth = 1 };
+	int end = step_fast(c, &rule, cfa);
+
+	/* The mark of a fall-back is not kept with a link. */
+	c->link->plain = false;
+	return end;
+}
+
 static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 {
 	uint64_t ip = c->cpu.reg[REG_RIP], pc;
@@ -446,7 +462,9 @@ static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 	if (!map || !space_usable(c->space, map) ||
 	    map->image->is_64 == c->mem.is_32) {
 		*fallback = true;
-		return step_frame_pointer(c, &frame->cfa);
+		return c->exact && arch_in_vsyscall(ip) ?
+			       step_vsyscall(c, &frame->cfa) :
+			       step_frame_pointer(c, &frame->cfa);
 	}
 	pc = ip - map->bias - !c->exact;
 	rule = rule_find(&c->unwinder->rules, map->image, pc, ip - map->bias);

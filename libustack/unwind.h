@@ -529,6 +529,16 @@ void rule_compile(struct rule *rule, const struct cfi_row *row);
 
 /* 0, or -ENODATA where ip or sp is missing. */
 int arch_cpu(struct cpu *cpu, const struct ustack_regs *regs);
+/*
+ * The page of the first vsyscalls.  The kernel carries them out where they are
+ * called (their code cannot even be read), and most recordings have no map for
+ * it: it belongs to no process.
+ */
+static inline bool arch_in_vsyscall(uint64_t ip)
+{
+	return ip >> 12 == 0xffffffffff600;
+}
+
 /* Could the code before the return address ra be a call? */
 bool arch_after_call(const struct image *image, uint64_t ra);
 

@@ -163,7 +163,7 @@ enum ustack_end {
 enum {
 	USTACK_FRAME_RETURN = 1,  /* ip is a return address: look up ip - 1 */
 	USTACK_FRAME_SIGNAL = 2,  /* signal trampoline: the next frame was interrupted */
-	USTACK_FRAME_FALLBACK = 4, /* found by frame pointer, not by CFI */
+	USTACK_FRAME_FALLBACK = 4, /* found without CFI, mostly by frame pointer */
 };
 
 struct ustack_frame {

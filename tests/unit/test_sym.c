@@ -142,6 +142,12 @@ static void no_module(void **state)
 	assert_int_equal(ustack_symbolize(space, 0x1000, &sym), -ENOENT);
 	assert_null(sym.name);
 	assert_null(sym.path);
+	/* No map, and yet known. */
+	assert_int_equal(ustack_symbolize(space, 0xffffffffff600409, &sym),
+			 -ENOENT);
+	assert_null(sym.name);
+	assert_string_equal(sym.path, "[vsyscall]");
+	assert_true(sym.module_offset == 0x409);
 	assert_int_equal(ustack_space_map(space, 0x2000, 0x1000, 0x7000,
 					  "/does/not/exist", NULL, 0),
 			 0);

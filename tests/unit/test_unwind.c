@@ -416,6 +416,54 @@ static void plt_entry(void **state)
 	CHAIN(USTACK_END_FINISHED, 0x401026, 0x401109, 0x401012);
 }
 
+/*
+ * ffffffffff600400: mov $201,%rax; syscall; ret		the vsyscall time
+ * It keeps all registers of its caller f, which has no frame pointer.
+ */
+static void vsyscall(void **state)
+{
+	static const uint64_t where[] = { 0xffffffffff600400,
+					  0xffffffffff600407,
+					  0xffffffffff600409 };
+
+	(void)state;
+	two_functions();
+	STACK(SP, 0x401210, 0xb, 0x401109, SP + 48, 0x401012, 3, 0x401012);
+	/* A frame pointer that would lead from f to _start. */
+	reg(BP, SP + 24);
+	for (int mapped = 0; mapped < 2; mapped++) {
+		/* The second time the chain is that of the first walk. */
+		for (int i = 0; i < 6; i++) {
+			at(where[i / 2], SP);
+			CHAIN(USTACK_END_FINISHED, where[i / 2], 0x401210,
+			      0x401109, 0x401012);
+			assert_int_equal(frames[0].flags, 0);
+			assert_true(frames[0].cfa == SP + 8);
+			assert_int_equal(frames[1].flags,
+					 USTACK_FRAME_RETURN |
+						 USTACK_FRAME_FALLBACK);
+			assert_int_equal(frames[2].flags, USTACK_FRAME_RETURN);
+		}
+		/* As /proc/PID/maps shows it. */
+		assert_int_equal(ustack_space_map(space, 0xffffffffff600000,
+						  0x1000, 0, "[vsyscall]",
+						  NULL, 0),
+				 0);
+	}
+	nr_ranges = 0;
+	CHAIN(USTACK_END_TRUNCATED, 0xffffffffff600409);
+}
+
+/* Nothing in that page calls. */
+static void return_to_a_vsyscall(void **state)
+{
+	(void)state;
+	two_functions();
+	STACK(SP, 0xb, 0xffffffffff600409, 0x401109, 1, 2, 3, 0x401012);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_BAD_MEMORY, 0x401201);
+}
+
 /* 1300: pop %rdi; mov $58,%eax; syscall; 1308: push %rdi; ret */
 static void vfork_return_address_in_rdi(void **state)
 {
@@ -463,6 +511,23 @@ static void signal_frame(void **state)
 	/* At the entry of rt_sigreturn the ip is one past the FDE. */
 	at(0x401339, SP + 8);
 	CHAIN(USTACK_END_FINISHED, 0x401339, 0x401200, 0x401109, 0x401012);
+}
+
+/* A vsyscall was given a bad address: its caller finds SIGSEGV's handler. */
+static void signal_in_a_vsyscall(void **state)
+{
+	(void)state;
+	restorer();
+	STACK(SP, 0x401330, 0, 0, 0, 0, SP + 0x58, 0xb, 0xffffffffff600000, 0,
+	      0, 0, 0x401109, 1, 2, 3, 0x401012);
+	at(0x401408, SP);
+	for (int i = 0; i < 2; i++) {
+		CHAIN(USTACK_END_FINISHED, 0x401408, 0x401330,
+		      0xffffffffff600000, 0x401109, 0x401012);
+		assert_int_equal(frames[2].flags, 0);
+		assert_int_equal(frames[3].flags,
+				 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+	}
 }
 
 /* The handler on an alternate stack above or below: the other range. */
@@ -637,8 +702,11 @@ int main(void)
 		TEST(realigned_epilogue),
 		TEST(cfa_on_rbx),
 		TEST(plt_entry),
+		TEST(vsyscall),
+		TEST(return_to_a_vsyscall),
 		TEST(vfork_return_address_in_rdi),
 		TEST(signal_frame),
+		TEST(signal_in_a_vsyscall),
 		TEST(alternate_stack),
 		TEST(no_cfi),
 		TEST(frame_pointer),
