@@ -202,7 +202,7 @@ check-unit: deps ## only the tests that need no guest and no kernel
 check: deps ## all tests: unit tests, both series apply and build, guest tests
 	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 300 $(host_tests) \
 		--jobs 1 --limit 2400 $(patch_test) tests/build/kernel.sh tests/build/perf.sh \
-		tests/build/documentation.sh \
+		tests/build/documentation.sh tests/build/deb.sh \
 		--jobs 2 --limit 600 $(wildcard tests/qemu/*.sh)
 .PHONY: check
 

@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+#
+# The packages of make deb, installed by dpkg beside Debian's own, used, and
+# purged again. The system is this machine's, seen through an overlay: dpkg
+# knows all that is installed, and all that it writes stays in memory.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/../.." && pwd)
+
+fail() { echo "FAIL: $*"; exit 1; }
+skip() { echo "$*"; exit 77; }
+
+build()
+{
+	[ "$(id -u)" = 0 ] || skip "not root: cannot install packages"
+	[ -x "$top/build/perf/perf" ] || skip "build/perf is not built"
+	[ -f "$top/build/kernel/arch/x86/boot/bzImage" ] || skip "build/kernel is not built"
+	"$top/perf-integration/deb"
+	tmp=$(mktemp -d)
+	trap 'rmdir "$tmp"' EXIT
+	unshare -m "$0" enter "$tmp"
+}
+
+# enter DIR: in a mount namespace of its own
+enter()
+{
+	mount -t tmpfs tmpfs "$1"
+	mkdir "$1/new" "$1/work" "$1/root"
+	mount -t overlay -o "lowerdir=/,upperdir=$1/new,workdir=$1/work" overlay "$1/root" 2>/dev/null ||
+		skip "this machine mounts no overlay of its root directory"
+	for dir in proc sys dev; do
+		mount --rbind "/$dir" "$1/root/$dir"
+	done
+	mkdir "$1/root/deb"
+	cp "$top"/build/deb/*.deb "$top/libustack/example.c" "$top/tests/fuzz/corpus/whole/seed-deferred" \
+		"$0" "$1/root/deb"
+	exec chroot "$1/root" "/deb/${0##*/}" inside
+}
+
+installed() { dpkg-query -W -f '${db:Status-Status} ${Package}:${Architecture} ${Version}\n' | grep '^installed ' | sort; }
+
+# libraries FILE...: what they are linked with is there, libustack where dpkg put it
+libraries()
+{
+	ldd "$@" >ldd
+	! grep 'not found' ldd || fail "a library is missing"
+	! grep 'libustack.*=>' ldd | grep -v '=> /lib/' || fail "another libustack than the installed one"
+}
+
+inside()
+{
+	export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+	unset LD_LIBRARY_PATH PKG_CONFIG_PATH
+	cd /deb
+
+	# A kernel's hooks get its release and its image. This machine's stay out.
+	mkdir -p /etc/kernel/postinst.d /etc/kernel/postrm.d
+	rm -f /etc/kernel/post{inst,rm}.d/*
+	for when in postinst postrm; do
+		printf '#!/bin/sh\necho %s "$@" >>/deb/hooks\n' $when >/etc/kernel/$when.d/log
+		chmod +x /etc/kernel/$when.d/log
+	done
+
+	# --- installed: nothing of Debian's is replaced, and dpkg refuses a file that is another's
+	installed >before
+	dpkg --force-unsafe-io -i ./*.deb >log 2>&1 || fail "dpkg: $(grep -A 4 -E '^dpkg: (error|dependency)' log)"
+	installed >after
+	[ -z "$(comm -23 before after)" ] || fail "replaced: $(comm -23 before after)"
+	mapfile -t ours < <(comm -13 before after | cut -d ' ' -f 2)
+	[ ${#ours[@]} = "$(ls ./*.deb | wc -l)" ] || fail "installed are ${ours[*]}"
+	dpkg -L "${ours[@]}" | sort -u >files
+	! grep -qxE '/usr/bin/perf|/boot/vmlinuz-.*-amd64' files || fail "a file has the name of one of Debian's"
+
+	# --- the kernel: its files and its hooks' arguments are named by the release it has when it runs
+	release=$(python3 - /boot/vmlinuz-* <<-'PYTHON'
+		import struct, sys
+		names = set(open("/deb/files").read().split())
+		image = open(next(name for name in sys.argv[1:] if name in names), "rb").read()
+		at = 0x200 + struct.unpack_from("<H", image, 0x20e)[0]
+		print(image[at:at + 100].split()[0].decode())
+		PYTHON
+	)
+	for name in vmlinuz System.map config; do
+		grep -qx "/boot/$name-$release" files || fail "no /boot/$name-$release"
+	done
+	[ "$(cat hooks)" = "postinst $release /boot/vmlinuz-$release" ] || fail "hooks got: $(cat hooks)"
+
+	# --- perf and ustack run, with the library that was installed
+	libraries /usr/bin/perf-ustack /usr/bin/ustack /usr/lib/*/libustack.so.0
+	[[ $(perf-ustack --version) = "perf version 7.3."* ]] || fail "$(perf-ustack --version)"
+	perf-ustack version --build-options | grep -q 'libustack: \[ on' || fail "perf-ustack has no libustack"
+	[[ $(ustack --version) = *" $(dpkg-query -W -f '${Version}' ustack)" ]] || fail "$(ustack --version)"
+
+	# --- the example, linked with the library and with the archive
+	cc="gcc -std=c11 -Wall -Wextra -Werror example.c"
+	$cc -o shared $(pkg-config --cflags --libs libustack)
+	libraries ./shared
+	ln -s /usr/lib/*/libustack.a .
+	$cc -o static $(pkg-config --static --cflags --libs libustack | sed 's/-lustack/-L. -l:libustack.a/')
+	! ldd static | grep libustack || fail "static is not static"
+	tail -c +5 seed-deferred | head -c "$(od -An -tu4 -N4 seed-deferred)" >perf.data
+	./shared perf.data >shared.txt
+	./static perf.data >static.txt
+	cmp shared.txt static.txt
+	[ "$(grep -c '^prog ' shared.txt)" = 2 ] || fail "not two samples: $(cat shared.txt)"
+
+	# Whatever the pkg-config file names comes with the package, not by chance.
+	depends=$(dpkg-query -W -f '${Depends}' libustack-dev | tr -d ' ')
+	for name in $(sed -n 's/^Requires.private: //p' /usr/lib/*/pkgconfig/libustack.pc); do
+		owner=$(dpkg -S "$(pkg-config --variable=pcfiledir "$name")/$name.pc" | cut -d : -f 1)
+		[[ ,$depends, = *,$owner,* ]] || fail "libustack-dev does not depend on $owner"
+	done
+
+	# --- stacks of this machine, unwound by perf with the library
+	cat >work.c <<-'END'
+		__attribute__((noinline)) static void leaf(void) { for (volatile int i = 0; i < 300000000; i++) ; }
+		__attribute__((noinline)) static void outer(void) { leaf(); __asm__(""); }
+		int main(void) { outer(); return 0; }
+	END
+	gcc -O1 -o work work.c
+	if perf-ustack record -q -e cpu-clock -F 99 --call-graph dwarf,1024 -o work.data ./work 2>/dev/null; then
+		perf-ustack script --unwind-style=libustack -F ip,sym -i work.data 2>/dev/null |
+			awk '/ leaf$/ { l = NR } / outer$/ && NR == l + 1 { n++ } END { exit n < 3 }' ||
+			fail "perf-ustack script shows no leaf under outer"
+	fi
+
+	# --- purged: as if it had never been there
+	dpkg --force-unsafe-io -P "${ours[@]}" >log 2>&1 || fail "dpkg -P: $(cat log)"
+	installed | cmp - before || fail "purging took more than was installed"
+	while read -r file; do
+		[ -d "$file" ] || [ ! -e "$file" ] || fail "left: $file"
+	done <files
+	grep -qx "postrm $release /boot/vmlinuz-$release" hooks || fail "hooks got: $(cat hooks)"
+}
+
+if [ $# = 0 ]; then build; else "$@"; fi
