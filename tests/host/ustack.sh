@@ -81,10 +81,21 @@ for f in file pipe zstd fp two all plain; do
 done
 
 # Wherever the program computes, the chain is whole and right.
-"$ustack" fold -i file.data >folded 2>err || fail "fold"
-grep -E ';leaf(;\[kernel\])? [0-9]+$' folded >leaves || fail "no leaf"
-awk '{ all += $NF } END { exit all < 20 }' leaves || fail "few leaves"
-! grep -vE '^work;_start;__libc_start_main[^;]*;.*main;outer;middle;leaf' leaves || fail "chains are not whole"
+whole()
+{
+	"$ustack" fold -i $1 >folded 2>err || fail "fold $1"
+	grep -E ';leaf(;\[kernel\])? [0-9]+$' folded >leaves || fail "$1: no leaf"
+	awk '{ all += $NF } END { exit all < 20 }' leaves || fail "$1: few leaves"
+	! grep -vE '^work;_start;__libc_start_main[^;]*;.*main;outer;middle;leaf' leaves || fail "$1: chains are not whole"
+}
+mv work kept
+for link in no-pie static static-pie; do
+	gcc -O1 -g -$link -o work work.c
+	record --call-graph dwarf,4096 -o $link.data ./work
+	whole $link.data
+done
+mv kept work
+whole file.data
 for who in libdw libunwind; do
 	"$ustack" fold --unwinder=$who -i file.data >folded 2>err || fail "fold --unwinder=$who"
 	grep -E ';leaf(;\[kernel\])? [0-9]+$' folded | cmp - leaves || fail "$who says something else"
