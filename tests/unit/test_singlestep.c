@@ -239,7 +239,7 @@ static struct ustack_space *space;
 static struct ustack_unwinder *unwinder;
 static struct task *tasks;
 static uint64_t begin;		/* the ip where the truth begins; 0: at once */
-static uint64_t steps, wrong, threads, signals;
+static uint64_t steps, wrong, torn, threads, signals;
 static uint8_t stack[2][STACK_MAX];
 
 static size_t read_memory(pid_t pid, uint64_t addr, void *buf, size_t size)
@@ -310,7 +310,7 @@ static int is_call(const uint8_t *p, size_t *size)
 	const uint8_t *start = p;
 	uint8_t modrm;
 
-	while (*p == 0xf2 || *p == 0xf3 || *p == 0x3e || *p == 0x66 ||
+	while (*p == 0xf2 || *p == 0xf3 || *p == 0x3e || *p == 0x66 || *p == 0x67 ||
 	       (*p & 0xf0) == 0x40)
 		p++;
 	if (*p == 0xe8) {
@@ -431,6 +431,30 @@ show:
 		       frames[i].flags);
 }
 
+/*
+ * Has the program begun to leave several frames at once?  What the frames
+ * between were called from is not to be known any more: uw_install_context_1()
+ * writes the registers and the return address of the handler's frame over those
+ * that _Unwind_RaiseException saved, and longjmp() loads the registers one by
+ * one, as its CFI says.
+ */
+static int tears_down(const struct task *t, uint64_t ip)
+{
+	struct ustack_symbol sym;
+	uint64_t word;
+
+	ustack_symbolize(space, ip, &sym);
+	if (sym.name && (!strcmp(sym.name, "uw_install_context_1") ||
+			 !strcmp(sym.name, "__longjmp")))
+		return 1;
+	for (size_t i = 0; i < t->depth; i++)
+		if (t->shadow[i].slot &&
+		    read_memory(t->tid, t->shadow[i].slot, &word, 8) == 8 &&
+		    word != t->shadow[i].ip)
+			return 1;
+	return 0;
+}
+
 static void check(struct task *t, const struct user_regs_struct *r)
 {
 	const uint64_t val[24] = {
@@ -466,7 +490,11 @@ static void check(struct task *t, const struct user_regs_struct *r)
 		     (s->interrupted ? !(frames[i].flags & USTACK_FRAME_RETURN)
 				     : 1);
 	}
-	if (!ok)
+	if (ok)
+		return;
+	if (tears_down(t, r->rip))
+		torn++;
+	else
 		report(t, r, frames, n, end);
 }
 
@@ -592,8 +620,8 @@ static void step_through(char **argv)
 	ustack_space_free(space);
 	ustack_images_free(images);
 	printf("# %" PRIu64 " instructions, %" PRIu64 " threads, %" PRIu64
-	       " signals: %" PRIu64 " chains wrong\n",
-	       steps, threads, signals, wrong);
+	       " signals: %" PRIu64 " chains wrong, %" PRIu64 " torn down\n",
+	       steps, threads, signals, wrong, torn);
 }
 
 static void test_every_instruction(void **state)
@@ -605,6 +633,7 @@ static void test_every_instruction(void **state)
 	assert_int_equal(threads, 2);
 	assert_int_equal(signals, 2);
 	assert_int_equal(wrong, 0);
+	assert_int_equal(torn, 0);
 }
 
 int main(int argc, char **argv)
