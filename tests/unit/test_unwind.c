@@ -652,6 +652,109 @@ static void start_of_a_context(void **state)
 	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401700);
 }
 
+static void map_at(uint64_t addr, uint64_t end_, uint64_t pgoff,
+		   const char *path)
+{
+	assert_int_equal(ustack_space_map(space, addr, end_ - addr, pgoff, path,
+					  NULL, 0),
+			 0);
+}
+
+static void lies_in(uint64_t ip, const char *path, uint64_t vaddr)
+{
+	struct ustack_symbol sym;
+
+	ustack_symbolize(space, ip, &sym);
+	assert_string_equal(sym.path, path);
+	assert_true(sym.module_offset == vaddr);
+}
+
+/*
+ * "/other" is mapped over a part of "/prog", or all of it, and f in it is
+ *
+ * 1200: sub $24,%rsp
+ * 1204: ...
+ *
+ * Both have g, that is
+ *
+ * 1300: sub $8,%rsp
+ * 1304: ...
+ */
+static void map_over_a_map(void **state)
+{
+	static const uint64_t over[][2] = {
+		{ 0x401200, 0x401280 },	/* both ends of the old one stay */
+		{ 0x400000, 0x401280 },	/* its end */
+		{ 0x401180, 0x403000 },	/* its beginning */
+		{ 0x401000, 0x402000 },	/* nothing */
+		{ 0x400000, 0x403000 },
+	};
+	static const uint8_t file[0x3000];
+	static struct bytes others;
+	struct image *other;
+	size_t c;
+
+	(void)state;
+	others.size = 0;
+	c = put_cie(&others, false);
+	FDE(&others, c, 0x1000, 0x20, DW_CFA_undefined, 16);
+	FDE(&others, c, 0x1200, 0x40, DW_CFA_advance_loc | 4,
+	    DW_CFA_def_cfa_offset, 32);
+	FDE(&others, c, 0x1300, 0x40, DW_CFA_advance_loc | 4,
+	    DW_CFA_def_cfa_offset, 16);
+	other = literal_image(images, "/other", &code, &others);
+	other->data = file;
+	other->size = sizeof(file);
+	other->segments[0] = (struct segment){ 0, 0, sizeof(file), PF_R | PF_X };
+	FDE(&cfi, cie, 0x1300, 0x40, DW_CFA_advance_loc | 4,
+	    DW_CFA_def_cfa_offset, 16);
+	two_functions();
+	/* f's caller is main, or g. */
+	STACK(SP, 0xb, 0x401109, 0xc, 0x401309, 1, 0x401012);
+	at(0x401210, SP);
+	for (size_t i = 0; i < 2 * sizeof(over) / sizeof(over[0]); i++) {
+		uint64_t start = over[i / 2][0], stop = over[i / 2][1];
+
+		map_at(0x401000, 0x402000, 0, "/prog");
+		/* Walked before, or not even resolved. */
+		if (i % 2)
+			CHAIN(USTACK_END_FINISHED, 0x401210, 0x401109,
+			      0x401012);
+		map_at(start, stop, start - 0x400000, "/other");
+		CHAIN(USTACK_END_FINISHED, 0x401210, 0x401309, 0x401012);
+		lies_in(0x401210, "/other", 0x1210);
+		lies_in(0x401012, start > 0x401000 ? "/prog" : "/other",
+			0x1012);
+		lies_in(0x401fff, stop < 0x402000 ? "/prog" : "/other",
+			0x1fff);
+	}
+	map_at(0x401000, 0x402000, 0, "/prog");
+	CHAIN(USTACK_END_FINISHED, 0x401210, 0x401109, 0x401012);
+}
+
+/*
+ * The program above, but with vaddrs from 0x3000001000 on: where that was free
+ * it lies there, else elsewhere.
+ */
+static void prelinked(void **state)
+{
+	(void)state;
+	FDE(&cfi, cie, 0x3000001000, 0x20, DW_CFA_undefined, 16);
+	FDE(&cfi, cie, 0x3000001100, 0x40, DW_CFA_advance_loc | 4,
+	    DW_CFA_def_cfa_offset, 32);
+	FDE(&cfi, cie, 0x3000001200, 0x40, DW_CFA_advance_loc | 1,
+	    DW_CFA_def_cfa_offset, 16, DW_CFA_offset | 3, 2);
+	prog = literal_image(images, "/prog", &code, &cfi);
+	prog->segments[0].vaddr = prog->base = 0x3000001000;
+	map_at(0x3000001000, 0x3000002000, 0, "/prog");
+	map_at(0x7f0000001000, 0x7f0000002000, 0, "/prog");
+	STACK(SP, 0xb, 0x7f0000001109, 1, 2, 3, 0x3000001012);
+	at(0x3000001201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x3000001201, 0x7f0000001109, 0x3000001012);
+	lies_in(0x3000001201, "/prog", 0x3000001201);
+	lies_in(0x7f0000001109, "/prog", 0x3000001109);
+}
+
 /* Any registers and any stack: an end, at most max frames. */
 static void garbage(void **state)
 {
@@ -713,6 +816,8 @@ int main(void)
 		TEST(entry_point),
 		TEST(clone_of_both),
 		TEST(start_of_a_context),
+		TEST(map_over_a_map),
+		TEST(prelinked),
 		TEST(garbage),
 	};
 
