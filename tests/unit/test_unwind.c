@@ -194,6 +194,46 @@ static void calls_of_a_landing_pad(void **state)
 	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401330, 0x401109, 0x401012);
 }
 
+/*
+ * _Unwind_RaiseException, which saves rax and rdx too: the landing pad's are
+ * put there.
+ * 1300: push %rbp; mov %rsp,%rbp; push %rbx; push %rdx; push %rax
+ * 1308: ...
+ * 1330: mov -8(%rbp),%rbx; mov 0(%rbp),%rbp; lea 8(%rbp,%rdx,1),%rcx
+ * 133c: mov %rcx,%rsp		CFA = rcx + 8
+ * 133f: pop %rcx		CFA = rsp + 8, which holds the landing pad
+ * 1340: jmp *%rcx		CFA = rsp, return address in rcx
+ */
+static void frames_of_libgcc(void **state)
+{
+	(void)state;
+	FDE(&cfi, cie, 0x1300, 0x42, DW_CFA_advance_loc | 8, DW_CFA_def_cfa, 6,
+	    16, DW_CFA_offset | 6, 2, DW_CFA_offset | 3, 3, DW_CFA_offset | 1,
+	    4, DW_CFA_offset | 0, 5, DW_CFA_advance_loc | 0x34, DW_CFA_def_cfa,
+	    2, 8, DW_CFA_restore | 6, DW_CFA_advance_loc | 3, DW_CFA_def_cfa, 7,
+	    8, DW_CFA_advance_loc | 1, DW_CFA_def_cfa_offset, 0,
+	    DW_CFA_register, 16, 2);
+	/* __cxa_throw: its CFA is rbx. */
+	FDE(&cfi, cie, 0x1400, 0x20, DW_CFA_def_cfa, 3, 8);
+	two_functions();
+	STACK(SP, 0xa, 0xd, SP + 48, SP + 0x100, 0x401410, 7, 0x401109, 1, 2, 3,
+	      0x401012);
+	at(0x401310, SP);
+	reg(BP, SP + 24);
+	reg(BX, 0xb);
+	CHAIN(USTACK_END_FINISHED, 0x401310, 0x401410, 0x401109, 0x401012);
+	assert_true(frames[0].cfa == SP + 40);
+	/* Out of both frames at once, to main's landing pad. */
+	reg(CX, SP + 48);
+	at(0x40133c, SP);
+	CHAIN(USTACK_END_FINISHED, 0x40133c, 0x401109, 0x401012);
+	at(0x40133f, SP + 48);
+	CHAIN(USTACK_END_FINISHED, 0x40133f, 0x401109, 0x401012);
+	reg(CX, 0x401109);
+	at(0x401340, SP + 56);
+	CHAIN(USTACK_END_FINISHED, 0x401340, 0x401109, 0x401012);
+}
+
 static void return_address_zero(void **state)
 {
 	(void)state;
@@ -791,6 +831,7 @@ int main(void)
 		TEST(noreturn_call),
 		TEST(landing_pad),
 		TEST(calls_of_a_landing_pad),
+		TEST(frames_of_libgcc),
 		TEST(return_address_zero),
 		TEST(truncated),
 		TEST(two_records),
