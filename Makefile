@@ -138,7 +138,7 @@ bench-deps: deps
 	@$(MAKE) --no-print-directory -s $(bench_programs)
 .PHONY: bench-deps
 
-benches := nmi overhead volume accuracy
+benches := accuracy nmi overhead volume
 bench-nmi: bench-deps ## length of an NMI by mode and size of stack
 	@bench/nmi
 bench-overhead: bench-deps ## instructions of a sample in all, slowdown of programs
@@ -151,7 +151,7 @@ bench-perf-tool: bench-deps ## perf script and report with libdw and libustack
 	@bench/perf-tool
 .PHONY: $(benches:%=bench-%) bench-perf-tool
 
-# Two at a time; what counts instructions does not mind the other.
+# Two at a time, the longest first; what counts instructions does not mind the other.
 bench: bench-deps ## all of them, bench/results and build/bench/report.html
 	@printf '%s\n' $(benches) | xargs -P 2 -I{} bench/{}
 	@$(MAKE) --no-print-directory bench-unwind bench-perf-tool

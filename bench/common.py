@@ -83,8 +83,10 @@ def cc1(name):
     tools = os.path.join(TOP, "build/linux/tools")
     source = os.path.join(OUT, name.removesuffix(".c") + ".i")
     include = [f"-I{tools}/{d}" for d in ("include", "include/uapi", "lib")]
-    run(["gcc", "-E", "-P", "-D_GNU_SOURCE", *include, f"{tools}/lib/bpf/{name}", "-o", source],
+    # At once: the guest of another bench may be reading it.
+    run(["gcc", "-E", "-P", "-D_GNU_SOURCE", *include, f"{tools}/lib/bpf/{name}", "-o", f"{source}.{os.getpid()}"],
         f"preprocessing tools/lib/bpf/{name}")
+    os.rename(f"{source}.{os.getpid()}", source)
     return [binary, "-quiet", "-O1", source, "-o", "/dev/null"], [binary, source]
 
 
