@@ -249,6 +249,7 @@ static int index_compare(const void *a, const void *b)
 /* Without the linker's table: one of our own, read from every FDE once. */
 static int cfi_build_index(struct cfi *cfi)
 {
+	struct cfi_index *index;
 	uint64_t offset = 0;
 	size_t max = 0;
 	struct entry e;
@@ -258,8 +259,6 @@ static int cfi_build_index(struct cfi *cfi)
 		if (!e.is_cie && !fde_read(cfi, offset, &fde) &&
 		    fde.start < fde.end) {
 			if (cfi->nr == max) {
-				struct cfi_index *index;
-
 				max = max ? 2 * max : 256;
 				index = realloc(cfi->index,
 						max * sizeof(*index));
@@ -272,8 +271,13 @@ static int cfi_build_index(struct cfi *cfi)
 		}
 		offset = e.next;
 	}
-	if (cfi->nr)
-		qsort(cfi->index, cfi->nr, sizeof(*cfi->index), index_compare);
+	if (!cfi->nr)
+		return 0;
+	/* It stays as long as the images do. */
+	index = realloc(cfi->index, cfi->nr * sizeof(*index));
+	if (index)
+		cfi->index = index;
+	qsort(cfi->index, cfi->nr, sizeof(*cfi->index), index_compare);
 	return 0;
 }
 

@@ -232,7 +232,7 @@ struct cfi {
 	/* The linker's search table: nr pairs of s32, relative to hdr. */
 	struct section hdr;
 	const uint8_t *table;
-	/* Else one of our own. */
+	/* Else one of our own, all that is ever allocated for CFI. */
 	struct cfi_index *index;
 	size_t nr;
 };
