@@ -325,6 +325,85 @@ static void test_few(void)
 	check(t.samples && t.running && t.running < t.enabled);
 }
 
+/* --- the counter wraps, see nmi-clock-wrap.sh ------------------------------------------ */
+
+#define WRAP_NS (10ull << 32) /* 2^32 ticks of 10 ns */
+
+static uint64_t boottime(void)
+{
+	struct timespec t;
+
+	check(!clock_gettime(CLOCK_BOOTTIME, &t));
+	return t.tv_sec * 1000 * MSEC + t.tv_nsec;
+}
+
+static void sleep_until(uint64_t time)
+{
+	struct timespec t = { time / (1000 * MSEC), time % (1000 * MSEC) };
+
+	check(!clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &t, NULL));
+}
+
+/* NMIs taken by CPU 0 */
+static uint64_t nmis(void)
+{
+	FILE *f = fopen("/proc/interrupts", "r");
+	uint64_t n = UINT64_MAX;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f) && sscanf(line, " NMI: %" SCNu64, &n) != 1)
+		;
+	check(n != UINT64_MAX);
+	fclose(f);
+	return n;
+}
+
+/* When the counter wraps after a time, to a step: the comparator fires for that, too. */
+static uint64_t find_wrap(uint64_t at, uint64_t step)
+{
+	struct perf_event_attr attr = clock_attr(5000 * MSEC);
+	struct ring r = open_ring(&attr, -1, 0);
+	uint64_t before;
+
+	start(&r);
+	do {
+		sleep_until(at);
+		before = nmis();
+		tally(&r);
+		at += step;
+		sleep_until(at);
+	} while (nmis() - before == tally(&r).samples);
+	close_ring(&r);
+	return at;
+}
+
+/*
+ * If an event is due right after the wrap, the first NMI finds that both were
+ * done, and yet there comes another.
+ */
+static void test_wrap(void)
+{
+	struct perf_event_attr attr = clock_attr(10000);
+	uint64_t at = find_wrap(boottime(), 100 * MSEC);
+	struct ring r[2];
+
+	at = find_wrap(at + WRAP_NS - 200 * MSEC, 2 * MSEC);
+	for (int i = 0; i < 2; i++)
+		r[i] = open_ring(&attr, 0, -1);
+	for (int wrap = 0; wrap < 100; wrap++) {
+		at += WRAP_NS;
+		sleep_until(at - 5 * MSEC);
+		for (int i = 0; i < 2; i++)
+			start(&r[i]);
+		work(8 * MSEC);
+		for (int i = 0; i < 2; i++) {
+			stop(&r[i]);
+			tally(&r[i]);
+		}
+	}
+	check(!logged("NMI received for unknown reason"));
+}
+
 /* --- no HPET, see nmi-clock-none.sh --------------------------------------------------- */
 
 static void test_none(void)
@@ -344,6 +423,7 @@ int main(int argc, char **argv)
 		{ "refused", test_refused },
 		{ "hotplug", test_hotplug },
 		{ "few", test_few },
+		{ "wrap", test_wrap },
 		{ "none", test_none },
 	};
 
