@@ -416,9 +416,10 @@ static int step_no_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 
 	/*
 	 * A sample at the entry of rt_sigreturn has the ip behind the syscall
-	 * instruction: the end of __restore_rt and its FDE.
+	 * instruction: the end of __restore_rt and its FDE.  And a handler of
+	 * i386 returns to where __kernel_sigreturn and its FDE begin.
 	 */
-	if (c->exact && near->flags & RULE_SIGNAL)
+	if (near->flags & RULE_SIGNAL)
 		return step_cfi(c, map, other, near, frame);
 	/*
 	 * A return address that is the start of a function was put there by

@@ -60,6 +60,7 @@ static void put_fde_32(size_t cie, uint32_t pc, uint32_t size,
  * 1300: __restore_rt, whose frame has esp at esp + 16 and eip at esp + 20
  * 1400: lea 4(%esp),%ecx; and $-16,%esp; ... push %ecx		realigned
  * 1500: no CFI: push %ebp; mov %esp,%ebp; ...
+ * 1600: pop %eax; mov $119,%eax; int $0x80		__kernel_sigreturn
  */
 static int setup(void **state)
 {
@@ -83,6 +84,10 @@ static int setup(void **state)
 	FDE_32(put_cie_32(true), 0x12ff, 0x20, DW_CFA_def_cfa_expression, 3,
 	       DW_OP_breg4, 16, DW_OP_deref, DW_CFA_expression, 4, 2,
 	       DW_OP_breg4, 16, DW_CFA_expression, 8, 2, DW_OP_breg4, 20);
+	FDE_32(put_cie_32(true), 0x1600, 0xa, DW_CFA_offset_extended_sf, 8,
+	       0x72, DW_CFA_offset_extended_sf, 4, 0x79,
+	       DW_CFA_offset_extended_sf, 5, 0x7a, DW_CFA_advance_loc | 1,
+	       DW_CFA_def_cfa_offset, 0);
 	assert_int_equal(ustack_images_new(&images, NULL), 0);
 	assert_int_equal(ustack_space_new(&space, images), 0);
 	assert_int_equal(ustack_unwinder_new(&unwinder, images, NULL), 0);
@@ -193,6 +198,27 @@ static void signal_frame(void **state)
 	assert_int_equal(frames[2].flags, 0);
 }
 
+/* The vDSO's trampoline begins where the handler returns to. */
+static void signal_frame_of_the_vdso(void **state)
+{
+	static const uint32_t stack[] = {
+		0x51, 0x8049600, 14,
+		/* gs, fs, es, ds, edi, esi, ebp, esp, ebx, edx, ecx, eax */
+		0, 0, 0, 0, 0, 0, SP + 92, SP + 80, 0, 0, 0, 0,
+		/* trapno, err, eip, cs, flags */
+		0, 0, 0x8049200, 0x23, 0,
+		0x8049109, 1, 2, SP + 0x100, 0x8049012,
+	};
+
+	(void)state;
+	reg(EIP, 0x8049201);
+	reg(ESP, SP);
+	CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0x8049600, 0x8049200,
+	      0x8049109, 0x8049012);
+	assert_int_equal(frames[1].flags, USTACK_FRAME_SIGNAL);
+	assert_int_equal(frames[2].flags, 0);
+}
+
 static void frame_pointer(void **state)
 {
 	static const uint32_t stack[] = {
@@ -229,7 +255,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(registers_and_words), TEST(cut),
 		TEST(expressions),	   TEST(signal_frame),
-		TEST(frame_pointer),	   TEST(file_of_the_other_class),
+		TEST(frame_pointer),	   TEST(signal_frame_of_the_vdso),
+		TEST(file_of_the_other_class),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
