@@ -85,7 +85,7 @@ static void decode_modrm(struct buf *b, struct insn *in, uint8_t rex)
 		in->rm |= 8;
 }
 
-static int decode(struct buf *b, struct insn *i)
+static int decode(struct buf *b, struct insn *i, bool is_64)
 {
 	bool word = false;
 	uint8_t rex = 0;
@@ -100,13 +100,16 @@ static int decode(struct buf *b, struct insn *i)
 			 i->op != 0x26 && i->op != 0x64 && i->op != 0x65)
 			break;
 	}
-	if ((i->op & 0xf0) == 0x40) {
+	if (is_64 && (i->op & 0xf0) == 0x40) {
 		rex = i->op;
 		i->op = buf_uint(b, 1);
 	}
 	if (i->op == 0xc5 || i->op == 0xc4 || i->op == 0x62) {
 		uint8_t p0 = buf_uint(b, 1);
 
+		/* lds, les, bound */
+		if (!is_64 && p0 < 0xc0)
+			return -EINVAL;
 		i->vex = true;
 		i->map = i->op == 0xc5 ? 2 : (p0 & 7) + 1;
 		if (i->op != 0xc5)
@@ -122,7 +125,9 @@ static int decode(struct buf *b, struct insn *i)
 	}
 	i->wide = rex & 8;
 	if (i->map == 1) {
-		if (in(one_stop, i->op))
+		bool moffs = !is_64 && (i->op & 0xfc) == 0xa0;
+
+		if (in(one_stop, i->op) && !moffs)
 			return -EINVAL;
 		if (in(one_modrm, i->op))
 			decode_modrm(b, i, rex);
@@ -130,7 +135,7 @@ static int decode(struct buf *b, struct insn *i)
 			i->imm = buf_sint(b, 1);
 		else if (i->op >= 0xb8 && i->op <= 0xbf && i->wide)
 			i->imm = buf_sint(b, 8);
-		else if (i->op == 0xe8 || i->op == 0xe9)
+		else if (i->op == 0xe8 || i->op == 0xe9 || moffs)
 			i->imm = buf_sint(b, 4);
 		else if (in(one_imm32, i->op))
 			i->imm = buf_sint(b, word ? 2 : 4);
@@ -172,6 +177,7 @@ static const uint8_t dwarf_reg[16] = {
 };
 
 struct scan {
+	int word;			/* bytes of a push */
 	struct sum sp, bp;
 	struct sum popped[NR_REGS];	/* where a register was last popped from */
 };
@@ -186,7 +192,7 @@ static void scan_pop(struct scan *s, uint8_t reg)
 	if (reg == REG_RSP)
 		s->sp = unknown;
 	else
-		s->sp.off += 8;
+		s->sp.off += s->word;
 }
 
 static bool touches_flags_only(const struct insn *i)
@@ -204,8 +210,9 @@ static void scan_insn(struct scan *s, const struct insn *i)
 	uint8_t to = NR_REGS;
 
 	if ((i->op & 0xf8) == 0x50 || i->op == 0x68 || i->op == 0x6a ||
-	    i->op == 0x9c || (i->op == 0xff && (i->reg & 7) == 6)) {
-		s->sp.off -= 8;
+	    i->op == 0x9c || (i->op == 0xff && (i->reg & 7) == 6) ||
+	    (i->op == 0xe8 && !i->imm)) {	/* to be popped: i386's own pc */
+		s->sp.off -= s->word;
 		return;
 	}
 	if ((i->op & 0xf8) == 0x58) {
@@ -213,7 +220,7 @@ static void scan_insn(struct scan *s, const struct insn *i)
 		return;
 	}
 	if (i->op == 0x9d || i->op == 0x8f) {
-		s->sp.off += 8;
+		s->sp.off += s->word;
 		return;
 	}
 	if (i->op == 0xc9) {
@@ -275,9 +282,9 @@ static int scan_row(const struct scan *s, uint64_t pc, struct cfi_row *row)
 	*row = (struct cfi_row){ .start = pc, .end = pc + 1, .ra = REG_RIP };
 	row->cfa.kind = CFI_VAL_OFFSET;
 	row->cfa.reg = s->sp.base;
-	row->cfa.off = s->sp.off + 8;
+	row->cfa.off = s->sp.off + s->word;
 	row->reg[REG_RIP].kind = CFI_OFFSET;
-	row->reg[REG_RIP].off = -8;
+	row->reg[REG_RIP].off = -s->word;
 	for (unsigned int reg = 0; reg < REG_RIP; reg++) {
 		const struct sum *slot = &s->popped[reg];
 
@@ -294,7 +301,8 @@ static int scan_row(const struct scan *s, uint64_t pc, struct cfi_row *row)
 
 int scan_code(const struct image *image, uint64_t pc, struct cfi_row *row)
 {
-	struct scan s = { { REG_RSP, 0 }, { REG_RBP, 0 }, { { 0 } } };
+	struct scan s = { image->is_64 ? 8 : 4, { REG_RSP, 0 },
+			  { REG_RBP, 0 }, { { 0 } } };
 	uint64_t at = pc, start, end;
 	const uint8_t *code;
 	size_t left;
@@ -312,7 +320,7 @@ int scan_code(const struct image *image, uint64_t pc, struct cfi_row *row)
 		if (!code)
 			return -ENOENT;
 		b = (struct buf){ code, code + left, false };
-		if (decode(&b, &i))
+		if (decode(&b, &i, image->is_64))
 			return -ENOENT;
 		at += b.p - code;
 		if (i.vex || i.map != 1)

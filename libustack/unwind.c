@@ -351,6 +351,20 @@ static bool rule_leads_on(struct cursor *c, const struct rule *rule)
 	       returns_to(c, ra);
 }
 
+/* The same of a row, for words of 4 bytes, which no rule is made of. */
+static bool row_leads_on(struct cursor *c, const struct cfi_row *row)
+{
+	const struct cfi_rule *ra = &row->reg[row->ra];
+	uint64_t cfa, addr;
+
+	if (row->cfa.kind != CFI_VAL_OFFSET || ra->kind != CFI_OFFSET ||
+	    !cpu_knows(&c->cpu, row->cfa.reg))
+		return false;
+	cfa = (uint32_t)(c->cpu.reg[row->cfa.reg] + row->cfa.off);
+	return !mem_read_word(&c->mem, cfa + ra->off, &addr) &&
+	       returns_to(c, addr);
+}
+
 /*
  * glibc's clone leaves a hole behind its syscall, for parent and child, before
  * the CFI that says that the child has no caller.  rax tells who it is.
@@ -413,6 +427,7 @@ static int step_no_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 	struct rule own = *guess;
 	const struct rule *near = rule_find(&c->unwinder->rules, image, other,
 					    other);
+	struct cfi_row row;
 
 	/*
 	 * A sample at the entry of rt_sigreturn has the ip behind the syscall
@@ -428,15 +443,62 @@ static int step_no_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 	 */
 	if (!c->exact &&
 	    !(near->flags & (RULE_NONE | RULE_GUESS | RULE_BROKEN))) {
-		if (!rule_leads_on(c, near))
+		bool on = c->mem.is_32 ? !cfi_row(&image->cfi, other, &row) &&
+						 row_leads_on(c, &row) :
+					 rule_leads_on(c, near);
+
+		if (!on)
 			return USTACK_END_FINISHED;
 		return step_cfi(c, map, other, near, frame);
 	}
 	if (is_entry(image, pc) || is_new_thread(c, image, pc))
 		return USTACK_END_FINISHED;
 	*fallback = true;
+	if (c->mem.is_32 && !scan_code(image, c->exact ? pc : other, &row) &&
+	    row_leads_on(c, &row))
+		return step_full(c, &row, &frame->cfa);
 	return rule_leads_on(c, &own) ? step_fast(c, &own, &frame->cfa) :
 					step_frame_pointer(c, &frame->cfa);
+}
+
+/*
+ * System calls of compat tasks enter the kernel from __kernel_vsyscall, and
+ * most recordings lack that vDSO.  It pushes ecx, edx and ebp, the last word
+ * with esp then in ebp, or nothing yet.  False: it is somewhere else.
+ */
+static bool find_vsyscall_32(struct cursor *c, const struct map *vdso,
+			     struct cpu *to)
+{
+	uint64_t sp = c->cpu.reg[REG_RSP], saved, ra;
+
+	for (int pushed = 0; pushed <= 3; pushed++) {
+		/* A word of the vDSO's own: it calls something. */
+		if (mem_read_word(&c->mem, sp + 4 * pushed, &ra) ||
+		    map_holds(vdso, ra))
+			return false;
+		if (!space_find_image(c->space, ra) || !returns_to(c, ra))
+			continue;
+		*to = c->cpu;
+		if (pushed == 3 && !mem_read_word(&c->mem, sp, &saved))
+			cpu_set(to, REG_RBP, saved);
+		cpu_set(to, REG_RSP, sp + 4 * pushed + 4);
+		cpu_set(to, REG_RIP, ra);
+		return true;
+	}
+	return false;
+}
+
+/* Nothing is known of the code at the frame's ip; map may be NULL. */
+static int step_unknown(struct cursor *c, const struct map *map, uint64_t *cfa)
+{
+	struct cpu to;
+
+	if (c->exact && c->mem.is_32 && map &&
+	    !strcmp(map->image->path, "[vdso]") && find_vsyscall_32(c, map, &to)) {
+		*cfa = to.reg[REG_RSP];
+		return advance(c, &to, false);
+	}
+	return step_frame_pointer(c, cfa);
 }
 
 /* A vsyscall: nothing is pushed, whichever instruction it is. */
@@ -465,7 +527,7 @@ static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 		*fallback = true;
 		return c->exact && arch_in_vsyscall(ip) ?
 			       step_vsyscall(c, &frame->cfa) :
-			       step_frame_pointer(c, &frame->cfa);
+			       step_unknown(c, map, &frame->cfa);
 	}
 	pc = ip - map->bias - !c->exact;
 	rule = rule_find(&c->unwinder->rules, map->image, pc, ip - map->bias);

@@ -219,15 +219,132 @@ static void signal_frame_of_the_vdso(void **state)
 	assert_int_equal(frames[2].flags, 0);
 }
 
+/* call 1200, before 1109 */
+static void put_call(void)
+{
+	static const uint8_t call[] = { 0xe8, 0xf7, 0x00, 0, 0 };
+
+	memcpy(code.data + 0x104, call, sizeof(call));
+}
+
+/*
+ * f7f00aa0: push %ecx; push %edx; push %ebp	__kernel_vsyscall
+ * f7f00aa3: mov %esp,%ebp; sysenter; int $0x80
+ * f7f00aac: pop %ebp; pop %edx; pop %ecx; ret
+ * Nobody has its file.
+ */
+static void vsyscall(void **state)
+{
+	static uint32_t stack[] = {
+		SP + 24, 2, 3, 0x8049109, 4, 0xb, SP + 0x100, 0x8049012,
+	};
+	static const struct { uint32_t ip, sp, bp; } at[] = {
+		{ 0xf7f00aa0, SP + 12, SP + 24 },
+		{ 0xf7f00aa1, SP + 8, SP + 24 },
+		{ 0xf7f00aa2, SP + 4, SP + 24 },
+		{ 0xf7f00aa3, SP, SP + 24 },
+		{ 0xf7f00aac, SP, SP },
+		{ 0xf7f00aac, SP, SP + 24 },
+	};
+
+	(void)state;
+	put_call();
+	assert_int_equal(ustack_space_map(space, 0xf7f00000, 0x2000, 0,
+					  "[vdso]", NULL, 0),
+			 0);
+	for (size_t i = 0; i < 2 * sizeof(at) / sizeof(at[0]); i++) {
+		reg(EIP, at[i / 2].ip);
+		reg(ESP, at[i / 2].sp);
+		reg(BP, at[i / 2].bp);
+		CHAIN(stack, USTACK_END_FINISHED, at[i / 2].ip, 0x8049109,
+		      0x8049012);
+		assert_true(frames[0].cfa == SP + 16);
+		assert_int_equal(frames[1].flags,
+				 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+		assert_int_equal(frames[2].flags, USTACK_FRAME_RETURN);
+	}
+	/* No function that calls another one. */
+	stack[1] = 0xf7f00100;
+	CHAIN(stack, USTACK_END_NO_RULE, 0xf7f00aac);
+	stack[1] = 2;
+	/* Nor any other that has no file. */
+	assert_int_equal(ustack_space_map(space, 0xf7f00000, 0x2000, 0,
+					  "//anon", NULL, 0),
+			 0);
+	reg(BP, 0);
+	CHAIN(stack, USTACK_END_NO_RULE, 0xf7f00aac);
+}
+
+/* Its own address is what position-independent code calls for. */
+static void no_cfi(void **state)
+{
+	static const uint32_t stack[] = {
+		0x8049505, 6, 0x8049109, 1, 0xb, SP + 0x100, 0x8049012,
+	};
+	static const uint8_t bytes[] = {
+		0xe8, 0, 0, 0, 0,	/* 1500: call 1505 */
+		0x5b,			/* 1505: pop %ebx */
+		0x56,			/* 1506: push %esi */
+		0xa1, 0, 0, 0, 0,	/* 1507: mov 0,%eax */
+		0x48,			/* 150c: dec %eax */
+		0xb8, 0, 0, 0, 0,	/* 150d: mov $0,%eax */
+		0xc4, 0xe2, 0x68, 0xf2, 0xc0, /* 1512: andn %eax,%edx,%eax */
+		0x5e,			/* 1517: pop %esi */
+		0xc3,			/* 1518: ret */
+	};
+	static const struct { uint32_t ip, sp; } at[] = {
+		{ 0x8049500, SP + 8 }, { 0x8049505, SP + 4 },
+		{ 0x8049506, SP + 8 }, { 0x8049507, SP + 4 },
+		{ 0x804950c, SP + 4 }, { 0x8049518, SP + 8 },
+	};
+
+	(void)state;
+	put_call();
+	memcpy(code.data + 0x500, bytes, sizeof(bytes));
+	reg(BP, SP + 20);
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		reg(EIP, at[i].ip);
+		reg(ESP, at[i].sp);
+		CHAIN(stack, USTACK_END_FINISHED, at[i].ip, 0x8049109,
+		      0x8049012);
+		assert_true(frames[0].cfa == SP + 12);
+		assert_int_equal(frames[1].flags,
+				 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+	}
+	/* A return address that follows no call is not believed. */
+	code.data[0x104] = 0x90;
+	CHAIN(stack, USTACK_END_NO_RULE, 0x8049518);
+}
+
+/*
+ * A return address that is the start of a function and follows nothing with
+ * CFI: that function has a caller, or makecontext() began with it.
+ */
+static void start_of_a_function(void **state)
+{
+	static uint32_t stack[] = {
+		0x51, 0x8049200, 0x8049109, 1, 0xb, SP + 0x100, 0x8049012,
+	};
+
+	(void)state;
+	put_call();
+	reg(EIP, 0x8049201);
+	reg(ESP, SP);
+	reg(BP, SP + 20);
+	CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0x8049200, 0x8049109,
+	      0x8049012);
+	stack[2] = 7;
+	CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0x8049200);
+}
+
 static void frame_pointer(void **state)
 {
 	static const uint32_t stack[] = {
 		1, SP + 16, 0x8049109, 2, SP + 0x100, 0x8049012,
 	};
-	static const uint8_t call[] = { 0xe8, 0xf7, 0x03, 0, 0 };
 
 	(void)state;
-	memcpy(code.data + 0x104, call, sizeof(call));	/* before 1109 */
+	put_call();
 	reg(EIP, 0x8049510);
 	reg(ESP, SP);
 	reg(BP, SP + 4);
@@ -256,7 +373,8 @@ int main(void)
 		TEST(registers_and_words), TEST(cut),
 		TEST(expressions),	   TEST(signal_frame),
 		TEST(frame_pointer),	   TEST(signal_frame_of_the_vdso),
-		TEST(file_of_the_other_class),
+		TEST(vsyscall),		   TEST(no_cfi),
+		TEST(start_of_a_function), TEST(file_of_the_other_class),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -244,7 +244,7 @@ static void code_that_is_none(void **state)
 
 	(void)state;
 	for (int n = 0; n < 2000; n++) {
-		struct image image = { .nr_segments = 1 };
+		struct image image = { .nr_segments = 1, .is_64 = n & 1 };
 		struct segment seg = { 0x1000, 0, 1 + n % 40, PF_R | PF_X };
 		uint8_t *bytes = malloc(seg.size);
 
