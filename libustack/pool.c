@@ -2,9 +2,11 @@
 /*
  * Samples over threads, their output in the order of the samples.
  *
- * The threads take turns at reading: who has read a batch unwinds it, while its
- * bytes are still in this CPU's cache.  The text of a batch waits in its slot
- * until those before it are written.
+ * One thread at a time reads, which is a good part of all the work: the others
+ * meanwhile unwind what it has put into slots.  Who finds the reader's place
+ * free takes it, unless enough is read; so no thread waits as long as there is
+ * something to do.  The text of a batch stays in its slot until those before it
+ * are written.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,34 +15,36 @@
 #include "cli.h"
 
 #define OUT_FLUSH (64u << 10)
-#define BATCH_SAMPLES 64
-#define BATCH_BYTES (512u << 10)
+/* To wake a thread takes as long as to unwind dozens of samples. */
+#define BATCH_SAMPLES 512
+#define BATCH_BYTES (2u << 20)
+#define SLOTS_PER_JOB 2
 
+/* A batch on its way: read, taken by a thread, done, written, read anew. */
 struct slot {
+	const struct ustack_sample *sample[BATCH_SAMPLES];
+	size_t nr;
 	struct out out;
-	bool full;
+	bool done;
 };
 
 struct pool {
 	struct cli *cli;
 	const struct task *task;
-	pthread_mutex_t in; /* the reader, and the next three */
-	uint64_t nr_read; /* batches */
+	pthread_mutex_t lock;
+	pthread_cond_t moved; /* one of these did: */
+	uint64_t nr_read, nr_taken, nr_written; /* batches */
+	bool reading, writing; /* some thread is: it has the reader, or stdout */
 	bool ended;
 	int status;
-	pthread_mutex_t out; /* standard output, and the rest */
-	pthread_cond_t moved;
-	uint64_t nr_written;
 	size_t nr_slots;
-	struct slot *slot; /* batch n has number n % nr_slots */
+	struct slot *slot; /* batch n is in slot n % nr_slots */
 };
 
 struct thread {
 	pthread_t id;
 	struct pool *pool;
 	struct worker *worker;
-	const struct ustack_sample *batch[BATCH_SAMPLES];
-	size_t nr;
 };
 
 static void out_write(struct out *o)
@@ -86,50 +90,85 @@ static size_t bytes_of(const struct ustack_sample *s)
 	return n;
 }
 
-/* Gives back the last batch and reads the next; in its turn. */
-static void batch_read(struct thread *t)
+static struct slot *slot_of(struct pool *p, uint64_t batch)
 {
-	struct pool *p = t->pool;
-	const struct ustack_sample *s;
-	size_t bytes = 0;
-
-	while (t->nr)
-		ustack_reader_release(p->cli->reader, t->batch[--t->nr]);
-	while (!p->ended && t->nr < BATCH_SAMPLES && bytes < BATCH_BYTES) {
-		int ret = cli_next(p->cli, &s);
-
-		if (ret > 0 && ustack_reader_hold(p->cli->reader))
-			cli_no_memory(p->cli);
-		if (ret <= 0) {
-			p->status = ret;
-			p->ended = true;
-			break;
-		}
-		t->batch[t->nr++] = s;
-		bytes += bytes_of(s);
-	}
+	return &p->slot[batch % p->nr_slots];
 }
 
-/* Leaves the text of batch nr to whoever writes the one before it. */
-static void batch_write(struct thread *t, uint64_t nr)
+/* Gives back what the slot had before.  The reader's. */
+static void slot_release(struct pool *p, struct slot *slot)
 {
-	struct pool *p = t->pool;
-	struct slot *slot = &p->slot[nr % p->nr_slots];
-	struct out mine = t->worker->out;
+	while (slot->nr)
+		ustack_reader_release(p->cli->reader, slot->sample[--slot->nr]);
+}
 
-	pthread_mutex_lock(&p->out);
-	while (nr - p->nr_written >= p->nr_slots)
-		pthread_cond_wait(&p->moved, &p->out);
-	t->worker->out = slot->out;
-	slot->out = mine;
-	slot->full = true;
-	while ((slot = &p->slot[p->nr_written % p->nr_slots])->full) {
-		out_write(&slot->out);
-		slot->full = false;
-		p->nr_written++;
-		pthread_cond_broadcast(&p->moved);
+/* The reader's: 1 or, at the end, what cli_next() returned. */
+static int slot_fill(struct pool *p, struct slot *slot)
+{
+	const struct ustack_sample *s;
+	size_t bytes = 0;
+	int ret = 1;
+
+	slot_release(p, slot);
+	while (slot->nr < BATCH_SAMPLES && bytes < BATCH_BYTES) {
+		ret = cli_next(p->cli, &s);
+		if (ret <= 0)
+			break;
+		if (ustack_reader_hold(p->cli->reader))
+			cli_no_memory(p->cli);
+		slot->sample[slot->nr++] = s;
+		bytes += bytes_of(s);
 	}
-	pthread_mutex_unlock(&p->out);
+	return ret;
+}
+
+/* The next three let go of p->lock in between. */
+static void read_batch(struct pool *p)
+{
+	struct slot *slot = slot_of(p, p->nr_read);
+	int ret;
+
+	p->reading = true;
+	pthread_mutex_unlock(&p->lock);
+	ret = slot_fill(p, slot);
+	pthread_mutex_lock(&p->lock);
+	p->reading = false;
+	p->nr_read += slot->nr > 0;
+	if (ret <= 0) {
+		p->ended = true;
+		p->status = ret;
+	}
+	pthread_cond_broadcast(&p->moved);
+}
+
+static void unwind_batch(struct pool *p, struct worker *w)
+{
+	struct slot *slot = slot_of(p, p->nr_taken++);
+	struct out last = w->out;
+	size_t i;
+
+	pthread_mutex_unlock(&p->lock);
+	w->out = slot->out;
+	for (i = 0; i < slot->nr; i++)
+		p->task->sample(w, slot->sample[i]);
+	pthread_mutex_lock(&p->lock);
+	slot->out = w->out;
+	w->out = last;
+	slot->done = true;
+}
+
+static void write_batch(struct pool *p)
+{
+	struct slot *slot = slot_of(p, p->nr_written);
+
+	p->writing = true;
+	pthread_mutex_unlock(&p->lock);
+	out_write(&slot->out);
+	pthread_mutex_lock(&p->lock);
+	p->writing = false;
+	slot->done = false;
+	p->nr_written++;
+	pthread_cond_broadcast(&p->moved);
 }
 
 static void *thread_run(void *arg)
@@ -137,21 +176,20 @@ static void *thread_run(void *arg)
 	struct thread *t = arg;
 	struct pool *p = t->pool;
 
-	for (;;) {
-		uint64_t nr;
-		size_t i;
-
-		pthread_mutex_lock(&p->in);
-		batch_read(t);
-		nr = p->nr_read;
-		p->nr_read += t->nr > 0;
-		pthread_mutex_unlock(&p->in);
-		if (!t->nr)
-			return NULL;
-		for (i = 0; i < t->nr; i++)
-			p->task->sample(t->worker, t->batch[i]);
-		batch_write(t, nr);
+	pthread_mutex_lock(&p->lock);
+	while (!p->ended || p->nr_written < p->nr_read) {
+		if (!p->writing && slot_of(p, p->nr_written)->done)
+			write_batch(p);
+		else if (!p->reading && !p->ended &&
+			 p->nr_read - p->nr_written < p->nr_slots)
+			read_batch(p);
+		else if (p->nr_taken < p->nr_read)
+			unwind_batch(p, t->worker);
+		else
+			pthread_cond_wait(&p->moved, &p->lock);
 	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
 }
 
 static int run_threads(struct pool *p)
@@ -159,7 +197,7 @@ static int run_threads(struct pool *p)
 	unsigned int jobs = p->cli->jobs, i;
 	struct thread *t = calloc(jobs, sizeof(*t));
 
-	p->nr_slots = 2 * jobs;
+	p->nr_slots = SLOTS_PER_JOB * jobs;
 	p->slot = calloc(p->nr_slots, sizeof(*p->slot));
 	if (!t || !p->slot)
 		cli_no_memory(p->cli);
@@ -173,8 +211,10 @@ static int run_threads(struct pool *p)
 		pthread_join(t[i].id, NULL);
 		worker_end(t[i].worker, p->task);
 	}
-	for (i = 0; i < p->nr_slots; i++)
+	for (i = 0; i < p->nr_slots; i++) {
+		slot_release(p, &p->slot[i]);
 		free(p->slot[i].out.buf);
+	}
 	free(p->slot);
 	free(t);
 	return p->status;
@@ -201,8 +241,7 @@ int cli_each(struct cli *cli, const struct task *task)
 	struct pool p = {
 		.cli = cli,
 		.task = task,
-		.in = PTHREAD_MUTEX_INITIALIZER,
-		.out = PTHREAD_MUTEX_INITIALIZER,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.moved = PTHREAD_COND_INITIALIZER,
 	};
 
