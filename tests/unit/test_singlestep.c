@@ -242,7 +242,7 @@ static struct ustack_space *space;
 static struct ustack_unwinder *unwinder;
 static struct task *tasks;
 static uint64_t begin;		/* the ip where the truth begins; 0: at once */
-static uint64_t steps, wrong, excuses, threads, signals;
+static uint64_t steps, wrong, excuses, threads, signals, binder;
 static uint8_t stack[2][STACK_MAX];
 
 static int own_vdso;		/* the task's, not ours */
@@ -465,6 +465,15 @@ static const char *name_of(uint64_t ip, char *buf, size_t size)
 	return buf;
 }
 
+/* In ld.so, which a running program enters to bind a function. */
+static int in_binder(uint64_t ip)
+{
+	struct ustack_symbol sym;
+
+	ustack_symbolize(space, ip, &sym);
+	return sym.path && strstr(sym.path, "/ld-linux") != NULL;
+}
+
 static void report(struct task *t, const struct user_regs_struct *regs,
 		   const struct ustack_frame *frames, int n,
 		   enum ustack_end end)
@@ -632,6 +641,7 @@ static void stopped(struct task *t, int status)
 	t->nr_code = read_memory(t->tid, now.rip, t->code, sizeof(t->code));
 	memset(t->code + t->nr_code, 0, sizeof(t->code) - t->nr_code);
 	steps++;
+	binder += in_binder(now.rip);
 	check(t, &now);
 	/*
 	 * What a sample inside this system call would say.  One of 32 bits that
@@ -705,6 +715,8 @@ static void test_every_instruction(void **state)
 	use_vsyscall = has_vsyscall();
 	step_through(NULL);
 	assert_true(steps > 5000);
+	/* PLT stubs that are bound when first called, as gcc does here. */
+	assert_true(binder > 1000);
 	assert_int_equal(threads, 2);
 	assert_int_equal(signals, 2);
 	assert_int_equal(wrong, 0);
