@@ -488,17 +488,53 @@ static bool find_vsyscall_32(struct cursor *c, const struct map *vdso,
 	return false;
 }
 
-/* Nothing is known of the code at the frame's ip; map may be NULL. */
-static int step_unknown(struct cursor *c, const struct map *map, uint64_t *cfa)
+/*
+ * A handler returns there too: to __kernel_sigreturn, which pops the signal's
+ * number, or __kernel_rt_sigreturn, which pops nothing.  What the kernel saved
+ * then is known by the segments of such code and its stack.
+ */
+static bool find_sigframe_32(const struct cursor *c, struct cpu *to)
 {
+	static const uint8_t saved[] = { REG_RDI, REG_RSI, REG_RBP, REG_RSP,
+					 REG_RBX, REG_RDX, REG_RCX, REG_RAX };
+	static const uint8_t where[] = { 0, 4, 160 };
+
+	for (size_t i = 0; i < sizeof(where); i++) {
+		uint64_t at = c->cpu.reg[REG_RSP] + where[i], cs, ss, val;
+
+		if (mem_read_word(&c->mem, at + 60, &cs) || cs != 0x23 ||
+		    mem_read_word(&c->mem, at + 72, &ss) || ss != 0x2b ||
+		    mem_read_word(&c->mem, at + 56, &val))
+			continue;
+		*to = c->cpu;
+		cpu_set(to, REG_RIP, val);
+		for (size_t n = 0; n < sizeof(saved); n++)
+			if (!mem_read_word(&c->mem, at + 16 + 4 * n, &val))
+				cpu_set(to, saved[n], val);
+		return true;
+	}
+	return false;
+}
+
+/* Nothing is known of the code at the frame's ip; map may be NULL. */
+static int step_unknown(struct cursor *c, const struct map *map,
+			struct ustack_frame *frame)
+{
+	bool vdso_32 = c->mem.is_32 && map &&
+		       !strcmp(map->image->path, "[vdso]");
 	struct cpu to;
 
-	if (c->exact && c->mem.is_32 && map &&
-	    !strcmp(map->image->path, "[vdso]") && find_vsyscall_32(c, map, &to)) {
-		*cfa = to.reg[REG_RSP];
+	if (vdso_32 && c->exact && find_vsyscall_32(c, map, &to)) {
+		frame->cfa = to.reg[REG_RSP];
 		return advance(c, &to, false);
 	}
-	return step_frame_pointer(c, cfa);
+	if (vdso_32 && find_sigframe_32(c, &to)) {
+		frame->flags |= USTACK_FRAME_SIGNAL;
+		frame->flags &= ~USTACK_FRAME_RETURN;
+		frame->cfa = to.reg[REG_RSP];
+		return advance(c, &to, true);
+	}
+	return step_frame_pointer(c, &frame->cfa);
 }
 
 /* A vsyscall: nothing is pushed, whichever instruction it is. */
@@ -527,7 +563,7 @@ static int step(struct cursor *c, struct ustack_frame *frame, bool *fallback)
 		*fallback = true;
 		return c->exact && arch_in_vsyscall(ip) ?
 			       step_vsyscall(c, &frame->cfa) :
-			       step_unknown(c, map, &frame->cfa);
+			       step_unknown(c, map, frame);
 	}
 	pc = ip - map->bias - !c->exact;
 	rule = rule_find(&c->unwinder->rules, map->image, pc, ip - map->bias);

@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 gcc -std=gnu11 -D_GNU_SOURCE -m32 -O2 -static -Wall -Wextra -Werror "$top/tests/qemu/compat-chain.c" -o "$work/program"
 cat >"$work/run" <<END
 #!/bin/sh
-"$step" --vdso "$work/program" && "$step" "$work/program" without
+"$step" --vdso "$work/program" && "$step" "$work/program" less
 END
 chmod +x "$work/run"
 "$top/tests/qemu/vm" --kernel "$kernel" --time-limit 300 -- "$work/run" | tee "$work/log"

@@ -275,6 +275,61 @@ static void vsyscall(void **state)
 	CHAIN(stack, USTACK_END_NO_RULE, 0xf7f00aac);
 }
 
+/*
+ * f7f00ac0: pop %eax; mov $119,%eax; int $0x80		__kernel_sigreturn
+ * f7f00ad0: mov $173,%eax; int $0x80			__kernel_rt_sigreturn
+ */
+static void signal_frame_of_a_vdso_without_a_file(void **state)
+{
+	enum { INFO = 128 / 4 };
+	static const uint32_t context[] = {
+		/* gs, fs, es, ds, edi, esi, ebp, esp, ebx, edx, ecx, eax */
+		0x63, 0, 0x2b, 0x2b, 0, 0, SP + 0x10c, SP + 0x100, 0, 0, 0, 0,
+		/* trapno, err, eip, cs, flags, esp, ss */
+		0, 0, 0x8049200, 0x23, 0, SP + 0x100, 0x2b,
+	};
+	uint32_t stack[0x120 / 4] = { 0x51, 0xf7f00ac0, 14 };
+	uint32_t *interrupted = &stack[0x100 / 4];
+
+	(void)state;
+	assert_int_equal(ustack_space_map(space, 0xf7f00000, 0x2000, 0,
+					  "[vdso]", NULL, 0),
+			 0);
+	memcpy(interrupted, (uint32_t[]){ 0x8049109, 1, 2, SP + 0x100,
+					  0x8049012 }, 20);
+	memcpy(stack + 3, context, sizeof(context));
+	reg(BP, 7);
+	for (int i = 0; i < 2; i++) {
+		reg(EIP, 0x8049201);
+		reg(ESP, SP);
+		CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0xf7f00ac0,
+		      0x8049200, 0x8049109, 0x8049012);
+		assert_int_equal(frames[1].flags, USTACK_FRAME_SIGNAL);
+		assert_int_equal(frames[2].flags, USTACK_FRAME_FALLBACK);
+		assert_int_equal(frames[3].flags, USTACK_FRAME_RETURN);
+	}
+	/* At its first instruction, and in its system call. */
+	reg(EIP, 0xf7f00ac0);
+	reg(ESP, SP + 8);
+	CHAIN(stack, USTACK_END_FINISHED, 0xf7f00ac0, 0x8049200, 0x8049109,
+	      0x8049012);
+	reg(EIP, 0xf7f00ac8);
+	reg(ESP, SP + 12);
+	CHAIN(stack, USTACK_END_FINISHED, 0xf7f00ac8, 0x8049200, 0x8049109,
+	      0x8049012);
+	/* With siginfo: number, two pointers, siginfo, flags, link, stack. */
+	memset(stack + 3, 0, sizeof(context));
+	stack[1] = 0xf7f00ad0;
+	memcpy(stack + 2 + 3 + INFO + 5, context, sizeof(context));
+	reg(EIP, 0x8049201);
+	reg(ESP, SP);
+	CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0xf7f00ad0, 0x8049200,
+	      0x8049109, 0x8049012);
+	/* Other segments: that is no such frame. */
+	stack[2 + 3 + INFO + 5 + 15] = 0x33;
+	CHAIN(stack, USTACK_END_NO_RULE, 0x8049201, 0xf7f00ad0);
+}
+
 /* Its own address is what position-independent code calls for. */
 static void no_cfi(void **state)
 {
@@ -374,6 +429,7 @@ int main(void)
 		TEST(expressions),	   TEST(signal_frame),
 		TEST(frame_pointer),	   TEST(signal_frame_of_the_vdso),
 		TEST(vsyscall),		   TEST(no_cfi),
+		TEST(signal_frame_of_a_vdso_without_a_file),
 		TEST(start_of_a_function), TEST(file_of_the_other_class),
 	};
 
