@@ -92,8 +92,8 @@ def accuracy(rows):
     names = list(dict.fromkeys(r["program"] for r in rows))
 
     def exact(name, mode, unwinder):
-        r = at[name, mode, unwinder]
-        return f"{100 * r['exact'] / max(1, r['samples']):.2f}"
+        r = at.get((name, mode, unwinder))
+        return f"{100 * r['exact'] / max(1, r['samples']):.2f}" if r else "NaN"
 
     plot("accuracy",
          block("d", ([name, *(exact(name, m, u) for m, u, _ in kinds)] for name in names))
