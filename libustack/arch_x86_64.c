@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* What only x86 knows: register numbers, the look of a call. */
+/* What only x86 knows: register numbers, the look of a call, the kernel's frames. */
 #include <errno.h>
 
 #include "unwind.h"
@@ -72,6 +72,55 @@ bool arch_after_call(const struct image *image, uint64_t ra)
 			size += 4;
 		if (size == n)
 			return true;
+	}
+	return false;
+}
+
+bool arch_leave_vsyscall_32(struct cpu *cpu, const struct mem *mem,
+			    struct ustack_space *space, const struct map *vdso)
+{
+	uint64_t sp = cpu->reg[REG_RSP], saved, ra;
+
+	/* It pushes ecx, edx and ebp; then esp is in ebp. */
+	for (int pushed = 0; pushed <= 3; pushed++) {
+		const struct map *map;
+
+		/* A word of the vDSO's own: it calls something. */
+		if (mem_read_word(mem, sp + 4 * pushed, &ra) ||
+		    map_holds(vdso, ra))
+			return false;
+		map = space_find_image(space, ra);
+		if (!map || !arch_after_call(map->image, ra - map->bias))
+			continue;
+		if (pushed == 3 && !mem_read_word(mem, sp, &saved))
+			cpu_set(cpu, REG_RBP, saved);
+		cpu_set(cpu, REG_RSP, sp + 4 * pushed + 4);
+		cpu_set(cpu, REG_RIP, ra);
+		return true;
+	}
+	return false;
+}
+
+bool arch_leave_handler_32(struct cpu *cpu, const struct mem *mem)
+{
+	static const uint8_t saved[] = { REG_RDI, REG_RSI, REG_RBP, REG_RSP,
+					 REG_RBX, REG_RDX, REG_RCX, REG_RAX };
+	/* Behind the signal's number, or popped that; behind siginfo. */
+	static const uint8_t where[] = { 4, 0, 160 };
+
+	for (size_t i = 0; i < sizeof(where); i++) {
+		uint64_t at = cpu->reg[REG_RSP] + where[i], cs, ss, val;
+
+		/* The segments of such code and its stack. */
+		if (mem_read_word(mem, at + 60, &cs) || cs != 0x23 ||
+		    mem_read_word(mem, at + 72, &ss) || ss != 0x2b ||
+		    mem_read_word(mem, at + 56, &val))
+			continue;
+		cpu_set(cpu, REG_RIP, val);
+		for (size_t n = 0; n < sizeof(saved); n++)
+			if (!mem_read_word(mem, at + 16 + 4 * n, &val))
+				cpu_set(cpu, saved[n], val);
+		return true;
 	}
 	return false;
 }

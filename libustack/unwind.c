@@ -461,74 +461,20 @@ static int step_no_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 					step_frame_pointer(c, &frame->cfa);
 }
 
-/*
- * System calls of compat tasks enter the kernel from __kernel_vsyscall, and
- * most recordings lack that vDSO.  It pushes ecx, edx and ebp, the last word
- * with esp then in ebp, or nothing yet.  False: it is somewhere else.
- */
-static bool find_vsyscall_32(struct cursor *c, const struct map *vdso,
-			     struct cpu *to)
-{
-	uint64_t sp = c->cpu.reg[REG_RSP], saved, ra;
-
-	for (int pushed = 0; pushed <= 3; pushed++) {
-		/* A word of the vDSO's own: it calls something. */
-		if (mem_read_word(&c->mem, sp + 4 * pushed, &ra) ||
-		    map_holds(vdso, ra))
-			return false;
-		if (!space_find_image(c->space, ra) || !returns_to(c, ra))
-			continue;
-		*to = c->cpu;
-		if (pushed == 3 && !mem_read_word(&c->mem, sp, &saved))
-			cpu_set(to, REG_RBP, saved);
-		cpu_set(to, REG_RSP, sp + 4 * pushed + 4);
-		cpu_set(to, REG_RIP, ra);
-		return true;
-	}
-	return false;
-}
-
-/*
- * A handler returns there too: to __kernel_sigreturn, which pops the signal's
- * number, or __kernel_rt_sigreturn, which pops nothing.  What the kernel saved
- * then is known by the segments of such code and its stack.
- */
-static bool find_sigframe_32(const struct cursor *c, struct cpu *to)
-{
-	static const uint8_t saved[] = { REG_RDI, REG_RSI, REG_RBP, REG_RSP,
-					 REG_RBX, REG_RDX, REG_RCX, REG_RAX };
-	static const uint8_t where[] = { 0, 4, 160 };
-
-	for (size_t i = 0; i < sizeof(where); i++) {
-		uint64_t at = c->cpu.reg[REG_RSP] + where[i], cs, ss, val;
-
-		if (mem_read_word(&c->mem, at + 60, &cs) || cs != 0x23 ||
-		    mem_read_word(&c->mem, at + 72, &ss) || ss != 0x2b ||
-		    mem_read_word(&c->mem, at + 56, &val))
-			continue;
-		*to = c->cpu;
-		cpu_set(to, REG_RIP, val);
-		for (size_t n = 0; n < sizeof(saved); n++)
-			if (!mem_read_word(&c->mem, at + 16 + 4 * n, &val))
-				cpu_set(to, saved[n], val);
-		return true;
-	}
-	return false;
-}
-
 /* Nothing is known of the code at the frame's ip; map may be NULL. */
 static int step_unknown(struct cursor *c, const struct map *map,
 			struct ustack_frame *frame)
 {
 	bool vdso_32 = c->mem.is_32 && map &&
 		       !strcmp(map->image->path, "[vdso]");
-	struct cpu to;
+	struct cpu to = c->cpu;
 
-	if (vdso_32 && c->exact && find_vsyscall_32(c, map, &to)) {
+	if (vdso_32 && c->exact &&
+	    arch_leave_vsyscall_32(&to, &c->mem, c->space, map)) {
 		frame->cfa = to.reg[REG_RSP];
 		return advance(c, &to, false);
 	}
-	if (vdso_32 && find_sigframe_32(c, &to)) {
+	if (vdso_32 && arch_leave_handler_32(&to, &c->mem)) {
 		frame->flags |= USTACK_FRAME_SIGNAL;
 		frame->flags &= ~USTACK_FRAME_RETURN;
 		frame->cfa = to.reg[REG_RSP];

@@ -541,6 +541,16 @@ static inline bool arch_in_vsyscall(uint64_t ip)
 
 /* Could the code before the return address ra be a call? */
 bool arch_after_call(const struct image *image, uint64_t ra);
+/*
+ * The vDSO of compat tasks is what most recordings lack.  System calls enter the
+ * kernel from its __kernel_vsyscall, with three words pushed as the kernel
+ * expects it, or none yet; and handlers return to it, by __kernel_sigreturn or
+ * __kernel_rt_sigreturn, with what was interrupted in a frame of the kernel's.
+ * True: cpu is that of the caller, or of the interrupted code.
+ */
+bool arch_leave_vsyscall_32(struct cpu *cpu, const struct mem *mem,
+			    struct ustack_space *space, const struct map *vdso);
+bool arch_leave_handler_32(struct cpu *cpu, const struct mem *mem);
 
 /* --- trail: the last walk of a stack, whose outer frames may still stand ----- */
 
