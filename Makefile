@@ -86,6 +86,10 @@ check-patches: ## both series as a maintainer's tools see them, patch by patch
 	@kernel-patches/check
 .PHONY: check-patches
 
+check-perf-patches: kernel-source ## perf builds as each of its patches leaves it
+	@perf-integration/each
+.PHONY: check-perf-patches
+
 # --- what can be seen and what is tested
 
 demo: deps ## record cc1 and a truth program both ways in the guest, compare
