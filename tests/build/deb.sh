@@ -15,6 +15,7 @@ build()
 	[ "$(id -u)" = 0 ] || skip "not root: cannot install packages"
 	[ -x "$top/build/perf/perf" ] || skip "build/perf is not built"
 	[ -f "$top/build/kernel/arch/x86/boot/bzImage" ] || skip "build/kernel is not built"
+	unshare -m true 2>/dev/null || skip "no mount namespace is to be had here, as in a chroot"
 	"$top/perf-integration/deb"
 	tmp=$(mktemp -d)
 	trap 'rmdir "$tmp"' EXIT
