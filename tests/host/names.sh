@@ -92,7 +92,7 @@ fi
 perf script -i data -F ip,sym 2>/dev/null | awk '$1 !~ /^ffff/ { sub(/@@[^ ]*/, ""); print $1, $2 }' | sort -u >perf.txt
 "$top/build/libustack/ustack" script -i data -F ip,sym | awk 'NF && $1 !~ /^ffff/ { print $1, $2 }' | sort -u >ustack.txt
 [ "$(wc -l <perf.txt)" -gt 50 ] || fail "perf script names hardly any address"
-# What perf names, ustack names alike.
-grep -v '\[unknown\]' perf.txt | comm -23 - ustack.txt >err
+# What perf names, ustack names alike. "@plt" is no name: the stub of an ifunc.
+grep -v -e '\[unknown\]' -e ' @plt$' perf.txt | comm -23 - ustack.txt >err
 [ ! -s err ] || fail "not perf's names, $(wc -l <err) of $(wc -l <perf.txt): $(head -n 3 err)"
 echo "perf script: $(wc -l <perf.txt) addresses"
