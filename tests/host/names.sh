@@ -85,7 +85,7 @@ for file in sys.argv[1:]:
 END
 
 if ! perf record -q -e cpu-clock -F 997 -o data perl -e \
-	'for (1 .. 400000) { $h{$_ % 1000} .= sprintf("%d,%s", $_, "a" x 3) }' 2>err; then
+	'for (1 .. 3000000) { $h{$_ % 1000} .= sprintf("%d,%s", $_, "a" x 3) }' 2>err; then
 	echo "perf record does not work here: $(tail -n 1 err)"
 	exit 77
 fi
