@@ -15,7 +15,7 @@
 #include "cli.h"
 
 #define OUT_FLUSH (64u << 10)
-/* To wake a thread takes as long as to unwind dozens of samples. */
+/* With smaller ones threads wait for, and wake, each other too often. */
 #define BATCH_SAMPLES 512
 #define BATCH_BYTES (2u << 20)
 #define SLOTS_PER_JOB 2
