@@ -50,6 +50,7 @@ int ustack_space_fork(struct ustack_space **out,
 	if (err)
 		return err;
 	(*out)->maps = parent->maps;
+	memcpy((*out)->last, parent->last, sizeof((*out)->last));
 	if (parent->maps)
 		__atomic_add_fetch(&parent->maps->refs, 1, __ATOMIC_RELAXED);
 	return 0;

@@ -137,25 +137,23 @@ static struct symbols *symbols_read(struct image *image)
 	return symbols;
 }
 
-/*
- * Demangled, "@plt" behind a stub's.  .symtab has "NAME@@VERSION" for what
- * .dynsym calls NAME: which of them is there must not make a difference.
- */
-static const char *symbol_name(struct symbol *s)
+/* Demangled, "@plt" behind a stub's.  The name itself where that is no other. */
+static char *shown_name(const struct symbol *s)
 {
 	const char *version = strstr(s->name, "@@");
 	int status;
 	char *base, *shown;
 
-	if (s->shown)
-		return s->shown;
-	s->shown = (char *)s->name;
 	if (!version && !s->plt && strncmp(s->name, "_Z", 2))
-		return s->shown;
+		return (char *)s->name;
+	/*
+	 * .symtab has "NAME@@VERSION" for what .dynsym calls NAME: which of
+	 * them is there must not make a difference.
+	 */
 	base = version ? strndup(s->name, version - s->name) :
 			 strdup(s->name);
 	if (!base)
-		return s->shown;
+		return (char *)s->name;
 	shown = strncmp(base, "_Z", 2) ?
 			NULL :
 			__cxa_demangle(base, NULL, NULL, &status);
@@ -167,17 +165,51 @@ static const char *symbol_name(struct symbol *s)
 		free(shown);
 		shown = base;
 	}
-	s->shown = shown;
-	return s->shown;
+	return shown;
+}
+
+static const char *symbol_name(struct ustack_images *images, struct symbol *s)
+{
+	char *shown = __atomic_load_n(&s->shown, __ATOMIC_ACQUIRE);
+
+	if (shown)
+		return shown;
+	pthread_mutex_lock(&images->lock);
+	shown = s->shown;
+	if (!shown) {
+		shown = shown_name(s);
+		__atomic_store_n(&s->shown, shown, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&images->lock);
+	return shown;
+}
+
+/* NULL: no memory for them. */
+static struct symbols *image_symbols(struct ustack_images *images,
+				     struct image *image, bool jit)
+{
+	struct symbols *symbols =
+		__atomic_load_n(&image->symbols, __ATOMIC_ACQUIRE);
+
+	if (symbols)
+		return symbols;
+	pthread_mutex_lock(&images->lock);
+	symbols = image->symbols;
+	if (!symbols) {
+		symbols = jit ? jit_read(image) : symbols_read(image);
+		__atomic_store_n(&image->symbols, symbols, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&images->lock);
+	return symbols;
 }
 
 int ustack_symbolize(struct ustack_space *space, uint64_t addr,
 		     struct ustack_symbol *sym)
 {
 	struct map *map = space_find(space, addr);
-	struct symbol *s = NULL;
+	struct symbols *symbols;
 	struct image *image;
-	int err = -ENOMEM;
+	struct symbol *s;
 	bool jit;
 
 	*sym = (struct ustack_symbol){ 0 };
@@ -192,21 +224,16 @@ int ustack_symbolize(struct ustack_space *space, uint64_t addr,
 	jit = file_is_jit(image->path);
 	sym->path = image->path;
 	sym->module_offset = addr - map->start + map->pgoff;
-	if (!jit && !space_find_image(space, addr))
+	if (!jit && !space_usable(space, map))
 		return -ENOENT;
 	sym->module_offset = jit ? addr : addr - map->bias;
-	pthread_mutex_lock(&space->images->lock);
-	if (!image->symbols)
-		image->symbols = jit ? jit_read(image) : symbols_read(image);
-	if (image->symbols) {
-		s = symbols_find(image->symbols, sym->module_offset);
-		err = -ENOENT;
-	}
-	if (s) {
-		sym->name = symbol_name(s);
-		sym->offset = sym->module_offset - s->start;
-		err = 0;
-	}
-	pthread_mutex_unlock(&space->images->lock);
-	return err;
+	symbols = image_symbols(space->images, image, jit);
+	if (!symbols)
+		return -ENOMEM;
+	s = symbols_find(symbols, sym->module_offset);
+	if (!s)
+		return -ENOENT;
+	sym->name = symbol_name(space->images, s);
+	sym->offset = sym->module_offset - s->start;
+	return 0;
 }

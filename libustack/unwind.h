@@ -271,7 +271,7 @@ struct image {
 
 	struct cfi cfi, debug_cfi;
 	int debug_state;	/* of debug_cfi; as state */
-	struct symbols *symbols;	/* written and, where lazy, under the lock */
+	struct symbols *symbols;	/* NULL until read; readers take no lock */
 	struct image *next;	/* in the bucket */
 };
 
@@ -325,8 +325,9 @@ void debugfile_free(struct image *image);
 #define IMAGES_BUCKETS 1024
 
 /*
- * Used by many threads: the lock guards the buckets, opening a file, its
- * symbols, and all calls of libelf.  Only the mappings are for signal handlers.
+ * Used by many threads: the lock guards the buckets, opening a file,
+ * reading its symbols, and all calls of libelf.  Only the mappings are for
+ * signal handlers.
  */
 struct ustack_images {
 	pthread_mutex_t lock;
