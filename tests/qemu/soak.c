@@ -404,10 +404,21 @@ static void show(const char *why, const struct entry *from, const struct entry *
 			e->ip, e->comm);
 }
 
+/* Was the record of later's cookie there before e? */
+static bool delivered_before(const struct entry *later, const struct entry *e,
+			     const struct entry *from)
+{
+	for (; from < e; from++)
+		if (from->what == RECORD && from->cookie == later->cookie)
+			return true;
+	return false;
+}
+
 /*
  * A task that exits gets no cookie from a point in do_exit() on. Where its stack
  * could not be unwound that far, in a context switch for one, it did exit if
- * nothing but its end came later.
+ * nothing but its end came later. What asked before that point keeps the cookie
+ * of this last stay, whose record came then.
  */
 static bool is_exiting(const struct entry *e, const struct entry *from, const struct entry *to)
 {
@@ -420,7 +431,8 @@ static bool is_exiting(const struct entry *e, const struct entry *from, const st
 		return true;
 	for (other = from; other < to; other++) {
 		exited |= other->what == EXIT;
-		if (other > e && other->what == SAMPLE && other->cookie)
+		if (other > e && other->what == SAMPLE && other->cookie &&
+		    !delivered_before(other, e, from))
 			return false;
 	}
 	return exited;
