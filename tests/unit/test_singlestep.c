@@ -680,6 +680,8 @@ static void step_through(char **argv)
 		_exit(127);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		fail_msg("cannot run %s", argv[0]);
 	if (!WIFSTOPPED(status)) {
 		print_message("skipped: no ptrace here\n");
 		exit(77);
