@@ -157,7 +157,7 @@ bench-perf-tool: bench-deps ## perf script and report with libdw and libustack
 
 # Two at a time, the longest first; what counts instructions does not mind the other.
 bench: bench-deps ## all of them, bench/results and build/bench/report.html
-	@printf '%s\n' $(benches) | xargs -P 2 -I{} bench/{}
+	@printf '%s\n' $(benches) | xargs -P 2 -I{} sh -c 'exec bench/{}'
 	@$(MAKE) --no-print-directory bench-unwind bench-perf-tool
 	@bench/report
 .PHONY: bench
