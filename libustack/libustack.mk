@@ -18,7 +18,7 @@ USTACK_CLI := ustack pool script fold stat
 USTACK_PKGS := libelf libdw liblzma libzstd zlib
 
 # One more unwinder to compare with, where it is installed.
-ifeq ($(shell pkg-config --exists libunwind-generic && echo yes),yes)
+ifeq ($(shell pkg-config --exists libunwind-generic 2>/dev/null && echo yes),yes)
 USTACK_SRC += ref_libunwind
 USTACK_PKGS += libunwind-generic
 USTACK_WITH := -DUSTACK_WITH_LIBUNWIND
