@@ -5,7 +5,11 @@
 set -eu -o pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 perf=$top/build/perf/perf
-[ -x "$perf" ] || { echo "build/perf/perf is not built"; exit 77; }
+for f in "${KERNEL:-$top/build/kernel/arch/x86/boot/bzImage}" "$perf"; do
+	[ -e "$f" ] || { echo "${f#"$top/"} is not built"; exit 77; }
+done
+[ "${1-}" = guest ] || exec "$top/tests/qemu/vm" --time-limit 300 -- "$(readlink -f "$0")" guest
+
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
