@@ -284,7 +284,7 @@ static void make_holey(void)
 		holey[i] = i < 4 * PAGE || i >= 8 * PAGE ? i / 16 + i / PAGE : 0;
 	punch();
 	for (int tries = 0; !is_swapped(holey + 8 * PAGE); tries++) {
-		/* A page that another CPU has in hand stays for a while. */
+		/* On a busy machine it takes a while. */
 		check(tries < 1000);
 		usleep(1000);
 		punch();
