@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "reader.h"
+#include "unwind.h" /* space_copy() */
 
 #define REG_SP 7 /* PERF_REG_X86_SP */
 #define PACK_ABOVE 96 /* chunks */
@@ -19,7 +20,8 @@ struct out {
 	size_t cap_ranges;
 	uint64_t *chain;
 	size_t cap_chain;
-	/* Of one that is held: the reader's own go on. */
+	/* Of one that is held: the reader's own go on.  Kept for the next, as the
+	 * maps of a process seldom change. */
 	struct ustack_space *space;
 	char comm[COMM_MAX];
 };
@@ -137,14 +139,13 @@ static void out_done(struct ustack_reader *r, struct out *o)
 		pair_done(&r->pair, o->wait);
 	o->wait = NULL;
 	rec_put(&r->pool, &o->rec);
-	ustack_space_free(o->space);
-	o->space = NULL;
 }
 
 static void out_free(struct out *o)
 {
 	if (!o)
 		return;
+	ustack_space_free(o->space);
 	free(o->ranges);
 	free(o->chain);
 	free(o);
@@ -763,11 +764,14 @@ int ustack_reader_next(struct ustack_reader *r,
 int ustack_reader_hold(struct ustack_reader *r)
 {
 	struct out *o = r->out;
-	int ret;
+	int ret = 0;
 
 	if (!o || (!o->wait && !o->rec.chunk))
 		return -EINVAL;
-	ret = ustack_space_fork(&o->space, o->sample.space);
+	if (o->space)
+		space_copy(o->space, o->sample.space);
+	else
+		ret = ustack_space_fork(&o->space, o->sample.space);
 	if (ret)
 		return ret;
 	strcpy(o->comm, o->sample.comm);

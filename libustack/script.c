@@ -152,8 +152,11 @@ static void print_head(struct worker *w, const struct ustack_sample *s,
 {
 	const struct chain *c = &w->chain;
 	char word[END_WORD];
-	char *p = out_room(w, HEAD_MAX + strlen(s->comm) + strlen(s->event));
+	char *p;
 
+	if (!(fields & F_HEAD))
+		return;
+	p = out_room(w, HEAD_MAX + strlen(s->comm) + strlen(s->event));
 	if (fields & F_COMM) {
 		p = text(p, s->comm);
 		*p++ = ' ';
@@ -215,8 +218,7 @@ static void print_head(struct worker *w, const struct ustack_sample *s,
 		p = text(p, c->unwound ? end_word(c->end, word) : "-");
 		*p++ = ' ';
 	}
-	if (fields & F_HEAD)
-		*p++ = '\n';
+	*p++ = '\n';
 	w->out.size = p - w->out.buf;
 }
 

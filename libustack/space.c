@@ -34,6 +34,17 @@ void ustack_space_clear(struct ustack_space *space)
 	space->maps = NULL;
 }
 
+void space_copy(struct ustack_space *to, const struct ustack_space *from)
+{
+	if (to->maps == from->maps)
+		return;
+	maps_put(to->maps);
+	to->maps = from->maps;
+	memcpy(to->last, from->last, sizeof(to->last));
+	if (to->maps)
+		__atomic_add_fetch(&to->maps->refs, 1, __ATOMIC_RELAXED);
+}
+
 void ustack_space_free(struct ustack_space *space)
 {
 	if (!space)
@@ -47,13 +58,9 @@ int ustack_space_fork(struct ustack_space **out,
 {
 	int err = ustack_space_new(out, parent->images);
 
-	if (err)
-		return err;
-	(*out)->maps = parent->maps;
-	memcpy((*out)->last, parent->last, sizeof((*out)->last));
-	if (parent->maps)
-		__atomic_add_fetch(&parent->maps->refs, 1, __ATOMIC_RELAXED);
-	return 0;
+	if (!err)
+		space_copy(*out, parent);
+	return err;
 }
 
 /* Another thread may be resolving it: bias is there once the state says so. */

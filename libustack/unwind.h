@@ -373,6 +373,8 @@ static inline bool map_holds(const struct map *map, uint64_t addr)
 	return addr - map->start < map->end - map->start;
 }
 
+/* to becomes what from is now; next to nothing is done if it is that already. */
+void space_copy(struct ustack_space *to, const struct ustack_space *from);
 /* The map that holds addr, or NULL. */
 struct map *space_find(struct ustack_space *space, uint64_t addr);
 /* Has it a usable image?  Opens it if nobody did. */
