@@ -538,6 +538,11 @@ static void held(void **state)
 
 	(void)state;
 	pd_start(&pd);
+	/* one that was held and given back: what it had is no more the next's */
+	pd_mmap2(&pd, 100, 100, 0x400000, 0x2000, "/first");
+	pd_sample(&pd, 101, 200, 0xc0);
+	pd_stack(&pd, 101, 300, 0xc0);
+	pd_round(&pd);
 	pd_comm(&pd, 0, 100, 101, 500, "before");
 	pd_mmap2(&pd, 100, 600, 0x400000, 0x2000, "/before");
 	pd_sample(&pd, 101, 1000, 0xc1);
@@ -564,6 +569,11 @@ static void held(void **state)
 	}
 	open_ok(&pd, &r);
 	assert_int_equal(ustack_reader_hold(r.reader), -EINVAL);
+	s = pd_next(&r);
+	assert_int_equal(ustack_reader_hold(r.reader), 0);
+	ustack_symbolize(s->space, 0x400100, &sym);
+	assert_string_equal(sym.path, "/first");
+	ustack_reader_release(r.reader, s);
 	waited = pd_next(&r);
 	assert_int_equal(ustack_reader_hold(r.reader), 0);
 	assert_int_equal(ustack_reader_hold(r.reader), -EINVAL);
