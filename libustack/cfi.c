@@ -239,46 +239,65 @@ static int fde_read(const struct cfi *cfi, uint64_t offset, struct fde *fde)
 
 /* --- search ------------------------------------------------------------- */
 
-static int index_compare(const void *a, const void *b)
+struct found {
+	uint64_t start;
+	uint32_t offset;
+};
+
+static int found_compare(const void *a, const void *b)
 {
-	const struct cfi_index *x = a, *y = b;
+	const struct found *x = a, *y = b;
 
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* Without the linker's table: one of our own, read from every FDE once. */
-static int cfi_build_index(struct cfi *cfi)
+/* All FDEs of the section, in the order it has them; *found is to be freed. */
+static int cfi_read_all(const struct cfi *cfi, struct found **found, size_t *nr)
 {
-	struct cfi_index *index;
+	struct found *more;
 	uint64_t offset = 0;
 	size_t max = 0;
 	struct entry e;
 	struct fde fde;
 
-	while (!entry_at(cfi, offset, &e)) {
+	while (offset <= UINT32_MAX && !entry_at(cfi, offset, &e)) {
 		if (!e.is_cie && !fde_read(cfi, offset, &fde) &&
 		    fde.start < fde.end) {
-			if (cfi->nr == max) {
+			if (*nr == max) {
 				max = max ? 2 * max : 256;
-				index = realloc(cfi->index,
-						max * sizeof(*index));
-				if (!index)
+				more = realloc(*found, max * sizeof(*more));
+				if (!more)
 					return -ENOMEM;
-				cfi->index = index;
+				*found = more;
 			}
-			cfi->index[cfi->nr].start = fde.start;
-			cfi->index[cfi->nr++].offset = offset;
+			(*found)[*nr].start = fde.start;
+			(*found)[(*nr)++].offset = offset;
 		}
 		offset = e.next;
 	}
-	if (!cfi->nr)
-		return 0;
-	/* It stays as long as the images do. */
-	index = realloc(cfi->index, cfi->nr * sizeof(*index));
-	if (index)
-		cfi->index = index;
-	qsort(cfi->index, cfi->nr, sizeof(*cfi->index), index_compare);
 	return 0;
+}
+
+/* Without the linker's table: one of our own, read from every FDE once. */
+static int cfi_build_index(struct cfi *cfi)
+{
+	struct found *found = NULL;
+	size_t nr = 0;
+	int err = cfi_read_all(cfi, &found, &nr);
+
+	if (!err && nr) {
+		cfi->index = malloc(nr * sizeof(*cfi->index));
+		if (!cfi->index)
+			err = -ENOMEM;
+	}
+	if (!err && nr) {
+		qsort(found, nr, sizeof(*found), found_compare);
+		for (size_t i = 0; i < nr; i++)
+			cfi->index[i] = found[i].offset;
+		cfi->nr = nr;
+	}
+	free(found);
+	return err;
 }
 
 /* The linker's table, in the one form linkers write. */
@@ -381,12 +400,15 @@ void cfi_free(struct cfi *cfi)
 	*cfi = (struct cfi){ 0 };
 }
 
-static uint64_t cfi_start(const struct cfi *cfi, size_t i)
+uint64_t cfi_start(const struct cfi *cfi, size_t i)
 {
+	struct fde fde;
 	int32_t start;
 
-	if (!cfi->table)
-		return cfi->index[i].start;
+	if (!cfi->table) {
+		/* It could be read once, but a file may have been cut since. */
+		return fde_read(cfi, cfi->index[i], &fde) ? 0 : fde.start;
+	}
 	memcpy(&start, cfi->table + 8 * i, 4);
 	return cfi->hdr.vaddr + start;
 }
@@ -396,7 +418,7 @@ static uint64_t cfi_offset(const struct cfi *cfi, size_t i)
 	int32_t at;
 
 	if (!cfi->table)
-		return cfi->index[i].offset;
+		return cfi->index[i];
 	memcpy(&at, cfi->table + 8 * i + 4, 4);
 	return cfi->hdr.vaddr + at - cfi->frames.vaddr;
 }

@@ -216,11 +216,6 @@ struct segment {
 	uint32_t flags;			/* PF_* */
 };
 
-struct cfi_index {
-	uint64_t start;		/* first pc of the FDE */
-	uint64_t offset;	/* of the FDE in its section */
-};
-
 /* The call frame information of one image; see cfi.c. */
 struct cfi {
 	struct section frames;	/* .eh_frame or .debug_frame */
@@ -232,8 +227,12 @@ struct cfi {
 	/* The linker's search table: nr pairs of s32, relative to hdr. */
 	struct section hdr;
 	const uint8_t *table;
-	/* Else one of our own, all that is ever allocated for CFI. */
-	struct cfi_index *index;
+	/*
+	 * Else one of our own, all that is kept allocated for CFI: where in frames
+	 * the FDEs are, by their first pc.  That is read there again: kept here,
+	 * too, it would take a third of the size of frames.
+	 */
+	uint32_t *index;
 	size_t nr;
 };
 
@@ -434,6 +433,8 @@ struct cfi_row {
 /* Finds the search table.  0 also where the image has no CFI; -ENOMEM. */
 int cfi_init(struct cfi *cfi, struct image *image);
 void cfi_free(struct cfi *cfi);
+/* The first pc of FDE i of cfi->nr, in their order. */
+uint64_t cfi_start(const struct cfi *cfi, size_t i);
 /*
  * 0, -ENOENT where no FDE covers pc, -EINVAL where its CFI is broken, -ENOTSUP
  * where it needs what this unwinder does not know.

@@ -57,15 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (cfi_init(&cfi, &image))
 		abort();
 	for (size_t i = 0; i < cfi.nr && i < PCS; i++) {
-		uint64_t pc;
-		int32_t at;
+		uint64_t pc = cfi_start(&cfi, i);
 
-		if (cfi.table) {
-			memcpy(&at, cfi.table + 8 * i, 4);
-			pc = cfi.hdr.vaddr + at;
-		} else {
-			pc = cfi.index[i].start;
-		}
 		look_up(&cfi, pc - 1);
 		look_up(&cfi, pc);
 		look_up(&cfi, pc + 9);

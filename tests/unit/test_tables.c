@@ -163,15 +163,18 @@ static void with_the_table_of_the_linker(void **state)
 	assert_int_equal(heap(), before);
 }
 
-/* 16 bytes an FDE, and what malloc() adds to a block. */
+/*
+ * 4 bytes an FDE, and what malloc() adds to a block.  Files of Debian 12 have
+ * 40 to 53 bytes of .eh_frame an FDE.
+ */
 static void without(void **state)
 {
 	size_t before, tables;
 
 	(void)state;
 	tables = make_images(false);
-	assert_in_range(tables, NR_IMAGES * NR_FDES * 16,
-			NR_IMAGES * (NR_FDES * 16 + 64));
+	assert_in_range(tables, NR_IMAGES * NR_FDES * 4,
+			NR_IMAGES * (NR_FDES * 4 + 64));
 	before = heap();
 	walk_all();
 	assert_int_equal(heap(), before);
