@@ -86,7 +86,7 @@ check-patches: ## both series as a maintainer's tools see them, patch by patch
 	@kernel-patches/check
 .PHONY: check-patches
 
-check-perf-patches: kernel-source ## perf builds as each of its patches leaves it
+check-perf-patches: kernel ## perf builds and passes its tests as each of its patches leaves it
 	@perf-integration/each
 .PHONY: check-perf-patches
 
