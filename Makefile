@@ -153,12 +153,14 @@ bench-accuracy: bench-deps ## exact chains by program, mode and unwinder
 	@bench/accuracy
 bench-perf-tool: bench-deps ## perf script and report with libdw and libustack
 	@bench/perf-tool
-.PHONY: $(benches:%=bench-%) bench-perf-tool
+bench-script: bench-deps ## samples a second that ustack script makes chains of
+	@bench/script
+.PHONY: $(benches:%=bench-%) bench-perf-tool bench-script
 
 # Two at a time, the longest first; what counts instructions does not mind the other.
 bench: bench-deps ## all of them, bench/results and build/bench/report.html
 	@printf '%s\n' $(benches) | xargs -P 2 -I{} sh -c 'exec bench/{}'
-	@$(MAKE) --no-print-directory bench-unwind bench-perf-tool
+	@$(MAKE) --no-print-directory bench-unwind bench-script bench-perf-tool
 	@bench/report
 .PHONY: bench
 

@@ -91,6 +91,18 @@ def cc1(name):
     return [binary, "-quiet", "-O1", source, "-o", "/dev/null"], [binary, source]
 
 
+def record_cc1(rate, data):
+    """cc1 on a source that keeps it busy for some seconds, on this machine, to the file DATA."""
+    source = os.path.splitext(data)[0] + ".c"
+    with open(source, "w", encoding="utf-8") as file:
+        for n in range(1500):
+            file.write(f"int f{n}(int *p, int n) {{ int i, s = 0; for (i = 0; i < n; i++) "
+                       f"s += p[i] % {n + 3} ? p[n - i] : s * {n}; return s; }}\n")
+    compiler = run(["gcc", "-print-prog-name=cc1"], "gcc").strip()
+    run([PERF, "record", "-q", "-e", "cpu-clock:u", "-F", str(rate), "-m", "8M", "--call-graph",
+         "dwarf,8192", "-o", data, "--", compiler, "-quiet", "-O2", source, "-o", "/dev/null"], "perf record")
+
+
 def python(turns):
     """Python compiling, calling and matching: deep C stacks of an interpreter."""
     script = ("import re, json\n"
