@@ -54,12 +54,22 @@ gcc -O1 main.c -o main
 "$perf" record -q -e cpu-clock:u -F 2000 --call-graph dwarf -o perf.data -- \
 	./main ./liba.so ./libb.so ./liba.so ./libb.so >addresses
 [ "$(sort -u addresses | wc -l)" = 1 ] || { echo "skipped: not mapped where the other was"; exit 77; }
+# A line a sample: its frames in what this test compiled.
 for style in libdw libustack; do
 	"$perf" script -i perf.data --unwind-style=$style -F ip,sym --no-inline 2>/dev/null |
-		grep -E '^\s+[0-9a-f]+ (work_|run|main)' >$style || fail "$style: no chain"
+		awk -v RS= -F '\n' '{
+			line = ""
+			for (i = 1; i <= NF; i++)
+				if ($i ~ /^[ \t]+[0-9a-f]+ (work_|run|main)/)
+					line = line $i
+			print line
+		}' >$style || fail "$style: no chain"
 	for lib in a b; do
 		grep -q "work_$lib" $style || fail "$style: work_$lib was never called"
 	done
 done
-cmp libdw libustack || fail "other names with libustack than with libdw"
-echo "$(wc -l <libdw) names, the same with libdw"
+# libdw's chains end early where .init has no CFI: what it has must be the beginning.
+paste -d '|' libdw libustack | awk -F '|' '
+	substr($2, 1, length($1)) != $1 { print; bad = 1 }
+	END { exit bad }' || fail "other names with libustack than with libdw"
+echo "$(grep -c work_ libdw) samples, named as with libdw"
