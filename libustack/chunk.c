@@ -7,30 +7,23 @@
  * keep whole blocks of records that are gone.
  */
 #include <stdlib.h>
-#include <sys/mman.h>
 
+#include "huge.h"
 #include "reader.h"
 
 #ifndef KEEP_MAX		/* fuzzing takes less */
 /* Chunks that are kept, in use or for reuse: the system's are slow to get. */
 #define KEEP_MAX 64
 #endif
-#define HUGE_PAGE (2UL << 20)
-#define BLOCK_ALIGN (KEEP_MAX * sizeof(struct chunk) < HUGE_PAGE ? 64 : HUGE_PAGE)
-#define BLOCK_SIZE \
-	((KEEP_MAX * sizeof(struct chunk) + BLOCK_ALIGN - 1) & -BLOCK_ALIGN)
+#define BLOCK_SIZE (KEEP_MAX * sizeof(struct chunk))
 
-/*
- * Those kept lie in huge pages, if the system has any: a fault for each page
- * of a recording takes longer than to read it.
- */
+/* A fault for each page of a recording would take longer than to read it. */
 static struct chunk *chunk_alloc(struct chunk_pool *pool)
 {
 	if (!pool->block) {
-		pool->block = aligned_alloc(BLOCK_ALIGN, BLOCK_SIZE);
+		pool->block = huge_alloc(BLOCK_SIZE);
 		if (!pool->block)
 			return NULL;
-		madvise(pool->block, BLOCK_SIZE, MADV_HUGEPAGE);
 	}
 	return pool->nr_block < KEEP_MAX ? &pool->block[pool->nr_block++] :
 					   malloc(sizeof(struct chunk));

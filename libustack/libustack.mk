@@ -9,7 +9,7 @@ LIBDIR ?= $(PREFIX)/lib
 MANDIR ?= $(PREFIX)/share/man
 
 # In the order the data flows.
-USTACK_SRC := table chunk attr datafile ring header event record order process \
+USTACK_SRC := huge table chunk attr datafile ring header event record order process \
 	procfs pair reader \
 	mem file elf section debugfile images space expr cfi scan rule \
 	arch_x86_64 trail ref ref_libdw unwind \

@@ -7,6 +7,13 @@
 
 #define NEIGHBOURS 16		/* pcs whose rules compete for one set */
 
+void rules_init(struct rules *rules)
+{
+	memset(rules->at, 0, sizeof(rules->at));
+	rules->nr = 0;
+	rules->v[0].image = NULL;
+}
+
 /* The pcs around pc that row holds for, as many as size can tell. */
 static void rule_range(struct rule *rule, const struct cfi_row *row,
 		       uint64_t pc)

@@ -16,7 +16,7 @@
 void trails_init(struct trails *trails)
 {
 	for (int i = 0; i < TRAILS; i++)
-		trails->of[i].v = trails->links[i];
+		trails->of[i] = (struct trail){ .v = trails->links[i] };
 	trails->spare = trails->links[TRAILS];
 }
 

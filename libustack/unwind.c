@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "huge.h"
 #include "unwind.h"
 
 #define ENTRY_SIZE 128		/* no _start or clone without CFI is larger */
@@ -533,9 +534,11 @@ int ustack_unwinder_new(struct ustack_unwinder **out,
 
 	(void)images;
 	*out = NULL;
-	u = calloc(1, sizeof(*u));
+	u = huge_alloc(sizeof(*u));
 	if (!u)
 		return -ENOMEM;
+	u->opts = (struct ustack_unwinder_opts){ 0 };
+	u->ref = NULL;
 	if (opts)
 		memcpy(&u->opts, opts,
 		       opts->sz < sizeof(*opts) ? opts->sz : sizeof(*opts));
@@ -547,6 +550,7 @@ int ustack_unwinder_new(struct ustack_unwinder **out,
 			return err;
 		}
 	}
+	rules_init(&u->rules);
 	trails_init(&u->trails);
 	*out = u;
 	return 0;

@@ -519,6 +519,8 @@ struct rules {
 	struct rule v[RULES + 1];
 };
 
+/* The memory of rules may hold anything before. */
+void rules_init(struct rules *rules);
 /*
  * insn: where the instruction starts that runs next, for code without CFI; pc
  * lies one byte before it where it is a return address.  Never NULL; borrowed
@@ -600,6 +602,7 @@ struct walk {
 	struct link no_room;
 };
 
+/* The memory of trails may hold anything before. */
 void trails_init(struct trails *trails);
 void walk_begin(struct walk *walk, struct trails *trails, uint64_t maps_id,
 		const struct cpu *cpu, const struct ustack_range *range);
