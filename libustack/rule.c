@@ -5,11 +5,13 @@
 
 #include "unwind.h"
 
-#define NEIGHBOURS 16		/* pcs whose rules compete for one set */
+#define NEAR 16			/* pcs that share a set */
+#define WIDE 1024		/* pcs that share the last rule for more than NEAR */
 
 void rules_init(struct rules *rules)
 {
-	memset(rules->at, 0, sizeof(rules->at));
+	memset(rules->near, 0, sizeof(rules->near));
+	memset(rules->wide, 0, sizeof(rules->wide));
 	rules->nr = 0;
 	rules->v[0].image = NULL;
 }
@@ -65,33 +67,27 @@ full:
 	rule->flags |= RULE_FULL;
 }
 
-const struct rule *rule_find(struct rules *rules, const struct image *image,
-			     uint64_t pc, uint64_t insn)
+static uint64_t hash(const struct image *image, uint64_t block)
 {
-	/* Neighbours share a set, so that one of them finds a rule for all. */
-	uint64_t hash = (pc / NEIGHBOURS ^ (uintptr_t)image) *
-			0x9e3779b97f4a7c15ULL;
-	uint16_t *at = &rules->at[hash / (UINT64_MAX / (RULES / RULE_WAYS) + 1) *
-				  RULE_WAYS];
-	struct rule *rule;
-	struct cfi_row row;
-	uint16_t last;
-	int err;
+	return (block ^ (uintptr_t)image) * 0x9e3779b97f4a7c15ULL /
+	       (UINT64_MAX / RULES + 1);
+}
 
-	for (int i = 0; i < RULE_WAYS; i++) {
-		rule = &rules->v[at[i]];
-		if (rule->image == image && pc - rule->start < rule->size)
-			return rule;
-	}
-	/* The older of the two makes room. */
-	last = at[1] ? at[1] : ++rules->nr;
-	at[1] = at[0];
-	at[0] = last;
-	rule = &rules->v[last];
+static bool holds(const struct rule *rule, const struct image *image,
+		  uint64_t pc)
+{
+	return rule->image == image && pc - rule->start < rule->size;
+}
+
+static void rule_make(struct rule *rule, const struct image *image,
+		      uint64_t pc, uint64_t insn)
+{
+	struct cfi_row row;
+	int err = cfi_row(&image->cfi, pc, &row);
+
 	rule->image = image;
 	rule->start = pc;
 	rule->size = 1;
-	err = cfi_row(&image->cfi, pc, &row);
 	if (!err) {
 		rule_range(rule, &row, pc);
 		rule_compile(rule, &row);
@@ -106,5 +102,30 @@ const struct rule *rule_find(struct rules *rules, const struct image *image,
 			rule_compile(rule, &row);
 		rule->flags = rule->flags & RULE_FULL ? RULE_NONE : RULE_GUESS;
 	}
-	return rule;
+}
+
+/*
+ * A few pcs share a set, which is where nearly all are found.  Most rules hold
+ * for more pcs than that: who comes to one of them through another set takes
+ * it into that one, and does not make it again.
+ */
+const struct rule *rule_find(struct rules *rules, const struct image *image,
+			     uint64_t pc, uint64_t insn)
+{
+	uint16_t *near = rules->near[hash(image, pc / NEAR)], *wide, found;
+
+	for (int i = 0; i < RULE_WAYS; i++)
+		if (holds(&rules->v[near[i]], image, pc))
+			return &rules->v[near[i]];
+	wide = &rules->wide[hash(image, pc / WIDE)];
+	found = *wide;
+	if (!holds(&rules->v[found], image, pc)) {
+		found = rules->nr = rules->nr % RULES + 1;
+		rule_make(&rules->v[found], image, pc, insn);
+		if (rules->v[found].size > NEAR)
+			*wide = found;
+	}
+	near[1] = near[0];
+	near[0] = found;
+	return &rules->v[found];
 }

@@ -456,9 +456,9 @@ int scan_code(const struct image *image, uint64_t pc, struct cfi_row *row);
 /* --- rule: what one pc needs, small and cached -------------------------- */
 
 #ifndef RULES			/* fuzzing has no use for that many */
-#define RULES 32768		/* entries of a cache; a power of two, below 65536 */
+#define RULES 16384		/* that are kept; a power of two, below 65536 */
 #endif
-#define RULE_WAYS 2		/* entries that lie together, for one hash */
+#define RULE_WAYS 2		/* rules that are found for one hash */
 
 /* The registers that a callee keeps, in the order of their DWARF numbers. */
 enum {
@@ -514,8 +514,10 @@ struct rule {
  * memory, a fault a page would cost more than to make them.
  */
 struct rules {
-	uint16_t at[RULES];	/* by hash: of v; 0 is none */
-	uint16_t nr;
+	/* Of v, by hash of the pcs around one; 0 is none.  See rule_find(). */
+	uint16_t near[RULES][RULE_WAYS];
+	uint16_t wide[RULES];
+	uint16_t nr;		/* of v, the last one made; the next is the oldest */
 	struct rule v[RULES + 1];
 };
 
@@ -577,7 +579,7 @@ struct link {
 
 #define TRAILS 32		/* stacks that are remembered */
 #ifndef TRAIL_MAX
-#define TRAIL_MAX 1024		/* frames of each, the innermost */
+#define TRAIL_MAX 512		/* frames of each, the innermost */
 #endif
 
 struct trail {

@@ -11,7 +11,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&frames, 0, sizeof(frames));
 	memset(&code, 0, sizeof(code));
-	memset(&rules, 0, sizeof(rules));
+	rules_init(&rules);
 	return ustack_images_new(&images, NULL);
 }
 
@@ -137,6 +137,29 @@ static void cached(void **state)
 						 RULE_NONE :
 					 pc < 0x1010 ? 0 :
 						       RULE_BROKEN);
+}
+
+/* A rule that holds for many pcs is made once, wherever they are asked for. */
+static void made_once(void **state)
+{
+	const struct rule *rule;
+	struct image *a;
+	size_t cie, at;
+
+	(void)state;
+	code.size = 0x800;
+	cie = put_cie(&frames, false);
+	FDE(&frames, cie, 0x1000, 0x10, DW_CFA_def_cfa_offset, 32);
+	FDE(&frames, cie, 0x1010, 0x800, DW_CFA_def_cfa_offset, 48);
+	at = frames.size - 1;
+	a = literal_image(images, "/a", &code, &frames);
+	rule = rule_find(&rules, a, 0x1024, 0x1024);
+	assert_int_equal(rule->cfa_off, 48);
+	frames.data[at] ^= 0xff;
+	assert_int_equal(rule_find(&rules, a, 0x1004, 0x1004)->cfa_off, 32);
+	assert_ptr_equal(rule_find(&rules, a, 0x10e4, 0x10e4), rule);
+	assert_ptr_equal(rule_find(&rules, a, 0x10e4, 0x10e4), rule);
+	assert_int_equal(rules.nr, 2);
 }
 
 /* The rule the code at pc gives; 0 where it gives none. */
@@ -266,8 +289,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(compact),		TEST(not_compact),
 		TEST(outermost),	TEST(cached),
-		TEST(code_of_init),	TEST(code_with_pushes),
-		TEST(code_that_jumps),	TEST(code_that_is_none),
+		TEST(made_once),	TEST(code_of_init),
+		TEST(code_with_pushes), TEST(code_that_jumps),
+		TEST(code_that_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
