@@ -11,7 +11,7 @@
  */
 #include "unwind.h"
 
-#define SOON 6			/* cache lines from sp up that new frames need */
+#define SOON 8			/* cache lines that new frames need */
 
 void trails_init(struct trails *trails)
 {
@@ -31,13 +31,18 @@ static void prefetch(const struct ustack_range *range, uint64_t addr)
 }
 
 void walk_begin(struct walk *walk, struct trails *trails, uint64_t maps_id,
-		const struct cpu *cpu, const struct ustack_range *range)
+		const struct mem *mem)
 {
-	uint64_t sp = cpu->reg[REG_RSP];
-	/* A thread's sp seldom leaves its megabyte. */
-	uint64_t hash = ((sp >> 20) + maps_id * 64) * 0x9e3779b97f4a7c15ULL;
+	static const struct ustack_range none;
+	const struct ustack_range *range = mem->nr ? mem->ranges : &none;
+	/* A capture begins at sp, which seldom leaves its megabyte. */
+	uint64_t hash = ((range->addr >> 20) + maps_id * 64) *
+			0x9e3779b97f4a7c15ULL;
 
+	walk->trails = trails;
 	walk->trail = &trails->of[hash / (UINT64_MAX / TRAILS + 1)];
+	walk->maps_id = maps_id;
+	walk->range = range;
 	walk->at = 0;
 	walk->on_trail = false;
 	walk->v = trails->spare;
@@ -45,9 +50,12 @@ void walk_begin(struct walk *walk, struct trails *trails, uint64_t maps_id,
 	if (walk->trail->maps_id != maps_id)
 		walk->trail->nr = 0;
 	for (int i = 0; i < SOON; i++)
-		prefetch(range, sp + 64 * i);
-	for (size_t i = 0; i < walk->trail->nr; i++)
+		prefetch(range, range->addr + 64 * i);
+	for (size_t i = 0; i < walk->trail->nr; i++) {
+		/* The return address, and the lowest of six saved registers. */
 		prefetch(range, walk->trail->v[i].sp - 8);
+		prefetch(range, walk->trail->v[i].sp - 56);
+	}
 }
 
 /* Of frames with the same ip and sp. */
@@ -123,9 +131,9 @@ static void copy_links(struct walk *walk, const struct cpu *cpu, size_t n)
 }
 
 size_t walk_compare(struct walk *walk, struct cpu *cpu, bool *exact,
-		    const struct ustack_range *range,
 		    struct ustack_frame *frames, size_t max)
 {
+	const struct ustack_range *range = walk->range;
 	const struct link *l = walk->trail->v + walk->at;
 	const struct link *end = walk->trail->v + walk->trail->nr;
 	unsigned int saved = 0;
@@ -185,8 +193,7 @@ void link_plain(struct link *link, const struct rule *rule)
 	link->plain = link->reads || rule->cfa_reg == REG_RSP;
 }
 
-void walk_end(struct walk *walk, struct trails *trails, uint64_t maps_id,
-	      const struct cpu *cpu, bool cut)
+void walk_end(struct walk *walk, const struct cpu *cpu, bool cut)
 {
 	struct trail *trail = walk->trail;
 
@@ -202,8 +209,8 @@ void walk_end(struct walk *walk, struct trails *trails, uint64_t maps_id,
 		if (l->plain && i + 1 < walk->nr)
 			l->live = l->reads | (l[1].live & ~l->saved);
 	}
-	trails->spare = trail->v;
+	walk->trails->spare = trail->v;
 	trail->v = walk->v;
 	trail->nr = walk->nr;
-	trail->maps_id = maps_id;
+	trail->maps_id = walk->maps_id;
 }

@@ -575,27 +575,20 @@ static int read_other(void *arg, uint64_t addr, void *buf, size_t size)
 }
 
 /* All frames, by the last walk of this stack where it still holds. */
-static int walk(struct cursor *c, struct ustack_frame *frames, size_t max,
-		enum ustack_end *end)
+static int walk(struct cursor *c, struct walk *w, struct ustack_frame *frames,
+		size_t max, enum ustack_end *end)
 {
-	static const struct ustack_range none;
-	const struct ustack_range *range = c->mem.nr ? c->mem.ranges : &none;
-	struct trails *trails = &c->unwinder->trails;
-	uint64_t maps_id = space_id(c->space);
 	uint32_t flags = 0;
-	struct walk w;
 	size_t n = 0;
 	int e = USTACK_END_LIMIT;
 
-	walk_begin(&w, trails, maps_id, &c->cpu, range);
 	while (n < max) {
 		bool fallback;
 		size_t again;
 
 		frames[n].ip = c->cpu.reg[REG_RIP];
 		frames[n].flags = flags;
-		again = walk_again(&w, &c->cpu, &c->exact, range, &frames[n],
-				   max - n);
+		again = walk_again(w, &c->cpu, &c->exact, &frames[n], max - n);
 		if (again) {
 			c->map = NULL;
 			n += again;
@@ -605,7 +598,7 @@ static int walk(struct cursor *c, struct ustack_frame *frames, size_t max,
 			frames[n].flags = USTACK_FRAME_RETURN;
 		}
 		frames[n].cfa = 0;
-		c->link = walk_link(&w, &c->cpu, c->exact);
+		c->link = walk_link(w, &c->cpu, c->exact);
 		e = step(c, &frames[n++], &fallback);
 		if (e != GO_ON)
 			break;
@@ -613,7 +606,7 @@ static int walk(struct cursor *c, struct ustack_frame *frames, size_t max,
 		flags = (c->exact ? 0 : USTACK_FRAME_RETURN) |
 			(fallback ? USTACK_FRAME_FALLBACK : 0);
 	}
-	walk_end(&w, trails, maps_id, &c->cpu, e == USTACK_END_TRUNCATED);
+	walk_end(w, &c->cpu, e == USTACK_END_TRUNCATED);
 	*end = e;
 	return n;
 }
@@ -631,19 +624,23 @@ int ustack_unwind(struct ustack_unwinder *unwinder, struct ustack_space *space,
 			 regs->abi == USTACK_ABI_32 },
 		.exact = true,
 	};
+	struct walk w;
+
 	if (unwinder->ref)
 		return ref_unwind(unwinder->ref, space, regs, &c.mem, frames,
 				  max, end);
 	*end = USTACK_END_NO_REGS;
 	if (regs->abi == USTACK_ABI_NONE)
 		return 0;
+	/* First: the registers, too, may come from afar. */
+	walk_begin(&w, &unwinder->trails, space_id(space), &c.mem);
 	if (arch_cpu(&c.cpu, regs)) {
 		if (!max || !cpu_knows(&c.cpu, REG_RIP))
 			return 0;
 		frames[0] = (struct ustack_frame){ .ip = c.cpu.reg[REG_RIP] };
 		return 1;
 	}
-	return walk(&c, frames, max, end);
+	return walk(&c, &w, frames, max, end);
 }
 
 const char *ustack_end_name(enum ustack_end end)

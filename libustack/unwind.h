@@ -596,7 +596,10 @@ struct trails {
 
 /* One walk: what it finds of the last one, and what it leaves for the next. */
 struct walk {
+	struct trails *trails;
 	struct trail *trail;
+	uint64_t maps_id;
+	const struct ustack_range *range;	/* the first, or an empty one */
 	size_t at;		/* the link of trail that may come next */
 	bool on_trail;		/* the current frame is that of link at */
 	struct link *v;		/* of this walk */
@@ -606,20 +609,19 @@ struct walk {
 
 /* The memory of trails may hold anything before. */
 void trails_init(struct trails *trails);
+/* Fetches what the walk will read of mem, whose ranges are borrowed until its end. */
 void walk_begin(struct walk *walk, struct trails *trails, uint64_t maps_id,
-		const struct cpu *cpu, const struct ustack_range *range);
+		const struct mem *mem);
 /* The rest of walk_again(), where the last walk had a frame with this ip and sp. */
 size_t walk_compare(struct walk *walk, struct cpu *cpu, bool *exact,
-		    const struct ustack_range *range,
 		    struct ustack_frame *frames, size_t max);
 
 /*
  * If the frame in cpu is one of the last walk, go on as far as the words that
- * were read then are the same in range, at most max frames, and fill frames
+ * were read then are the same now, at most max frames, and fill frames
  * with those left.  Returns their number; cpu is the next one's.
  */
 static inline size_t walk_again(struct walk *walk, struct cpu *cpu, bool *exact,
-				const struct ustack_range *range,
 				struct ustack_frame *frames, size_t max)
 {
 	const struct trail *trail = walk->trail;
@@ -631,8 +633,7 @@ static inline size_t walk_again(struct walk *walk, struct cpu *cpu, bool *exact,
 	walk->at = at;
 	walk->on_trail = at < trail->nr && trail->v[at].sp == sp &&
 			 trail->v[at].ip == ip;
-	return walk->on_trail ? walk_compare(walk, cpu, exact, range, frames,
-					     max) :
+	return walk->on_trail ? walk_compare(walk, cpu, exact, frames, max) :
 				0;
 }
 
@@ -641,8 +642,7 @@ struct link *walk_link(struct walk *walk, const struct cpu *cpu, bool exact);
 /* Its step was a plain one. */
 void link_plain(struct link *link, const struct rule *rule);
 /* cut: at the frame in cpu the capture ends, not the stack. */
-void walk_end(struct walk *walk, struct trails *trails, uint64_t maps_id,
-	      const struct cpu *cpu, bool cut);
+void walk_end(struct walk *walk, const struct cpu *cpu, bool cut);
 
 /* --- ref: other unwinders, to compare with -------------------------------- */
 

@@ -242,6 +242,7 @@ static void links(void **state)
 	const uint64_t stack[] = { 0, 0x5000, 7, TOP - 8, 0x6000, 0 };
 	struct ustack_range range = { TOP, sizeof(stack),
 				      (const uint8_t *)stack };
+	struct mem mem = { .ranges = &range, .nr = 1 };
 	struct cpu start = { .known = 0x1ffff }, cpu;
 	struct ustack_frame f[3] = { 0 };
 	struct walk w;
@@ -253,9 +254,9 @@ static void links(void **state)
 	start.reg[REG_RSP] = TOP;
 	start.reg[REG_RBP] = TOP + 24;
 	cpu = start;
-	walk_begin(&w, &trails, 1, &cpu, &range);
+	walk_begin(&w, &trails, 1, &mem);
 	exact = true;
-	assert_int_equal(walk_again(&w, &cpu, &exact, &range, f, 3), 0);
+	assert_int_equal(walk_again(&w, &cpu, &exact, f, 3), 0);
 	link_plain(walk_link(&w, &cpu, true), &small);
 	cpu.reg[REG_RIP] = 0x5000;
 	cpu.reg[REG_RSP] = TOP + 16;
@@ -264,7 +265,7 @@ static void links(void **state)
 	cpu.reg[REG_RSP] = TOP + 40;
 	cpu.reg[REG_RBP] = TOP - 8;
 	walk_link(&w, &cpu, false);
-	walk_end(&w, &trails, 1, &cpu, false);
+	walk_end(&w, &cpu, false);
 
 	/* In full, at most so many, and not under other maps. */
 	for (size_t max = 0; max < 5; max++) {
@@ -272,8 +273,8 @@ static void links(void **state)
 		/* No step reads it. */
 		cpu.reg[REG_RAX] = 1;
 		exact = true;
-		walk_begin(&w, &trails, 1, &cpu, &range);
-		assert_int_equal(walk_again(&w, &cpu, &exact, &range, f, max),
+		walk_begin(&w, &trails, 1, &mem);
+		assert_int_equal(walk_again(&w, &cpu, &exact, f, max),
 				 max < 2 ? max : 2);
 		assert_int_equal(exact, max == 0);
 		if (max < 2)
@@ -287,40 +288,40 @@ static void links(void **state)
 	}
 	/* As a return address 0x4000 is another pc. */
 	cpu = start;
-	walk_begin(&w, &trails, 1, &cpu, &range);
+	walk_begin(&w, &trails, 1, &mem);
 	exact = false;
-	assert_int_equal(walk_again(&w, &cpu, &exact, &range, f, 3), 0);
+	assert_int_equal(walk_again(&w, &cpu, &exact, f, 3), 0);
 	/* The first step does not need rbp, but the second does. */
 	exact = true;
 	cpu.reg[REG_RBP] = TOP + 32;
-	walk_begin(&w, &trails, 1, &cpu, &range);
-	assert_int_equal(walk_again(&w, &cpu, &exact, &range, f, 3), 0);
+	walk_begin(&w, &trails, 1, &mem);
+	assert_int_equal(walk_again(&w, &cpu, &exact, f, 3), 0);
 	/* The same value, but nobody knows whether it is true. */
 	cpu = start;
 	cpu_forget(&cpu, REG_RBP);
-	walk_begin(&w, &trails, 1, &cpu, &range);
-	assert_int_equal(walk_again(&w, &cpu, &exact, &range, f, 3), 0);
+	walk_begin(&w, &trails, 1, &mem);
+	assert_int_equal(walk_again(&w, &cpu, &exact, f, 3), 0);
 	/* The capture begins above the first frame. */
 	cpu = start;
 	range = (struct ustack_range){ TOP + 8, sizeof(stack) - 8,
 				       (const uint8_t *)&stack[1] };
-	walk_begin(&w, &trails, 1, &cpu, &range);
-	assert_int_equal(walk_again(&w, &cpu, &exact, &range, f, 3), 0);
+	walk_begin(&w, &trails, 1, &mem);
+	assert_int_equal(walk_again(&w, &cpu, &exact, f, 3), 0);
 	range = (struct ustack_range){ TOP, sizeof(stack),
 				       (const uint8_t *)stack };
 	/* The word of the second step lies behind the capture. */
 	cpu = start;
 	range.size = 39;
-	walk_begin(&w, &trails, 1, &cpu, &range);
-	assert_int_equal(walk_again(&w, &cpu, &exact, &range, f, 3), 1);
+	walk_begin(&w, &trails, 1, &mem);
+	assert_int_equal(walk_again(&w, &cpu, &exact, f, 3), 1);
 	assert_true(cpu.reg[REG_RIP] == 0x5000);
 	assert_true(cpu.reg[REG_RBP] == TOP + 24);
 	range.size = sizeof(stack);
 	for (uint64_t id = 2; id < 300; id++) {
 		cpu = start;
 		exact = true;
-		walk_begin(&w, &trails, id, &cpu, &range);
-		assert_int_equal(walk_again(&w, &cpu, &exact, &range, f, 3), 0);
+		walk_begin(&w, &trails, id, &mem);
+		assert_int_equal(walk_again(&w, &cpu, &exact, f, 3), 0);
 	}
 }
 
@@ -329,13 +330,13 @@ static void on_another_register(void **state)
 {
 	const struct rule rule = { .cfa_reg = REG_R10, .cfa_off = 16 };
 	struct cpu cpu = { .known = 0x1ffff };
-	struct ustack_range range = { 0 };
+	struct mem mem = { 0 };
 	struct link *l;
 	struct walk w;
 
 	(void)state;
 	trails_init(&trails);
-	walk_begin(&w, &trails, 1, &cpu, &range);
+	walk_begin(&w, &trails, 1, &mem);
 	l = walk_link(&w, &cpu, false);
 	link_plain(l, &rule);
 	assert_false(l->plain);
