@@ -126,30 +126,28 @@ static uint64_t word(const uint8_t *p)
 }
 
 /* Which registers are saved no branch predictor knows: no branches, no loop. */
-static inline void take_kept(struct cpu *cpu, const struct rule *rule,
-			     const uint8_t *top, unsigned int kept)
+static inline void take_kept(struct cpu *cpu, unsigned int reg,
+			     const uint8_t *top, int64_t slot, int64_t saved)
 {
-	uint64_t *reg = &cpu->reg[kept_reg[kept]];
-	uint64_t saved = -(uint64_t)(rule->saved >> kept & 1);
-
-	*reg ^= (*reg ^ word(top + 8 * rule->slot[kept])) & saved;
+	cpu->reg[reg] ^= (cpu->reg[reg] ^ word(top + 8 * slot)) & saved;
 }
 
 /* Nearly every step. */
 static int step_plain(struct cursor *c, const struct rule *rule, uint64_t cfa,
 		      const uint8_t *top)
 {
+	const int8_t *slot = rule->slot, *saved = kept_mask[rule->saved];
 	uint64_t ra = word(top - 8);
 	int end = land(c, ra, false);
 
 	if (end != GO_ON)
 		return end;
-	take_kept(&c->cpu, rule, top, KEPT_RBX);
-	take_kept(&c->cpu, rule, top, KEPT_RBP);
-	take_kept(&c->cpu, rule, top, KEPT_R12);
-	take_kept(&c->cpu, rule, top, KEPT_R13);
-	take_kept(&c->cpu, rule, top, KEPT_R14);
-	take_kept(&c->cpu, rule, top, KEPT_R15);
+	take_kept(&c->cpu, REG_RBX, top, slot[KEPT_RBX], saved[KEPT_RBX]);
+	take_kept(&c->cpu, REG_RBP, top, slot[KEPT_RBP], saved[KEPT_RBP]);
+	take_kept(&c->cpu, REG_R12, top, slot[KEPT_R12], saved[KEPT_R12]);
+	take_kept(&c->cpu, REG_R13, top, slot[KEPT_R13], saved[KEPT_R13]);
+	take_kept(&c->cpu, REG_R14, top, slot[KEPT_R14], saved[KEPT_R14]);
+	take_kept(&c->cpu, REG_R15, top, slot[KEPT_R15], saved[KEPT_R15]);
 	c->cpu.known |= kept_known(rule->saved);
 	link_plain(c->link, rule);
 	c->cpu.reg[REG_RSP] = cfa;
