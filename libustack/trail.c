@@ -81,19 +81,10 @@ static uint64_t word(const uint8_t *p)
 	return val;
 }
 
-/* 0 if the step does not read it, either; see take_kept(). */
-static inline uint64_t kept_differs(const struct link *next, unsigned int kept,
-				    const uint8_t *cfa, int64_t slot,
-				    int64_t saved)
-{
-	return (word(cfa + 8 * slot) ^ next->kept[kept]) & saved;
-}
-
 /* Are the words that led from l to next still there? */
 static bool same_words(const struct link *l, const struct link *next,
 		       const struct ustack_range *range)
 {
-	const int8_t *slot = l->slot, *saved = kept_mask[l->saved];
 	const uint8_t *cfa;
 	uint64_t differs;
 
@@ -101,18 +92,11 @@ static bool same_words(const struct link *l, const struct link *next,
 		return false;
 	cfa = range->data + (next->sp - range->addr);
 	differs = word(cfa - 8) ^ next->ip;
-	differs |= kept_differs(next, KEPT_RBX, cfa, slot[KEPT_RBX],
-				saved[KEPT_RBX]);
-	differs |= kept_differs(next, KEPT_RBP, cfa, slot[KEPT_RBP],
-				saved[KEPT_RBP]);
-	differs |= kept_differs(next, KEPT_R12, cfa, slot[KEPT_R12],
-				saved[KEPT_R12]);
-	differs |= kept_differs(next, KEPT_R13, cfa, slot[KEPT_R13],
-				saved[KEPT_R13]);
-	differs |= kept_differs(next, KEPT_R14, cfa, slot[KEPT_R14],
-				saved[KEPT_R14]);
-	differs |= kept_differs(next, KEPT_R15, cfa, slot[KEPT_R15],
-				saved[KEPT_R15]);
+	for (unsigned int saved = l->saved; saved; saved &= saved - 1) {
+		unsigned int kept = __builtin_ctz(saved);
+
+		differs |= word(cfa + 8 * (int64_t)l->slot[kept]) ^ next->kept[kept];
+	}
 	return !differs;
 }
 
