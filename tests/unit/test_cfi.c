@@ -355,6 +355,35 @@ static void hostile(void **state)
 	}
 }
 
+/*
+ * A file that was cut after its index was made: its last page is zeroes then,
+ * see ustack_images_fault(), and has neither the FDEs nor their pcs.
+ */
+static void cut_since(void **state)
+{
+	size_t cie = put_cie(&frames, false), fde[3];
+	const struct cfi *c;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		fde[i] = FDE(&frames, cie, 0x1000 + 0x10 * i, 0x10,
+			     DW_CFA_def_cfa_offset, 16 + 8 * i);
+	c = cfi();
+	assert_non_null(c->index);
+	for (int i = 0; i < 3; i++)
+		cfa_is(c, 0x1004 + 0x10 * i, REG_RSP, 16 + 8 * i);
+	memset(frames.data + fde[2], 0, frames.size - fde[2]);
+	/* Zeroes are an FDE of nothing: the others are found, or none. */
+	for (uint64_t pc = 0xfff; pc < 0x1032; pc++)
+		if (!cfi_row(c, pc, &row))
+			assert_true(pc >= 0x1000 && pc < 0x1020 &&
+				    row.cfa.off == (pc < 0x1010 ? 16 : 24));
+	assert_true(cfi_row(c, 0x1024, &row) < 0);
+	memset(frames.data + fde[0], 0, frames.size - fde[0]);
+	for (uint64_t pc = 0xfff; pc < 0x1032; pc++)
+		assert_true(cfi_row(c, pc, &row) < 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -364,6 +393,7 @@ int main(void)
 		TEST(signal_frame),
 		TEST(holes),	     TEST(search_table), TEST(debug_frame),
 		TEST(broken),	     TEST(location_outside), TEST(hostile),
+		TEST(cut_since),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
