@@ -11,7 +11,9 @@
  */
 #include "unwind.h"
 
-#define SOON 8			/* cache lines that new frames need */
+/* Bytes of a stack, from sp up: new frames need some, and 8 KB is perf's capture. */
+#define FETCH_MIN 512
+#define FETCH_MAX 8192
 
 void trails_init(struct trails *trails)
 {
@@ -21,13 +23,21 @@ void trails_init(struct trails *trails)
 }
 
 /*
- * Stacks come from afar and their words lie apart.  Waiting for one after the
- * other takes longer than all the rest of a walk.
+ * Stacks come from afar.  Waiting for one line after the other takes longer
+ * than all the rest of a walk: all are asked for that the last one needed.
  */
-static void prefetch(const struct ustack_range *range, uint64_t addr)
+static void fetch(const struct ustack_range *range, const struct trail *trail)
 {
-	if (addr - range->addr < range->size)
-		__builtin_prefetch(range->data + (addr - range->addr));
+	uint64_t size = FETCH_MIN;
+
+	if (trail->nr && trail->v[trail->nr - 1].sp - range->addr > size)
+		size = trail->v[trail->nr - 1].sp - range->addr;
+	if (size > FETCH_MAX)
+		size = FETCH_MAX;
+	if (size > range->size)
+		size = range->size;
+	for (uint64_t at = 0; at < size; at += 64)
+		__builtin_prefetch(range->data + at);
 }
 
 void walk_begin(struct walk *walk, struct trails *trails, uint64_t maps_id,
@@ -49,13 +59,7 @@ void walk_begin(struct walk *walk, struct trails *trails, uint64_t maps_id,
 	walk->nr = 0;
 	if (walk->trail->maps_id != maps_id)
 		walk->trail->nr = 0;
-	for (int i = 0; i < SOON; i++)
-		prefetch(range, range->addr + 64 * i);
-	for (size_t i = 0; i < walk->trail->nr; i++) {
-		/* The return address, and the lowest of six saved registers. */
-		prefetch(range, walk->trail->v[i].sp - 8);
-		prefetch(range, walk->trail->v[i].sp - 56);
-	}
+	fetch(range, walk->trail);
 }
 
 /* Of frames with the same ip and sp. */

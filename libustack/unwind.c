@@ -528,28 +528,31 @@ int ustack_unwinder_new(struct ustack_unwinder **out,
 			struct ustack_images *images,
 			const struct ustack_unwinder_opts *opts)
 {
+	struct ustack_unwinder_opts o = { 0 };
 	struct ustack_unwinder *u;
+	struct ref *ref = NULL;
+	int err;
 
 	(void)images;
 	*out = NULL;
-	u = huge_alloc(sizeof(*u));
-	if (!u)
-		return -ENOMEM;
-	u->opts = (struct ustack_unwinder_opts){ 0 };
-	u->ref = NULL;
 	if (opts)
-		memcpy(&u->opts, opts,
-		       opts->sz < sizeof(*opts) ? opts->sz : sizeof(*opts));
-	if (u->opts.backend != USTACK_NATIVE) {
-		int err = ref_new(&u->ref, u->opts.backend);
-
-		if (err) {
-			free(u);
-			return err;
-		}
+		memcpy(&o, opts, opts->sz < sizeof(o) ? opts->sz : sizeof(o));
+	err = o.backend == USTACK_NATIVE ? 0 : ref_new(&ref, o.backend);
+	if (err)
+		return err;
+	/* The others have no use for what is behind. */
+	u = huge_alloc(ref ? offsetof(struct ustack_unwinder, rules) :
+			     sizeof(*u));
+	if (!u) {
+		ref_free(ref);
+		return -ENOMEM;
 	}
-	rules_init(&u->rules);
-	trails_init(&u->trails);
+	u->opts = o;
+	u->ref = ref;
+	if (!ref) {
+		rules_init(&u->rules);
+		trails_init(&u->trails);
+	}
 	*out = u;
 	return 0;
 }
