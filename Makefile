@@ -101,12 +101,12 @@ demo: deps ## record cc1 and a truth program both ways in the guest, compare
 bench-unwind: deps ## compare unwinders in speed and outcome; writes bench/results/unwind.csv
 	$(call step,libustack,$(MAKE) --no-print-directory -s -j$(jobs) lib build/bench/unwind)
 	$(call step,recordings,bench/unwind-data)
-	$(call step,framehop,framehop=$$(bench/unwind-framehop) || [ $$? = 77 ]; \
-		for name in cc1plus python3 build; do \
-			build/bench/unwind $${framehop:+--framehop "$$framehop"} \
-				--data build/bench/$$name.data >build/bench/$$name.csv || exit; \
-		done; \
-		awk 'NR == 1 || FNR > 1' $(patsubst %,build/bench/%.csv,cc1plus python3 build) >build/bench/unwind.csv)
+	$(call step,unwinders,framehop=$$(bench/unwind-framehop) || [ $$? = 77 ]; \
+		for turn in 1 2 3 4 5; do for name in cc1plus python3 build; do \
+			build/bench/unwind --rounds 2 $${framehop:+--framehop "$$framehop"} \
+				--data build/bench/$$name.data >build/bench/$$name.$$turn.csv || exit; \
+		done; done; \
+		bench/unwind-best $(foreach name,cc1plus python3 build,build/bench/$(name).[1-5].csv) >build/bench/unwind.csv)
 	@mkdir -p bench/results
 	@mv build/bench/unwind.csv bench/results/unwind.csv
 .PHONY: bench-unwind
