@@ -8,17 +8,6 @@
 #define NEAR 16			/* pcs that share a set */
 #define WIDE 1024		/* pcs that share the last rule for more than NEAR */
 
-#define MASK(set)                                                              \
-	{ -((set) & 1),	     -((set) >> 1 & 1), -((set) >> 2 & 1),             \
-	  -((set) >> 3 & 1), -((set) >> 4 & 1), -((set) >> 5 & 1) }
-#define MASK_4(set) MASK(set), MASK((set) + 1), MASK((set) + 2), MASK((set) + 3)
-#define MASK_16(set) \
-	MASK_4(set), MASK_4((set) + 4), MASK_4((set) + 8), MASK_4((set) + 12)
-
-const int8_t kept_mask[1 << NR_KEPT][NR_KEPT] = {
-	MASK_16(0), MASK_16(16), MASK_16(32), MASK_16(48),
-};
-
 void rules_init(struct rules *rules)
 {
 	memset(rules->near, 0, sizeof(rules->near));

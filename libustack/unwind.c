@@ -125,30 +125,33 @@ static uint64_t word(const uint8_t *p)
 	return val;
 }
 
-/* Which registers are saved no branch predictor knows: no branches, no loop. */
+/* Which registers are saved no branch predictor knows: moves, no branches. */
 static inline void take_kept(struct cpu *cpu, unsigned int reg,
-			     const uint8_t *top, int64_t slot, int64_t saved)
+			     const uint8_t *top, int64_t slot, bool saved)
 {
-	cpu->reg[reg] ^= (cpu->reg[reg] ^ word(top + 8 * slot)) & saved;
+	uint64_t val = word(top + 8 * slot), old = cpu->reg[reg];
+
+	cpu->reg[reg] = saved ? val : old;
 }
 
 /* Nearly every step. */
 static int step_plain(struct cursor *c, const struct rule *rule, uint64_t cfa,
 		      const uint8_t *top)
 {
-	const int8_t *slot = rule->slot, *saved = kept_mask[rule->saved];
+	const unsigned int saved = rule->saved;
+	const int8_t *slot = rule->slot;
 	uint64_t ra = word(top - 8);
 	int end = land(c, ra, false);
 
 	if (end != GO_ON)
 		return end;
-	take_kept(&c->cpu, REG_RBX, top, slot[KEPT_RBX], saved[KEPT_RBX]);
-	take_kept(&c->cpu, REG_RBP, top, slot[KEPT_RBP], saved[KEPT_RBP]);
-	take_kept(&c->cpu, REG_R12, top, slot[KEPT_R12], saved[KEPT_R12]);
-	take_kept(&c->cpu, REG_R13, top, slot[KEPT_R13], saved[KEPT_R13]);
-	take_kept(&c->cpu, REG_R14, top, slot[KEPT_R14], saved[KEPT_R14]);
-	take_kept(&c->cpu, REG_R15, top, slot[KEPT_R15], saved[KEPT_R15]);
-	c->cpu.known |= kept_known(rule->saved);
+	take_kept(&c->cpu, REG_RBX, top, slot[KEPT_RBX], saved & 1 << KEPT_RBX);
+	take_kept(&c->cpu, REG_RBP, top, slot[KEPT_RBP], saved & 1 << KEPT_RBP);
+	take_kept(&c->cpu, REG_R12, top, slot[KEPT_R12], saved & 1 << KEPT_R12);
+	take_kept(&c->cpu, REG_R13, top, slot[KEPT_R13], saved & 1 << KEPT_R13);
+	take_kept(&c->cpu, REG_R14, top, slot[KEPT_R14], saved & 1 << KEPT_R14);
+	take_kept(&c->cpu, REG_R15, top, slot[KEPT_R15], saved & 1 << KEPT_R15);
+	c->cpu.known |= kept_known(saved);
 	link_plain(c->link, rule);
 	c->cpu.reg[REG_RSP] = cfa;
 	c->cpu.reg[REG_RIP] = ra;

@@ -475,9 +475,6 @@ static const uint8_t kept_reg[NR_KEPT] = {
 	REG_RBX, REG_RBP, REG_R12, REG_R13, REG_R14, REG_R15,
 };
 
-/* -1 for those in a set of them, 0 for the others: sets differ from step to step. */
-extern const int8_t kept_mask[1 << NR_KEPT][NR_KEPT];
-
 /* A set of them as struct cpu's known has it. */
 static inline uint32_t kept_known(uint8_t kept)
 {
