@@ -11,6 +11,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&frames, 0, sizeof(frames));
 	memset(&code, 0, sizeof(code));
+	memset(&rules, 0xa5, sizeof(rules));
 	rules_init(&rules);
 	return ustack_images_new(&images, NULL);
 }
@@ -153,6 +154,9 @@ static void made_once(void **state)
 	FDE(&frames, cie, 0x1010, 0x800, DW_CFA_def_cfa_offset, 48);
 	at = frames.size - 1;
 	a = literal_image(images, "/a", &code, &frames);
+	/* What was in the memory before is nobody's rule. */
+	rules.v[0] = (struct rule){ .image = a, .start = 0x1024, .size = 1 };
+	rules_init(&rules);
 	rule = rule_find(&rules, a, 0x1024, 0x1024);
 	assert_int_equal(rule->cfa_off, 48);
 	frames.data[at] ^= 0xff;

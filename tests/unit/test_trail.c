@@ -249,12 +249,16 @@ static void links(void **state)
 	bool exact;
 
 	(void)state;
+	memset(&trails, 0xa5, sizeof(trails));
+	for (int i = 0; i < TRAILS; i++)
+		trails.of[i].maps_id = 1;
 	trails_init(&trails);
 	start.reg[REG_RIP] = 0x4000;
 	start.reg[REG_RSP] = TOP;
 	start.reg[REG_RBP] = TOP + 24;
 	cpu = start;
 	walk_begin(&w, &trails, 1, &mem);
+	assert_int_equal(w.trail->nr, 0);
 	exact = true;
 	assert_int_equal(walk_again(&w, &cpu, &exact, f, 3), 0);
 	link_plain(walk_link(&w, &cpu, true), &small);

@@ -110,6 +110,57 @@ static void two_functions(void)
 	map_prog();
 }
 
+/*
+ * Functions at 1400 + 10 * set save that set of the registers a callee keeps,
+ * each in its own slot; functions at 1300 + 20 * n have their CFA on the n-th.
+ * What is not saved is in the register still, and its slot holds garbage.
+ */
+static void every_set_of_saved_registers(void **state)
+{
+	static const struct {
+		uint8_t dwarf, perf;
+	} kept[] = { { 3, BX }, { 6, BP }, { 12, 20 }, { 13, 21 }, { 14, 22 }, { 15, 23 } };
+	uint64_t words[48];
+
+	(void)state;
+	for (int n = 0; n < 6; n++)
+		FDE(&cfi, cie, 0x1300 + 0x20 * n, 0x20, DW_CFA_def_cfa,
+		    kept[n].dwarf, 16);
+	for (int set = 0; set < 64; set++) {
+		uint8_t insns[16] = { DW_CFA_def_cfa_offset, 56 }, size = 2;
+
+		for (int n = 0; n < 6; n++) {
+			if (!(set >> n & 1))
+				continue;
+			insns[size++] = DW_CFA_offset | kept[n].dwarf;
+			insns[size++] = 2 + n;
+		}
+		put_fde(&cfi, cie, 0x1400 + 0x10 * set, 0x10, insns, size);
+	}
+	map_prog();
+	ranges[0] = (struct ustack_range){ SP, sizeof(words),
+					   (const uint8_t *)words };
+	nr_ranges = 1;
+	for (int set = 0; set < 64; set++) {
+		for (int n = 0; n < 6; n++) {
+			memset(words, 0, sizeof(words));
+			for (int i = 0; i < 6; i++) {
+				uint64_t val = SP + 0x100 + 0x10 * i;
+				bool saved = set >> i & 1;
+
+				words[5 - i] = saved ? val : 0x5555;
+				reg(kept[i].perf, saved ? 0x6666 : val);
+			}
+			words[6] = 0x401304 + 0x20 * n;
+			/* Only the n-th leads to a caller. */
+			words[(0x100 + 0x10 * n + 8) / 8] = 0x401012;
+			at(0x401404 + 0x10 * set, SP);
+			CHAIN(USTACK_END_FINISHED, 0x401404 + 0x10 * set,
+			      0x401304 + 0x20 * n, 0x401012);
+		}
+	}
+}
+
 static void finished(void **state)
 {
 	(void)state;
@@ -845,6 +896,7 @@ int main(void)
 		TEST(realigned_body),
 		TEST(realigned_epilogue),
 		TEST(cfa_on_rbx),
+		TEST(every_set_of_saved_registers),
 		TEST(plt_entry),
 		TEST(vsyscall),
 		TEST(return_to_a_vsyscall),
