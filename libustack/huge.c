@@ -5,7 +5,6 @@
 
 #include "huge.h"
 
-#define HUGE_PAGE (2UL << 20)
 #define CACHE_LINE 64
 
 void *huge_alloc(size_t size)

@@ -4,9 +4,12 @@
 
 #include <stddef.h>
 
+#define HUGE_PAGE (2UL << 20)
+
 /*
  * size bytes of any content, for free(), or NULL: in huge pages, if they fill
- * some and the system has any, so that filling them is not a fault a page.
+ * at least half of one and the system has any, so that filling them is not a
+ * fault a page.
  */
 void *huge_alloc(size_t size);
 

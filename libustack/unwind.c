@@ -17,6 +17,8 @@ struct ustack_unwinder {
 	struct trails trails;
 };
 
+_Static_assert(sizeof(struct ustack_unwinder) <= HUGE_PAGE, "fills one, not two");
+
 struct cursor {
 	struct ustack_unwinder *unwinder;
 	struct ustack_space *space;
