@@ -12,8 +12,9 @@ step = @echo "--- $(1)"; SECONDS=0; { $(2); } || exit; echo "--- $(1): $$SECONDS
 
 help: ## this list
 	@echo "make demo shows it all, make check tests it all; on their own:"
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-16s%s\n", $$1, $$2 }'
-	@echo "KERNEL_SRC=TREE, TARBALL or DEB names the kernel source to start from, FORCE=1 overrides a refusal"
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-20s%s\n", $$1, $$2 }'
+	@echo "KERNEL_SRC=TREE, TARBALL or DEB names the kernel source to start from, FORCE=1 overrides a refusal,"
+	@echo "KERNEL_CONFIG=FILE the configuration of the kernel that make deb packages (Debian's for cloud machines)"
 .PHONY: help
 
 include $(wildcard libustack/libustack.mk)
@@ -23,9 +24,9 @@ deps: ## install the Debian packages that are missing (needs root then)
 	@tests/deps
 .PHONY: deps
 
-# --- kernel and perf: one git tree, build/linux, with both series
+# --- kernel and perf: one git tree, build/linux, with all series
 
-kernel-source: deps ## get Linux 7.3 into build/linux and apply both series
+kernel-source: deps ## get Linux 7.3 into build/linux and apply all series
 	$(call step,kernel source,kernel-patches/source)
 .PHONY: kernel-source
 
@@ -64,6 +65,19 @@ build/base/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/cc 
 	$(call step,base/kernel,kernel-patches/build build/base/linux build/base/kernel)
 	@touch $@
 
+# What the series is compared with, each with nmi_clock to sample it: Linux as it
+# is, and with the first two series, those that are not about deferred stacks.
+build/variant/7.3/kernel/.done: variant := base
+build/variant/output/kernel/.done: variant := 2-output
+build/variant/%/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/cc kernel-patches/config/guest.config
+	@mkdir -p build/variant/$*
+	@[ -e build/variant/$*/linux ] || git clone -q --shared --no-checkout build/linux build/variant/$*/linux
+	@cd build/variant/$*/linux && git checkout -q -f --detach "$$(git -C ../../../linux rev-parse $(variant)^{commit})" && \
+		git -c user.name=variant -c user.email=variant cherry-pick \
+			"$$(git -C ../../../linux log -1 --format=%H --grep='^perf/x86: Add nmi_clock,')" >/dev/null
+	$(call step,variant/$*/kernel,kernel-patches/build build/variant/$*/linux build/variant/$*/kernel)
+	@touch $@
+
 perf: build/perf/.done ## build the patched perf
 build/perf/.done: build/perf.id perf-integration/build
 	$(call step,perf,perf-integration/build build/linux build/perf)
@@ -72,16 +86,32 @@ build/perf/.done: build/perf.id perf-integration/build
 
 # perf looks for libustack in ../lib of where it is.
 install-perf: perf ## install perf, with its libustack, to DESTDIR and PREFIX
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
-	install build/perf/perf $(DESTDIR)$(PREFIX)/bin
-	install build/perf/libustack/lib/$(USTACK_SONAME) $(DESTDIR)$(PREFIX)/lib
+	$(install_dir) '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib'
+	install -m 755 build/perf/perf '$(DESTDIR)$(PREFIX)/bin'
+	install -m 755 build/perf/libustack/lib/$(USTACK_SONAME) '$(DESTDIR)$(PREFIX)/lib'
 .PHONY: install-perf
 
-deb: kernel perf ## Debian packages of kernel, perf, libustack and ustack, in build/deb
-	@perf-integration/deb
+# The kernel that is packaged has Debian's configuration for cloud machines, the
+# one in KERNEL_CONFIG=FILE, or with KERNEL_CONFIG=guest that of the tests' guest.
+KERNEL_CONFIG ?= cloud
+deb_kernel := build/$(if $(filter guest,$(KERNEL_CONFIG)),kernel,machine)
+machine_fragments := kernel-patches/config/machine.config \
+	$(if $(filter cloud,$(KERNEL_CONFIG)),kernel-patches/config/cloud.config)
+
+build/machine/base.config: deps
+	@kernel-patches/machine-config '$(KERNEL_CONFIG)' $@
+
+build/machine/.done: build/machine/base.config build/kernel.id kernel-patches/build kernel-patches/cc $(machine_fragments)
+	$(call step,kernel for machines,kernel-patches/build -c $< build/linux build/machine $(machine_fragments))
+	@touch $@
+
+deb: deps ## Debian packages of kernel, perf, libustack and ustack, in build/deb
+	@tests/deps deb
+	@$(MAKE) --no-print-directory $(deb_kernel)/.done perf
+	$(call step,packages,perf-integration/deb $(deb_kernel))
 .PHONY: deb
 
-check-patches: ## both series as a maintainer's tools see them, patch by patch
+check-patches: ## all series as a maintainer's tools see them, patch by patch
 	@tests/deps check-patches
 	@kernel-patches/check
 .PHONY: check-patches
@@ -99,7 +129,7 @@ demo: deps ## record cc1 and a truth program both ways in the guest, compare
 .PHONY: demo
 
 bench-unwind: deps ## compare unwinders in speed and outcome; writes bench/results/unwind.csv
-	$(call step,libustack,$(MAKE) --no-print-directory -s -j$(jobs) lib build/bench/unwind)
+	$(call step,libustack,$(MAKE) --no-print-directory -s -j$(jobs) lib reference build/bench/unwind)
 	$(call step,recordings,bench/unwind-data)
 	$(call step,unwinders,framehop=$$(bench/unwind-framehop) || [ $$? = 77 ]; \
 		for turn in 1 2 3 4 5; do for name in cc1plus python3 build; do \
@@ -111,11 +141,32 @@ bench-unwind: deps ## compare unwinders in speed and outcome; writes bench/resul
 	@mv build/bench/unwind.csv bench/results/unwind.csv
 .PHONY: bench-unwind
 
-build/bench/unwind: bench/unwind.c build/libustack/libustack.a
-	@mkdir -p $(@D)
-	$(CC) $(USTACK_CFLAGS) $(USTACK_CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -Ilibustack $< build/libustack/libustack.a $(USTACK_LIBS) -o $@
+# The unwinders to compare with: libdw, and libunwind where it is installed.  They
+# and bench/unwind ask for more than the library shows.
+references := libdw $(if $(shell pkg-config --exists libunwind-generic 2>/dev/null && echo yes),libunwind)
+reference_obj := $(addprefix build/bench/reference/,reference.o $(references:%=%.o))
+reference_flags := -Ibench $(patsubst %,-DWITH_%,$(filter libunwind,$(references)))
+reference_libs = $$(pkg-config --libs libdw $(if $(filter libunwind,$(references)),libunwind-generic)) $(USTACK_LIBS)
 
--include $(wildcard build/bench/*.d)
+reference: $(references:%=build/bench/ustack-%) ## the ustack tool with the unwinders that it is compared with
+.PHONY: reference
+
+build/bench/reference/%.o: bench/reference/%.c
+	@mkdir -p $(@D)
+	$(CC) $(USTACK_CFLAGS) $(USTACK_CPPFLAGS) $(reference_flags) $(CFLAGS) -MMD -MP -c $< -o $@
+
+build/bench/reference/ustack-%.o: bench/reference/ustack.c
+	@mkdir -p $(@D)
+	$(CC) $(USTACK_CFLAGS) $(USTACK_CPPFLAGS) $(reference_flags) -DREFERENCE=reference_$* $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(references:%=build/bench/ustack-%): build/bench/ustack-%: build/bench/reference/ustack-%.o $(reference_obj) $(USTACK_CLI_OBJ) $(USTACK_OBJ)
+	$(CC) $(foreach f,unwinder_new unwinder_free unwind,-Wl,--wrap=ustack_$(f)) $(LDFLAGS) $^ $(reference_libs) -o $@
+
+build/bench/unwind: bench/unwind.c $(reference_obj) $(USTACK_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(USTACK_CFLAGS) $(USTACK_CPPFLAGS) $(reference_flags) $(CFLAGS) -MMD -MP -MF $@.d $< $(reference_obj) $(USTACK_OBJ) $(reference_libs) -o $@
+
+-include $(wildcard build/bench/*.d build/bench/reference/*.d)
 
 # --- what it costs and what it gets right: bench/README.md
 
@@ -137,7 +188,7 @@ build/bench/server: bench_flags = -pthread
 
 bench-deps: deps
 	@tests/deps bench
-	@$(MAKE) --no-print-directory -s -j$(jobs) lib
+	@$(MAKE) --no-print-directory -s -j$(jobs) lib reference
 	@$(MAKE) --no-print-directory kernel perf
 	@$(MAKE) --no-print-directory -s $(bench_programs)
 .PHONY: bench-deps
@@ -145,7 +196,7 @@ bench-deps: deps
 benches := accuracy nmi overhead volume
 bench-nmi: bench-deps ## length of an NMI by mode and size of stack
 	@bench/nmi
-bench-overhead: bench-deps ## instructions of a sample in all, slowdown of programs
+bench-overhead: bench-deps build/variant/7.3/kernel/.done build/variant/output/kernel/.done ## instructions of a sample in all, slowdown of programs
 	@bench/overhead
 bench-volume: bench-deps ## bytes of a sample, losses at rising rates
 	@bench/volume
@@ -158,38 +209,46 @@ bench-script: bench-deps ## samples a second that ustack script makes chains of
 .PHONY: $(benches:%=bench-%) bench-perf-tool bench-script
 
 # Two at a time, the longest first; what counts instructions does not mind the other.
-bench: bench-deps ## all of them, bench/results and build/bench/report.html
+bench: bench-deps build/variant/7.3/kernel/.done build/variant/output/kernel/.done ## all of them, bench/results and build/bench/report.html
 	@printf '%s\n' $(benches) | xargs -P 2 -I{} sh -c 'exec bench/{}'
 	@$(MAKE) --no-print-directory bench-unwind bench-script bench-perf-tool
 	@bench/report
 .PHONY: bench
 
-readme-table: ## the tables in README.md from bench/results
+readme-table: ## the tables in README.md and bench/README.md from bench/results
 	@bench/readme-table
 .PHONY: readme-table
 
-# A unit test becomes a program with the static library, and one with the
-# shared library if it uses nothing but the public header.
-empty :=
-quoting = $(shell grep -lsE '^\#include "($(subst $(empty) ,|,$(1)))"' $(2))
-internal_headers := $(filter-out ustack.h,$(notdir $(wildcard libustack/*.h)))
-internal_headers += $(notdir $(call quoting,$(internal_headers),tests/unit/*.h))
-# ... and what quotes one of those.
-internal_headers += $(notdir $(call quoting,$(internal_headers),tests/unit/*.h))
+# A unit test that quotes nothing but ustack.h becomes a program with the static
+# library and one with the shared library.  One of internals, whose headers stand
+# in a room, is linked with the objects: neither library shows what it needs.
 unit_all := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
-unit_internal := $(patsubst tests/unit/%.c,%,$(call quoting,$(internal_headers),tests/unit/test_*.c))
-unit_programs := $(unit_all:%=build/unit/%) \
-	$(patsubst %,build/unit/%-shared,$(filter-out $(unit_internal),$(unit_all)))
+room_headers := $(notdir $(shell grep -lsE '^\#include "[a-z]+/' tests/unit/*.h))
+unit_internal := $(patsubst tests/unit/%.c,%,$(shell grep -lsE -e '^\#include "[a-z]+/' \
+	$(room_headers:%=-e '^\#include "%"') tests/unit/test_*.c))
+unit_public := $(filter-out $(unit_internal),$(unit_all))
+unit_programs := $(unit_all:%=build/unit/%) $(unit_public:%=build/unit/%-shared)
 
 # A test may define _GNU_SOURCE itself.
-unit_compile = $(CC) $(filter-out -D_GNU_SOURCE,$(USTACK_CFLAGS)) -D_GNU_SOURCE= $(USTACK_CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -Ilibustack $<
+unit_compile = $(CC) $(filter-out -D_GNU_SOURCE,$(USTACK_CFLAGS)) -D_GNU_SOURCE= $(USTACK_CPPFLAGS) $(unit_flags) $(CFLAGS) -MMD -MP -MF $@.d $<
+unit_libs = $(USTACK_LIBS) $$(pkg-config --libs cmocka)
+
+build/unit/test_reference: $(reference_obj)
+build/unit/test_reference: private unit_flags = $(reference_flags)
+build/unit/test_reference: private unit_libs = $(reference_libs) $$(pkg-config --libs cmocka)
+# Build-ids as elfutils finds them.
+build/unit/test_sym: private unit_libs = $(USTACK_LIBS) $$(pkg-config --libs cmocka libdw)
 
 unit: $(unit_programs)
 .PHONY: unit
 
-build/unit/%: tests/unit/%.c build/libustack/libustack.a
+$(unit_internal:%=build/unit/%): build/unit/%: tests/unit/%.c $(USTACK_OBJ)
 	@mkdir -p $(@D)
-	$(unit_compile) build/libustack/libustack.a $(USTACK_LIBS) $$(pkg-config --libs cmocka) -o $@
+	$(unit_compile) $(filter %.o,$^) $(unit_libs) -o $@
+
+$(unit_public:%=build/unit/%): build/unit/%: tests/unit/%.c build/libustack/libustack.a
+	@mkdir -p $(@D)
+	$(unit_compile) build/libustack/libustack.a $(unit_libs) -o $@
 
 build/unit/%-shared: tests/unit/%.c build/libustack/libustack.so
 	@mkdir -p $(@D)
@@ -205,11 +264,11 @@ check-unit: deps ## only the tests that need no guest and no kernel
 	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 300 $(host_tests) $(patch_test)
 .PHONY: check-unit
 
-check: deps ## all tests: unit tests, both series apply and build, guest tests
+check: deps ## all tests: unit tests, all series apply and build, guest tests
 	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 300 $(host_tests) \
-		--jobs 1 --limit 2400 $(patch_test) tests/build/kernel.sh tests/build/perf.sh \
+		--jobs 1 --limit 3600 $(patch_test) tests/build/kernel.sh tests/build/perf.sh tests/build/demo.sh \
 		tests/build/documentation.sh tests/build/deb.sh \
-		--jobs 2 --limit 600 $(wildcard tests/qemu/*.sh)
+		--jobs 2 --limit 1200 $(wildcard tests/qemu/*.sh)
 .PHONY: check
 
 # Ten times slower than the kernel of `make check`, hence the limits. Five-level
@@ -221,15 +280,19 @@ check-debug: deps ## the guest tests on the debug kernel, or that of KIND=kcsan
 	@$(MAKE) --no-print-directory kernel-$(KIND) perf
 	@$(MAKE) --no-print-directory -s -j$(jobs) lib
 	@KERNEL=$(CURDIR)/build/kernel-$(KIND)/arch/x86/boot/bzImage VM_TIME_FACTOR=10 VM_APPEND=no5lvl \
-		tests/run --limit 6000 $(wildcard tests/qemu/*.sh)
+		tests/run --limit 12000 $(wildcard tests/qemu/*.sh)
 .PHONY: check-debug
+
+check-deb: deb ## install what make deb made in a Debian of its own and boot that
+	$(call step,check-deb,tests/build/check-deb)
+.PHONY: check-deb
 
 check-perf-test: deps ## perf's own tests: same verdicts with and without the patches
 	@$(MAKE) --no-print-directory kernel perf build/base/kernel/.done
 	@tests/qemu/perf-test
 .PHONY: check-perf-test
 
-check-teeth: deps ## each patch left out in turn: does its test fail? PATCHES="4 9"
+check-teeth: deps ## each patch left out in turn: does its test fail? PATCHES="1/4 3/9"
 	@$(MAKE) --no-print-directory kernel perf
 	@$(MAKE) --no-print-directory -s -j$(jobs) lib
 	@tests/qemu/teeth

@@ -2,24 +2,41 @@
 """What the benches share: programs to sample, runs in the guest, CSV files."""
 
 import csv
+import errno
+import functools
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
+import traceback
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(HERE)
 OUT = os.path.join(TOP, "build/bench")
 RESULTS = os.path.join(HERE, "results")
 KERNEL = os.environ.get("KERNEL") or os.path.join(TOP, "build/kernel/arch/x86/boot/bzImage")
-BUILD = os.path.dirname(os.path.realpath(KERNEL)).removesuffix("/arch/x86/boot")
+VARIANT = os.path.join(TOP, "build/variant/{}/kernel/arch/x86/boot/bzImage")
+
+
+
+def build_of(kernel):
+    """The output directory of the build that this bzImage is from."""
+    return os.path.dirname(os.path.realpath(kernel)).removesuffix("/arch/x86/boot")
+
+
+BUILD = build_of(KERNEL)
 VDSO = os.path.join(BUILD, "arch/x86/entry/vdso/vdso64/vdso64.so.dbg")
 VDSO32 = os.path.join(BUILD, "arch/x86/entry/vdso/vdso32/vdso32.so.dbg")
 PERF = os.environ.get("PERF") or os.path.join(TOP, "build/perf/perf")
 USTACK = os.path.join(TOP, "build/libustack/ustack")
 SAMPLER = os.path.join(OUT, "sampler")
 LOAD = os.path.join(OUT, "load")
+CHECK = os.path.join(TOP, "tests/truth/check")
+TRUTH_FIELDS = "comm,tid,time,pair,changed,uip,end,ip,sym,dsoff"      # that check reads
 VM = os.path.join(TOP, "tests/qemu/vm")
 
 
@@ -27,21 +44,87 @@ class Failure(Exception):
     """One line: what is wrong and what to do."""
 
 
-def run(command, what, **kwargs):
-    """The output of a command of ours; a Failure with its last line if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, **kwargs)
+class Stopped(Failure):
+    """A program of ours failed; what it said is in the line."""
+
+
+class Keyed(dict):
+    """What another program wrote, by key; MISSING says what is wrong where it has no such key."""
+
+    def __init__(self, items, missing):
+        super().__init__(items)
+        self.missing = missing
+
+    def __missing__(self, key):
+        raise Failure(self.missing.format(key))
+
+
+def accounts(who, text):
+    """What the program WHO printed, "key number" a line."""
+    advice = "it is of another version than this program: check out one commit and run make lib"
+    found = Keyed({}, f"{who} did not print {{}}: {advice}")
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) != 2 or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", words[1]) or words[0] in found:
+            raise Failure(f"{who} printed {line!r}, which is not one more key and its number: {advice}")
+        found[words[0]] = float(words[1]) if "." in words[1] else int(words[1])
+    return found
+
+
+def stat(data, vdso=VDSO):
+    """What ustack stat counts in a perf.data of the guest."""
+    return accounts("ustack stat", run([USTACK, "stat", "--vdso", vdso, "-i", data], "ustack stat"))
+
+
+def run(command, what, told=None, **kwargs):
+    """The output of a command of ours; a Failure with its last line if it fails.
+
+    What it writes to standard error goes to the file TOLD, if there is one. ustack says
+    first what is wrong, and then what else came of it."""
+    # Names of symbols may be of any bytes.
+    done = subprocess.run(command, text=True, errors="surrogateescape", stderr=subprocess.PIPE,
+                          **{"stdout": subprocess.PIPE, **kwargs})
+    if told:
+        with open(told, "w", errors="surrogateescape") as f:
+            f.write(done.stderr)
     if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
-        raise Failure(f"{what} failed with status {done.returncode}: {last}")
+        lines = (done.stderr.strip() or (done.stdout or "").strip() or "no output").splitlines()
+        raise Stopped(f"{what} failed with status {done.returncode}: {lines[0 if command[0] == USTACK else -1]}")
     return done.stdout
 
 
+def checked(script, truth, told, *options):
+    """What tests/truth/check counts in the chains that the command SCRIPT prints; what it
+    tells of those that are not exact goes to the file TOLD."""
+    with tempfile.TemporaryFile(dir=os.path.dirname(told)) as chains:
+        run(script, " ".join((os.path.basename(script[0]), script[1])), stdout=chains)
+        chains.seek(0)
+        return accounts("tests/truth/check", run([CHECK, "-v", *options, truth], "tests/truth/check",
+                                                 told=told, stdin=chains))
+
+
+@functools.cache
 def kvm():
-    return os.access("/dev/kvm", os.R_OK | os.W_OK)
+    """Without it the guest counts instructions, and costs repeat exactly."""
+    return run([VM, "--accelerator"], "tests/qemu/vm").strip() == "kvm"
 
 
-def guest(name, plan, memory=(), here=False, limit=3600, options=(), icount=True):
-    """Run a plan, shell commands, with bench/guest; the directory it leaves files in."""
+def watched(command, log, how_far):
+    """The status of COMMAND, whose output goes to the file LOG; prints how_far() every 10 seconds."""
+    start = time.monotonic()
+    with open(log, "w") as f:
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f) as running:
+            while True:
+                try:
+                    return running.wait(10)
+                except subprocess.TimeoutExpired:
+                    print(f"{how_far()}, {time.monotonic() - start:.0f} s", flush=True)
+
+
+def guest(name, plan, memory=(), here=False, limit=3600, options=(), icount=True, kernel=KERNEL):
+    """Run a plan, shell commands, with bench/guest; the directory it leaves files in.
+
+    A run is a line with $VM_SHARE in it, and done when it has left something there."""
     where = os.path.join(OUT, name)
     shutil.rmtree(where, ignore_errors=True)
     os.makedirs(where)
@@ -51,14 +134,19 @@ def guest(name, plan, memory=(), here=False, limit=3600, options=(), icount=True
     if here:
         command = ["unshare", "-m", "env", f"VM_SHARE={where}", *command]
     else:
-        if not os.path.exists(KERNEL):
-            raise Failure(f"there is no kernel at {KERNEL}: run make kernel")
+        if not os.path.exists(kernel):
+            raise Failure(f"there is no kernel at {kernel}: run make kernel, or make bench-overhead for those of build/variant")
         mode = [] if kvm() or not icount else ["--icount"]
-        command = [VM, "--kernel", KERNEL, *mode, "--append", "norandmaps", "--share", where,
+        command = [VM, "--kernel", kernel, *mode, "--append", "norandmaps", "--share", where,
                    "--time-limit", str(limit), *options, "--", *command]
     log = os.path.join(where, "log")
-    with open(log, "w") as f:
-        status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=f, stderr=f).returncode
+    total = sum("$VM_SHARE" in line for line in plan.splitlines())
+
+    def how_far():
+        done = sum(e.stat().st_size > 0 for e in os.scandir(where) if e.name not in ("plan", "log"))
+        return f"{name}: {done} of {total} runs"
+
+    status = watched(command, log, how_far)
     if status:
         with open(log) as f:
             lines = [x for x in f.read().splitlines() if x and not x.startswith("vm: COMMAND ended")]
@@ -73,9 +161,10 @@ def sampler(name, mode, stack, hz, command, *options):
     return f"{shlex.join(words)} >\"$VM_SHARE/{name}\"\n"
 
 
-def accounts(where, name):
+def sampled(where, name):
+    """What bench/sampler counted in one run: it writes key=number, a word each."""
     with open(os.path.join(where, name)) as f:
-        return {k: int(v) for k, v in (word.split("=") for word in f.read().split())}
+        return accounts("bench/sampler", f.read().replace(" ", "\n").replace("=", " "))
 
 
 def cc1(name):
@@ -134,14 +223,30 @@ def number(text):
 
 def read_csv(name):
     """The rows of a file in bench/results; whole numbers are numbers."""
+    path, again = f"bench/results/{name}.csv", f"run make bench-{name}"
+    rows = []
+    if not os.path.exists(os.path.join(RESULTS, name + ".csv")):
+        raise Failure(f"{path} is not there: {again}")
     with open(os.path.join(RESULTS, name + ".csv"), newline="") as f:
-        return [{k: number(v) for k, v in row.items()} for row in csv.DictReader(f)]
+        for row in csv.DictReader(f):
+            if None in row or None in row.values():
+                raise Failure(f"{path} has another number of fields in row {len(rows) + 1} than in its head: {again}")
+            rows.append(Keyed({k: number(v) for k, v in row.items()}, f"{path} has no column {{}}: {again}"))
+    if not rows:
+        raise Failure(f"{path} has no rows: {again}")
+    return rows
 
 
 def main(function, name):
     try:
         function()
-    except (Failure, OSError, ValueError, KeyError) as e:
+    except OSError as e:
+        sys.exit(f"{name}: {e}" + (": free some, then run it again" if e.errno == errno.ENOSPC else ""))
+    except Failure as e:
         sys.exit(f"{name}: {e}")
+    except Exception as e:
+        where = traceback.extract_tb(e.__traceback__)[-1]
+        sys.exit(f"{name}: {type(e).__name__} in {os.path.relpath(where.filename, TOP)}, line {where.lineno}: {e}; "
+                 "this is a mistake in it: please report the line")
     except KeyboardInterrupt:
-        sys.exit(f"{name}: interrupted")
+        sys.exit(f"{name}: interrupted; run it again")

@@ -49,7 +49,7 @@ def nmi(rows):
 
 def overhead(rows):
     parts = ("nmi", "ipi", "exit", "output", "reader")
-    counted = [r for r in rows if r["nmi"] != ""]
+    counted = [r for r in rows if r["kernel"] == "series" and r["nmi"] != ""]
     label = '"{program} {mode}{size}"'
     lines = [(label.format(program=r["program"], mode=r["mode"],
                            size=f" {(r['stack_bytes'] + 512) // 1024}K" if r["stack_bytes"] else ""),

@@ -87,7 +87,7 @@ static struct perf_event_attr attr_of(const char *mode, uint32_t stack, uint64_t
 	if (!strcmp(mode, "fp-defer"))
 		attr.defer_callchain = attr.defer_output = 1;
 	else if (!strcmp(mode, "dwarf-defer"))
-		attr.defer_user = attr.defer_output = 1;
+		attr.defer_user = 1;
 	else if (strcmp(mode, "fp") && strcmp(mode, "dwarf"))
 		die("%s is no mode: off, none, fp, fp-defer, dwarf or dwarf-defer", mode);
 	return attr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 //! framehop's part of bench/unwind: reads the samples that it dumped, unwinds
-//! them, and writes what became of them, both in the form that unwind.c defines.
+//! them and writes the outcome.  unwind.c defines the format of both.
 //!
 //! unwind-framehop SAMPLES RUN
 
@@ -40,7 +40,7 @@ fn cpu_ns() -> u64 {
     t.sec as u64 * 1_000_000_000 + t.nsec as u64
 }
 
-/// The whole file, mapped for ever.
+/// The whole file, mapped and never unmapped.
 fn map_file(path: &str) -> Option<Data> {
     const PROT_READ: i32 = 1;
     const MAP_PRIVATE: i32 = 2;

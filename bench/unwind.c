@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Unwinders compared on the samples of recordings, registers and stacks being
- * in memory: bench/README.md says what is measured, and how.
+ * Compares unwinders on the samples of recordings, with registers and stacks in
+ * memory: bench/README.md says what is measured, and how.
  *
  *	unwind [--rounds N] [--framehop PROGRAM] --data FILE [--data FILE]...
  */
-/* With more, libc's register numbers have the names of ours. */
+/* _GNU_SOURCE has register numbers by names that are also ours. */
 #undef _GNU_SOURCE
 #define _DEFAULT_SOURCE
 #include <errno.h>
@@ -13,13 +13,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "unwind.h"
+#include "module/images.h"
+#include "module/space.h"
+#include "reference/reference.h"
+#include "unwind/arch.h"
 
 #define FRAMES_MAX 1024
 #define ROUNDS 3
@@ -42,7 +46,7 @@ struct outcome {
 	uint32_t complete;	/* the outermost was reached */
 };
 
-/* What one process with one unwinder found; bench/unwind-framehop writes it, too. */
+/* What one process measures of one unwinder; bench/unwind-framehop writes it, too. */
 struct run {
 	uint64_t ns[NR_PASSES];		/* of CPU time */
 	uint64_t rss_kb[NR_PASSES];	/* peak, less what was there before */
@@ -83,7 +87,7 @@ static void die(const char *fmt, ...)
 	exit(1);
 }
 
-/* Room for one more element of an array. */
+/* array, with room for one more element. */
 static void *grown(void *array, size_t nr, size_t *max, size_t size)
 {
 	if (nr < *max)
@@ -95,7 +99,7 @@ static void *grown(void *array, size_t nr, size_t *max, size_t size)
 	return array;
 }
 
-/* Children can open it as /dev/fd/N. */
+/* A child can open it as /dev/fd/N. */
 static int file_in_memory(const char *name)
 {
 	return syscall(SYS_memfd_create, name, 0);
@@ -103,7 +107,7 @@ static int file_in_memory(const char *name)
 
 /* --- the samples, in memory ----------------------------------------------- */
 
-/* Are all files of one space in the other, where they were? */
+/* Are all files of one space also in the other, at the same addresses? */
 static bool is_part(const struct ustack_space *part, struct ustack_space *all)
 {
 	size_t nr;
@@ -112,7 +116,7 @@ static bool is_part(const struct ustack_space *part, struct ustack_space *all)
 	for (; nr--; m++) {
 		const struct map *same = space_find(all, m->start);
 
-		if (*m->image->path == '/' &&
+		if (*m->origin->path == '/' &&
 		    (!same || same->image != m->image))
 			return false;
 	}
@@ -120,8 +124,8 @@ static bool is_part(const struct ustack_space *part, struct ustack_space *all)
 }
 
 /*
- * A process that maps more and more is one space, with all its maps from the
- * start: no unwinder has to know of them one by one.
+ * A process is one space, with all that it ever maps from the start on: no
+ * unwinder has to be told about maps one by one.
  */
 static size_t space_index(struct data *d, struct ustack_space *space)
 {
@@ -217,7 +221,7 @@ static uint64_t cpu_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* VmRSS or VmHWM of this process, its peak. */
+/* VmRSS of this process, or VmHWM, its peak. */
 static uint64_t status_kb(const char *key)
 {
 	FILE *f = fopen("/proc/self/status", "r");
@@ -241,9 +245,45 @@ static uint64_t hash_chain(const struct ustack_frame *frames, int nr)
 	return hash;
 }
 
+/* The unwinder of this process; one of the two is NULL. */
+static struct ustack_unwinder *ours;
+static struct reference *reference;
+
+static void start(int unwinder)
+{
+	const struct reference_ops *ops = &reference_libdw;
+
+#ifdef WITH_libunwind
+	if (unwinder == LIBUNWIND)
+		ops = &reference_libunwind;
+#endif
+	if (unwinder != NATIVE)
+		reference = reference_new(ops);
+	else if (ustack_unwinder_new(&ours))
+		ours = NULL;
+	if (!ours && !reference)
+		die("out of memory");
+}
+
+static int unwind(struct ustack_space *space, const struct sample *s,
+		  const struct ustack_range *ranges,
+		  struct ustack_frame *frames, enum ustack_end *end)
+{
+	const struct ustack_stack stack = {
+		.sz = sizeof(stack),
+		.space = space,
+		.regs = &s->regs,
+		.ranges = ranges,
+		.nr_ranges = s->nr_ranges,
+	};
+
+	return ours ? ustack_unwind(ours, &stack, frames, FRAMES_MAX, end) :
+		      reference_unwind(reference, &stack, frames, FRAMES_MAX,
+				       end);
+}
+
 /* All samples once; outcome may be NULL.  Returns the CPU time. */
-static uint64_t pass(const struct data *d, struct ustack_unwinder *u,
-		     struct outcome *outcome)
+static uint64_t pass(const struct data *d, struct outcome *outcome)
 {
 	static struct ustack_frame frames[FRAMES_MAX];
 	uint64_t start = cpu_ns();
@@ -251,9 +291,8 @@ static uint64_t pass(const struct data *d, struct ustack_unwinder *u,
 	for (size_t i = 0; i < d->nr_samples; i++) {
 		const struct sample *s = &d->samples[i];
 		enum ustack_end end;
-		int nr = ustack_unwind(u, d->spaces[s->space].space, &s->regs,
-				       d->ranges + s->range, s->nr_ranges,
-				       frames, FRAMES_MAX, &end);
+		int nr = unwind(d->spaces[s->space].space, s,
+				d->ranges + s->range, frames, &end);
 
 		if (nr < 0)
 			die("%s", strerror(-nr));
@@ -266,7 +305,7 @@ static uint64_t pass(const struct data *d, struct ustack_unwinder *u,
 	return cpu_ns() - start;
 }
 
-/* Makes pages this process's own that it shares with its parent. */
+/* Gives this process copies of pages that it shares with its parent. */
 static void touch_bytes(const void *data, size_t size)
 {
 	volatile uint8_t *p = (volatile uint8_t *)data;
@@ -278,8 +317,8 @@ static void touch_bytes(const void *data, size_t size)
 }
 
 /*
- * The first touch of a page after a fork is a fault, here or in the VMM, that
- * a reader of samples does not have.
+ * The first access to a page after a fork is a fault, here or in the hypervisor.
+ * A profiler, which reads the samples itself, has none.
  */
 static void touch(const struct data *d)
 {
@@ -298,7 +337,7 @@ static void touch(const struct data *d)
 	}
 }
 
-/* The others open files themselves; that we do, too, is not their fault. */
+/* libdw and libunwind open files on their own: not to be charged for our opening. */
 static void open_images(const struct data *d)
 {
 	for (size_t i = 0; i < d->nr_spaces; i++) {
@@ -311,30 +350,21 @@ static void open_images(const struct data *d)
 	}
 }
 
-static void measure(const struct data *d, enum ustack_backend backend,
-		    struct run *run)
+static void measure(const struct data *d, int unwinder, struct run *run)
 {
-	struct ustack_unwinder_opts opts = {
-		.sz = sizeof(opts),
-		.backend = backend,
-	};
-	struct ustack_unwinder *u;
-	uint64_t start, rss;
-	int err;
+	uint64_t begin, rss;
 
-	if (backend != USTACK_NATIVE)
+	if (unwinder != NATIVE)
 		open_images(d);
 	touch(d);
 	rss = status_kb("VmRSS:");
-	start = cpu_ns();
-	err = ustack_unwinder_new(&u, d->images, &opts);
-	if (err)
-		die("%s", strerror(-err));
-	run->ns[FIRST_PASS] = cpu_ns() - start + pass(d, u, NULL);
+	begin = cpu_ns();
+	start(unwinder);
+	run->ns[FIRST_PASS] = cpu_ns() - begin + pass(d, NULL);
 	run->rss_kb[FIRST_PASS] = status_kb("VmHWM:") - rss;
-	run->ns[LATER_PASS] = pass(d, u, NULL);
+	run->ns[LATER_PASS] = pass(d, NULL);
 	run->rss_kb[LATER_PASS] = status_kb("VmHWM:") - rss;
-	pass(d, u, run->outcome);
+	pass(d, run->outcome);
 	_exit(0);
 }
 
@@ -345,7 +375,7 @@ static void put_u64(FILE *f, uint64_t val)
 	fwrite(&val, sizeof(val), 1, f);
 }
 
-/* Bytes, filled up to a multiple of 8. */
+/* Bytes, padded to a multiple of 8. */
 static void put_bytes(FILE *f, const void *data, size_t size)
 {
 	static const uint8_t zero[8];
@@ -374,13 +404,13 @@ static int dump(const struct data *d)
 
 		put_u64(f, nr);
 		for (; nr--; m++) {
-			size_t size = strlen(m->image->path);
+			size_t size = strlen(m->origin->path);
 
 			put_u64(f, m->start);
 			put_u64(f, m->end);
 			put_u64(f, m->pgoff);
 			put_u64(f, size);
-			put_bytes(f, m->image->path, size);
+			put_bytes(f, m->origin->path, size);
 		}
 	}
 	put_u64(f, d->nr_samples);
@@ -414,7 +444,7 @@ static size_t run_size(const struct data *d)
 	return sizeof(struct run) + d->nr_samples * sizeof(struct outcome);
 }
 
-/* A file in memory that both this process and its children write. */
+/* A file in memory, shared with child processes. */
 static struct run *new_run(const struct data *d, int *fd)
 {
 	struct run *run = MAP_FAILED;
@@ -444,15 +474,12 @@ static void child(const struct data *d, int unwinder, const char *framehop,
 		die("%s: %s", framehop, strerror(errno));
 	}
 	if (!pid)
-		measure(d, unwinder == NATIVE ? USTACK_NATIVE :
-			   unwinder == LIBDW  ? USTACK_LIBDW :
-						USTACK_LIBUNWIND,
-			run);
+		measure(d, unwinder, run);
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || status)
 		die("%s: failed", unwinder_names[unwinder]);
 }
 
-/* The best of each number: what disturbs only makes it worse. */
+/* The best of each number: a disturbance only makes it worse. */
 static void keep_best(struct run *best, const struct run *run)
 {
 	for (int i = 0; i < NR_PASSES; i++) {
@@ -504,7 +531,7 @@ static void compare(const char *path, const char *framehop, int rounds)
 
 			if (i == FRAMEHOP && !framehop)
 				continue;
-#ifndef USTACK_WITH_LIBUNWIND
+#ifndef WITH_libunwind
 			if (i == LIBUNWIND)
 				continue;
 #endif

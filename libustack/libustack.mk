@@ -7,28 +7,23 @@ USTACK_OUT := build/libustack
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/libustack
 
-# In the order the data flows.
-USTACK_SRC := huge table chunk attr datafile ring header event record order process \
-	procfs pair reader \
-	mem file elf section debugfile images space expr cfi scan rule \
-	arch_x86_64 trail ref ref_libdw unwind \
-	symbols plt jit sym
-USTACK_CLI := ustack pool script fold stat
-USTACK_PKGS := libelf libdw liblzma libzstd zlib
-
-# One more unwinder to compare with, where it is installed.
-ifeq ($(shell pkg-config --exists libunwind-generic 2>/dev/null && echo yes),yes)
-USTACK_SRC += ref_libunwind
-USTACK_PKGS += libunwind-generic
-USTACK_WITH := -DUSTACK_WITH_LIBUNWIND
-endif
+# The rooms, in the order the data flows: a file includes headers of its own
+# room and of rooms before it.
+USTACK_ROOMS := util module read unwind name
+USTACK_SRC := $(patsubst libustack/%.c,%,$(wildcard $(USTACK_ROOMS:%=libustack/%/*.c) libustack/unwind/x86/*.c))
+USTACK_CLI := $(patsubst libustack/%.c,%,$(wildcard libustack/cli/*.c))
+USTACK_PKGS := libelf liblzma libzstd zlib
+# Only to build it: dwarf.h.
+USTACK_BUILD_PKGS := libdw
 
 USTACK_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC
-USTACK_CPPFLAGS = $(shell pkg-config --cflags $(USTACK_PKGS)) \
-	-DUSTACK_VERSION='"$(USTACK_VERSION)"' $(USTACK_WITH)
-# sym takes the demangler from the C++ runtime.
-USTACK_LIBS = $(shell pkg-config --libs $(USTACK_PKGS)) -lstdc++
+OBJCOPY ?= objcopy
+USTACK_CPPFLAGS = -Ilibustack $(shell pkg-config --cflags $(USTACK_PKGS)) \
+	-DUSTACK_VERSION='"$(USTACK_VERSION)"'
+# libiberty has no .pc file.
+USTACK_LIBS = $(shell pkg-config --libs $(USTACK_PKGS)) -liberty
 
 USTACK_OBJ := $(USTACK_SRC:%=$(USTACK_OUT)/%.o)
 USTACK_CLI_OBJ := $(USTACK_CLI:%=$(USTACK_OUT)/%.o)
@@ -38,15 +33,22 @@ lib: $(addprefix $(USTACK_OUT)/,libustack.a libustack.so ustack) ## build libust
 
 .PHONY: lib-pkgs
 lib-pkgs:
-	@pkg-config --exists $(USTACK_PKGS) || { echo "libustack: pkg-config does not find all of: $(USTACK_PKGS); 'make deps' installs them" >&2; exit 1; }
+	@pkg-config --exists $(USTACK_PKGS) $(USTACK_BUILD_PKGS) || { echo "libustack: pkg-config does not find all of: $(USTACK_PKGS) $(USTACK_BUILD_PKGS); 'make deps' installs them" >&2; exit 1; }
 
 $(USTACK_OUT)/%.o: libustack/%.c libustack/libustack.mk | lib-pkgs
 	@mkdir -p $(@D)
-	$(CC) $(USTACK_CFLAGS) $(USTACK_CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(USTACK_CFLAGS) -fvisibility=hidden $(USTACK_CPPFLAGS) $(CFLAGS) -fno-lto -MMD -MP -c -o $@ $<
 
-$(USTACK_OUT)/libustack.a: $(USTACK_OBJ)
+# Without LTO, which distributions put into CFLAGS: nothing local is left of it.
+# The archive has one object, in which everything hidden is local: no name of
+# ours but ustack_* can clash with one of the program's.
+$(USTACK_OUT)/libustack.o: $(USTACK_OBJ)
+	$(LD) -r -o $@ $(USTACK_OBJ)
+	$(OBJCOPY) --localize-hidden $@
+
+$(USTACK_OUT)/libustack.a: $(USTACK_OUT)/libustack.o
 	rm -f $@
-	$(AR) rcs $@ $(USTACK_OBJ)
+	$(AR) rcs $@ $<
 
 $(USTACK_OUT)/$(USTACK_SONAME): $(USTACK_OBJ) libustack/ustack.map
 	$(CC) -shared -Wl,-soname,$(USTACK_SONAME) -Wl,-z,defs \
@@ -56,29 +58,38 @@ $(USTACK_OUT)/$(USTACK_SONAME): $(USTACK_OBJ) libustack/ustack.map
 $(USTACK_OUT)/libustack.so: $(USTACK_OUT)/$(USTACK_SONAME)
 	ln -sf $(USTACK_SONAME) $@
 
-$(USTACK_OUT)/ustack: $(USTACK_CLI_OBJ) $(USTACK_OUT)/libustack.a
-	$(CC) $(LDFLAGS) -o $@ $(USTACK_CLI_OBJ) $(USTACK_OUT)/libustack.a \
-		$(USTACK_LIBS)
+# The tool uses the library as any program does, and has its own copy of the
+# hash table.
+$(USTACK_OUT)/ustack: $(USTACK_CLI_OBJ) $(USTACK_OUT)/util/hash.o $(USTACK_OUT)/libustack.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(USTACK_LIBS)
+
+# What a directory is below PREFIX, for a .pc file that is moved with it.
+below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+# Whatever the umask, all may read what is installed.
+install_dir = install -d -m 755
+install_data = install -m 644
 
 install: lib ## install libustack and ustack to DESTDIR and PREFIX
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
-		$(DESTDIR)$(LIBDIR)/pkgconfig
-	install $(USTACK_OUT)/ustack $(DESTDIR)$(PREFIX)/bin
-	install -m 644 libustack/ustack.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(USTACK_OUT)/libustack.a $(DESTDIR)$(LIBDIR)
-	install $(USTACK_OUT)/$(USTACK_SONAME) $(DESTDIR)$(LIBDIR)
-	ln -sf $(USTACK_SONAME) $(DESTDIR)$(LIBDIR)/libustack.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	$(install_dir) '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/include' \
+		'$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(DOCDIR)/examples' \
+		'$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man3'
+	install -m 755 $(USTACK_OUT)/ustack '$(DESTDIR)$(PREFIX)/bin'
+	$(install_data) libustack/ustack.h '$(DESTDIR)$(PREFIX)/include'
+	$(install_data) $(USTACK_OUT)/libustack.a '$(DESTDIR)$(LIBDIR)'
+	install -m 755 $(USTACK_OUT)/$(USTACK_SONAME) '$(DESTDIR)$(LIBDIR)'
+	ln -sf $(USTACK_SONAME) '$(DESTDIR)$(LIBDIR)/libustack.so'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
 		-e 's|@VERSION@|$(USTACK_VERSION)|' -e 's|@PKGS@|$(USTACK_PKGS)|' \
-		libustack/libustack.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libustack.pc
-	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
-	install -m 644 libustack/*.1 $(DESTDIR)$(MANDIR)/man1
-	install -m 644 libustack/*.3 $(DESTDIR)$(MANDIR)/man3
+		libustack/libustack.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/libustack.pc'
+	$(install_data) libustack/examples/* '$(DESTDIR)$(DOCDIR)/examples'
+	$(install_data) libustack/man/*.1 '$(DESTDIR)$(MANDIR)/man1'
+	$(install_data) libustack/man/*.3 '$(DESTDIR)$(MANDIR)/man3'
 	@# A page is found under the name of each of its functions.
-	for page in $(notdir $(wildcard libustack/*.3)); do \
-		sed -n 's/^\.Nm \([a-z_]*\).*/\1.3/p' libustack/$$page | grep -vx $$page | \
-		while read -r name; do echo ".so man3/$$page" >$(DESTDIR)$(MANDIR)/man3/$$name; done; \
+	for page in $(notdir $(wildcard libustack/man/*.3)); do \
+		sed -n 's/^\.Nm \([a-z_]*\).*/\1.3/p' libustack/man/$$page | grep -vx $$page | \
+		while read -r name; do echo ".so man3/$$page" >'$(DESTDIR)$(MANDIR)/man3/'$$name; done; \
 	done
+	chmod 644 '$(DESTDIR)$(LIBDIR)/pkgconfig/libustack.pc' '$(DESTDIR)$(MANDIR)/man3/'ustack_*.3
 .PHONY: install
 
 -include $(USTACK_OBJ:.o=.d) $(USTACK_CLI_OBJ:.o=.d)

@@ -10,7 +10,11 @@
  * ustack_x_free(NULL) is allowed.  "Borrowed until E" means: do not free, not
  * valid after E.
  *
- * Threads: there are no globals.  A ustack_images may be used by any number of
+ * Structs that begin with sz can grow: zero them, set sz to their sizeof.  What
+ * a caller does not know counts as 0.  -EINVAL: sz was forgotten, or something
+ * is set that this library does not know.
+ *
+ * Threads: no state is global.  A ustack_images may be used by any number of
  * threads at once; every other object belongs to one thread at a time.  A space
  * that a second thread needs is handed to it as a fork, which costs little.
  *
@@ -27,20 +31,43 @@
 extern "C" {
 #endif
 
+/* Leaves the library, which is built with everything else hidden. */
+#define USTACK_API __attribute__((visibility("default")))
+
 /* --- registers and captured memory ------------------------------------ */
 
-/* Registers as perf numbers them (PERF_REG_X86_*); x86-64 uses 0..23, i386 0..8. */
 #define USTACK_REGS_MAX 64
+
+/* Registers of x86 as perf numbers them.  Tasks of 32 bits have those up to IP. */
+enum ustack_reg_x86 {
+	USTACK_REG_X86_AX,
+	USTACK_REG_X86_BX,
+	USTACK_REG_X86_CX,
+	USTACK_REG_X86_DX,
+	USTACK_REG_X86_SI,
+	USTACK_REG_X86_DI,
+	USTACK_REG_X86_BP,
+	USTACK_REG_X86_SP,
+	USTACK_REG_X86_IP,
+	USTACK_REG_X86_R8 = 16,	/* those between are never used */
+	USTACK_REG_X86_R9,
+	USTACK_REG_X86_R10,
+	USTACK_REG_X86_R11,
+	USTACK_REG_X86_R12,
+	USTACK_REG_X86_R13,
+	USTACK_REG_X86_R14,
+	USTACK_REG_X86_R15
+};
 
 enum ustack_abi {
 	USTACK_ABI_NONE = 0,	/* no registers were captured */
 	USTACK_ABI_32 = 1,
-	USTACK_ABI_64 = 2,
+	USTACK_ABI_64 = 2
 };
 
 struct ustack_regs {
 	enum ustack_abi abi;
-	uint64_t mask;		/* bit n set: val[n] was captured */
+	uint64_t mask;		/* bit n set: val[n] is known */
 	uint64_t val[USTACK_REGS_MAX];
 };
 
@@ -56,11 +83,45 @@ struct ustack_range {
 struct ustack_images;	/* cache of ELF images and their compiled CFI */
 struct ustack_space;	/* one address space: which image is mapped where */
 
+/*
+ * One mapping, and what is known about the file behind it.  Every field but addr
+ * and size may be 0: not known.
+ *
+ * Files are told apart by the first of these that is known: build-id; the bytes
+ * in data; device and inode, with the generation or else the path; the path.  So
+ * one file under two paths is read once, and the same path in two containers is
+ * two files.
+ */
+struct ustack_map {
+	size_t sz;		/* sizeof(struct ustack_map) */
+	uint64_t addr, size;	/* user addresses, bytes */
+	uint64_t pgoff;		/* offset in the file of what is at addr */
+	const char *path;	/* NULL: anonymous memory, "//anon".  "[vdso]" is
+				   the vDSO, "PATH (deleted)" a file that had that
+				   path, "/tmp/perf-PID.map" the code of a JIT,
+				   unless its object is given below. */
+	const uint8_t *build_id; /* a file that has another one is not used */
+	size_t build_id_size;
+	uint64_t ino, ino_generation;	/* as PERF_RECORD_MMAP2 has them */
+	uint32_t maj, min;	/* of the device */
+	uint32_t prot;		/* PROT_* */
+	uint32_t pid;		/* of the process that mapped it */
+	/*
+	 * The file itself, for what no path leads to: a vDSO, an object that a
+	 * JIT made, a module of a core file.  Either its bytes, which are copied,
+	 * or a descriptor, which stays yours and is not needed after the call.
+	 */
+	const void *data;
+	size_t data_size;
+	int fd;
+	int has_fd;		/* 1: fd counts */
+};
+
 /* What a file is wanted for. */
 enum ustack_file {
 	USTACK_FILE_IMAGE,	/* what the process had mapped */
 	USTACK_FILE_DEBUG,	/* the separate debug file of path */
-	USTACK_FILE_JIT,	/* the symbols that a JIT wrote: /tmp/perf-PID.map */
+	USTACK_FILE_JIT	/* the symbols that a JIT wrote: /tmp/perf-PID.map */
 };
 
 struct ustack_images_opts {
@@ -73,82 +134,91 @@ struct ustack_images_opts {
 	const char *build_id_dir; /* perf's cache, looked into for what path does
 				   not hold any more; NULL: $HOME/.debug, "": none */
 	/*
-	 * Opens a file for reading instead of the search above: the descriptor
-	 * (closed by libustack), -errno, or -ENOSYS: search after all.  build_id
-	 * is NULL where it is not known; the file that comes back is checked
-	 * against it.  Called in any thread that uses the images, one at a time.
+	 * Opens a file for reading in place of the search above: returns a
+	 * descriptor, which libustack closes, -errno, or -ENOSYS to search after
+	 * all.  map, borrowed during the call, is the mapping that first needed
+	 * the file; a file with another build-id than map's is not used.  A JIT's
+	 * file is asked for again whenever it has no name for an address.
+	 *
+	 * Called with no lock held, by any thread that uses the images, and by
+	 * several at once for different files; others that need the same file
+	 * wait.  It may use the images itself, but no space or unwinder that is
+	 * in use.  If it needs a file whose own open() waits for this one, that
+	 * file counts as unusable for the moment, or ustack_symbolize() returns
+	 * -EDEADLK; returned from here, that becomes -EBUSY.
 	 */
-	int (*open)(void *arg, enum ustack_file file, const char *path,
-		    const uint8_t *build_id, size_t build_id_size);
+	int (*open)(void *arg, enum ustack_file file,
+		    const struct ustack_map *map);
 	void *arg;
 };
 
-int ustack_images_new(struct ustack_images **out,
-		      const struct ustack_images_opts *opts);
-void ustack_images_free(struct ustack_images *images);
+USTACK_API int ustack_images_new(struct ustack_images **out,
+				 const struct ustack_images_opts *opts);
+/* After all spaces, unwinders and readers that use them. */
+USTACK_API void ustack_images_free(struct ustack_images *images);
+/*
+ * Frees what no space maps any more, with the names and paths that
+ * ustack_symbolize() gave for it; if it could not be used,
+ * ustack_images_unusable() forgets it.  What is mapped again is looked for
+ * again.  Nothing else depends on whether or when it is called.
+ */
+USTACK_API void ustack_images_trim(struct ustack_images *images);
 /*
  * The files that were needed and could not be used: how many, and fn (or NULL)
- * is called with each path and -errno.  -ESTALE: what is there now is another
- * file than was recorded, its build-id differs.
+ * is called with each path and -errno; it must not use the images.  -ESTALE:
+ * what is there now is another file than was recorded, its build-id differs.
+ * -EPERM: a /tmp/perf-PID.map that may be anyone's, as it is no regular file of
+ * root's, of ours or of the user whose process has the PID now.  -E2BIG: more
+ * than 256 MiB of that file were read, and what follows is not.  -EISDIR,
+ * -ENOTSUP: a directory, a FIFO or device.  -ENODATA: it is empty, or
+ * cut, and what is left is used.  -ENOEXEC: no ELF program or library of this
+ * machine.
  */
-size_t ustack_images_unusable(struct ustack_images *images,
-			      void (*fn)(void *arg, const char *path, int err),
-			      void *arg);
+USTACK_API size_t
+ustack_images_unusable(struct ustack_images *images,
+		       void (*fn)(void *arg, const char *path, int err),
+		       void *arg);
 /*
  * For a SIGBUS handler: 1 if addr (its si_addr) lies in a file that images have
- * mapped.  The file was cut meanwhile; there are zeroes now, so return from the
- * handler.  0: none of ours.  Async-signal-safe.
+ * mapped.  The file was truncated; zeroes are there now, so the handler returns.
+ * 0: it is not ours.  Async-signal-safe.
  */
-int ustack_images_fault(struct ustack_images *images, void *addr);
+USTACK_API int ustack_images_fault(struct ustack_images *images, void *addr);
 
 /* images is borrowed until ustack_space_free(). */
-int ustack_space_new(struct ustack_space **out, struct ustack_images *images);
-void ustack_space_free(struct ustack_space *space);
+USTACK_API int ustack_space_new(struct ustack_space **out,
+				struct ustack_images *images);
+USTACK_API void ustack_space_free(struct ustack_space *space);
 
 /*
- * Record that [addr, addr + size) maps path from file offset pgoff.  Replaces
- * what it overlaps.  build_id may be NULL; an image whose build-id differs is
- * not used.  "[vdso]" is the vDSO, "PATH (deleted)" a file that had that path.
+ * mmap: adds map, and cuts older ones that it overlaps.  Nothing of map is
+ * borrowed.  -EINVAL: no size, beyond the last address, both data and fd; -EBADF,
+ * -ENOMEM.  A file that cannot be used is no error, see ustack_images_unusable().
  */
-int ustack_space_map(struct ustack_space *space, uint64_t addr, uint64_t size,
-		     uint64_t pgoff, const char *path,
-		     const uint8_t *build_id, size_t build_id_size);
+USTACK_API int ustack_space_map(struct ustack_space *space,
+				const struct ustack_map *map);
+/* munmap: nothing is mapped in [addr, addr + size) any more.  -EINVAL, -ENOMEM. */
+USTACK_API int ustack_space_unmap(struct ustack_space *space, uint64_t addr,
+				  uint64_t size);
+/*
+ * Adds the code that pid has mapped now, from /proc/PID/maps; executable memory
+ * without a file counts as a JIT's.  -ESRCH: no such process; -EACCES: no
+ * permission to look at it.
+ */
+USTACK_API int ustack_space_add_process(struct ustack_space *space,
+					uint32_t pid);
 /* fork: *out becomes a copy of parent. */
-int ustack_space_fork(struct ustack_space **out,
-		      const struct ustack_space *parent);
-/* exec: forget every mapping. */
-void ustack_space_clear(struct ustack_space *space);
+USTACK_API int ustack_space_fork(struct ustack_space **out,
+				 const struct ustack_space *parent);
+/* exec: forgets every mapping. */
+USTACK_API void ustack_space_clear(struct ustack_space *space);
 
 /* --- unwind ------------------------------------------------------------ */
 
 struct ustack_unwinder;	/* what one thread remembers from stack to stack */
 
-/* Who unwinds.  The others are there to compare with, and do no more than they can. */
-enum ustack_backend {
-	USTACK_NATIVE,
-	USTACK_LIBDW,		/* elfutils */
-	USTACK_LIBUNWIND,	/* if the library was built with it */
-};
-
-struct ustack_unwinder_opts {
-	size_t sz;		/* sizeof(struct ustack_unwinder_opts) */
-	/*
-	 * Memory that neither the ranges nor the read-only segments of the
-	 * images hold: reads size bytes at addr, 0 or -EFAULT.  NULL: none.
-	 */
-	int (*read)(void *arg, uint64_t addr, void *buf, size_t size);
-	void *arg;
-	enum ustack_backend backend;
-};
-
-/*
- * images is borrowed until ustack_unwinder_free(); opts may be NULL.  -ENOTSUP
- * where the library was built without the backend.
- */
-int ustack_unwinder_new(struct ustack_unwinder **out,
-			struct ustack_images *images,
-			const struct ustack_unwinder_opts *opts);
-void ustack_unwinder_free(struct ustack_unwinder *unwinder);
+USTACK_API int ustack_unwinder_new(struct ustack_unwinder **out);
+USTACK_API void ustack_unwinder_free(struct ustack_unwinder *unwinder);
 
 enum ustack_end {
 	USTACK_END_FINISHED,	/* the outermost frame was reached */
@@ -157,47 +227,99 @@ enum ustack_end {
 	USTACK_END_BAD_MEMORY,	/* the rule leads to an address that cannot be a stack */
 	USTACK_END_LOOP,	/* the stack does not grow towards its base any more */
 	USTACK_END_LIMIT,	/* max frames reached */
-	USTACK_END_NO_REGS,	/* a register the next step needs is not known */
+	USTACK_END_NO_REGS	/* a register the next step needs is not known */
 };
 
 enum {
 	USTACK_FRAME_RETURN = 1,  /* ip is a return address: look up ip - 1 */
 	USTACK_FRAME_SIGNAL = 2,  /* signal trampoline: the next frame was interrupted */
-	USTACK_FRAME_FALLBACK = 4, /* found without CFI, mostly by frame pointer */
+	USTACK_FRAME_FALLBACK = 4 /* found without CFI, mostly by frame pointer */
 };
 
 struct ustack_frame {
 	uint64_t ip;
 	uint64_t cfa;		/* 0 where it was not computed (last frame) */
 	uint32_t flags;		/* USTACK_FRAME_* */
+	uint32_t reserved;	/* 0 */
+};
+
+enum {
+	/* ip in regs is a return address: the callee's frame is not of interest */
+	USTACK_STACK_RETURN = 1,
+	/*
+	 * ranges are sorted by address and do not overlap: with thousands, as of a
+	 * core file, each is found in log n.
+	 */
+	USTACK_STACK_SORTED = 2
+};
+
+/* One stack, to be unwound.  All of it is borrowed for the call. */
+struct ustack_stack {
+	size_t sz;		/* sizeof(struct ustack_stack) */
+	struct ustack_space *space;
+	const struct ustack_regs *regs;	/* at least ip and sp */
+	const struct ustack_range *ranges;	/* captured memory */
+	size_t nr_ranges;
+	/*
+	 * Memory that neither the ranges nor the read-only segments of the
+	 * images hold: reads size bytes at addr, 0 or -EFAULT.  NULL: none.
+	 */
+	int (*read)(void *arg, uint64_t addr, void *buf, size_t size);
+	void *arg;
+	uint32_t flags;		/* USTACK_STACK_* */
+	uint32_t reserved;	/* 0 */
+	/*
+	 * NULL, or room for as many elements as frames has: the registers of each
+	 * frame, as far as they are known.  A function does not save those that its
+	 * caller does not expect back, so that frames further out have fewer.
+	 */
+	struct ustack_regs *frame_regs;
 };
 
 /*
- * Unwind one stack.  regs: at least ip and sp.  ranges: captured memory, any
- * order.  Returns the number of frames written to frames[] (innermost first,
- * at most max), never more than max; *end says why it stopped.  space is one
- * of the unwinder's images.
+ * Returns the number of frames written to frames[] (innermost first), never
+ * more than max; *end says why it stopped.  -EINVAL if space or regs is missing
+ * or stack has what this library does not know.
  */
-int ustack_unwind(struct ustack_unwinder *unwinder, struct ustack_space *space,
-		  const struct ustack_regs *regs,
-		  const struct ustack_range *ranges, size_t nr_ranges,
-		  struct ustack_frame *frames, size_t max,
-		  enum ustack_end *end);
+USTACK_API int ustack_unwind(struct ustack_unwinder *unwinder,
+			     const struct ustack_stack *stack,
+			     struct ustack_frame *frames, size_t max,
+			     enum ustack_end *end);
 
-const char *ustack_end_name(enum ustack_end end);
+USTACK_API const char *ustack_end_name(enum ustack_end end);
 
 /* --- names -------------------------------------------------------------- */
 
-struct ustack_symbol {
-	const char *name;	/* demangled; NULL: unknown. Borrowed until images are freed */
-	uint64_t offset;	/* of the address in the symbol */
-	const char *path;	/* of the module; NULL: none. Borrowed until space changes */
-	uint64_t module_offset;	/* the address as an address of the module's ELF file */
+/* What an address is relative to. */
+enum ustack_addr_kind {
+	USTACK_ADDR_USER,	/* nothing: where the process has it (JIT, or nothing mapped) */
+	USTACK_ADDR_ELF,	/* an address of the ELF file at path, as its symbols have it */
+	USTACK_ADDR_OFFSET	/* bytes from the start of path, which could not be read */
 };
 
-/* Name a user address; for a USTACK_FRAME_RETURN frame pass ip - 1. */
-int ustack_symbolize(struct ustack_space *space, uint64_t addr,
-		     struct ustack_symbol *sym);
+/*
+ * What it points to is borrowed until the images are freed, or trimmed when no
+ * space maps the module.
+ */
+struct ustack_symbol {
+	size_t sz;		/* sizeof(struct ustack_symbol), set by the caller */
+	const char *name;	/* demangled; NULL: unknown */
+	uint64_t offset;	/* of the address in the symbol */
+	const char *path;	/* of the module; NULL: none is mapped there */
+	uint64_t addr;		/* the address in terms of the module: */
+	enum ustack_addr_kind addr_kind;
+	uint32_t build_id_size;	/* 0: not known */
+	const uint8_t *build_id; /* as recorded, else as in the file */
+};
+
+/*
+ * Names a user address; for a USTACK_FRAME_RETURN frame pass ip - 1.  0 if it has
+ * a name; -ENOENT if not, and the other fields hold what is known; -ENOMEM;
+ * -EINVAL if sz was not set; -EDEADLK, in an open() only: see there.  Where a JIT
+ * has no name, what its file has more by now is read first.
+ */
+USTACK_API int ustack_symbolize(struct ustack_space *space, uint64_t addr,
+				struct ustack_symbol *sym);
 
 /* --- attr: what a recorder asks for -------------------------------------- */
 
@@ -206,136 +328,165 @@ struct perf_event_attr;	/* linux/perf_event.h */
 /*
  * Adds to attr what the reader and the unwinder need: the user registers,
  * stack_size bytes of the user stack, and the records that tell of processes
- * and their modules.  attr->size has to be set; type, config, period, flags of
- * your own and wakeup stay as they are.
+ * and their modules, with build-ids (which takes Linux 5.12).  attr->size has
+ * to be set; type, config, period, wakeup and your other flags stay as they are.
  *
  * defer: the kernel takes the stack on the way back to user mode, at most 8 MiB
  * of it; perf_event_open(2) fails with EINVAL or EOPNOTSUPP where the kernel
  * cannot do that.  Else stack_size is at most 65,528.  -EINVAL if attr->size or
  * stack_size will not do.
  */
-int ustack_attr_init(struct perf_event_attr *attr, uint32_t stack_size,
-		     int defer);
+USTACK_API int ustack_attr_init(struct perf_event_attr *attr,
+				uint32_t stack_size, int defer);
 
 /* --- reader: perf.data or live rings to paired samples ------------------- */
 
 struct ustack_reader;
 
-/* How a sample stands to its user stack when it leaves the reader. */
+/* What became of a sample's user stack. */
 enum ustack_pair {
-	USTACK_PAIR_NONE,	/* none was asked for, or the task has no user stack */
-	USTACK_PAIR_LEGACY,	/* copied in the sample itself */
-	USTACK_PAIR_PAIRED,	/* met its PERF_RECORD_STACK_DEFERRED */
-	USTACK_PAIR_LOST,	/* has a cookie, its record never came (complete) */
+	USTACK_PAIR_NONE,	/* not asked for, or the task has none: a kernel thread */
+	USTACK_PAIR_LEGACY,	/* it came in the sample itself */
+	USTACK_PAIR_PAIRED,	/* it came in PERF_RECORD_STACK_DEFERRED */
+	USTACK_PAIR_LOST	/* it was to come, and did not, or not completely */
 };
 
 /* Why a stack was lost, as far as the records tell. */
 enum ustack_lost {
 	USTACK_LOST_NOT,	/* it was not */
-	USTACK_LOST_RING,	/* a ring had no room for records while the sample waited */
+	USTACK_LOST_RING,	/* a ring overflowed while the sample waited */
 	USTACK_LOST_PART,	/* a part of it is missing */
-	USTACK_LOST_END,	/* the recording ended before the task was seen again */
-	USTACK_LOST_EXIT,	/* the task ended without one */
-	USTACK_LOST_MISSED,	/* the task went on without one: the event was off, or not on its CPU */
-	USTACK_LOST_COOKIE,	/* the sample has no cookie */
+	USTACK_LOST_END,	/* the recording ended while the task was in the kernel */
+	USTACK_LOST_EXIT,	/* the task exited without it */
+	USTACK_LOST_MISSED,	/* the task went on: the event was off, or not on its CPU */
+	USTACK_LOST_COOKIE,	/* the sample has no cookie to wait for */
 	USTACK_LOST_MEMORY,	/* more samples waited than the reader keeps */
-	USTACK_LOST_NR,
+	USTACK_LOST_THROTTLED,	/* the kernel left it out: they took too much time */
+	USTACK_LOST_NR
 };
 
-const char *ustack_lost_name(enum ustack_lost lost);
+/* "ring", "part", ...: the words of `ustack stat`. */
+USTACK_API const char *ustack_lost_name(enum ustack_lost lost);
 
+/*
+ * The reader allocates it; later versions add fields at its end only.  It and
+ * all it points to are borrowed until the next ustack_reader_next(), or until
+ * ustack_reader_release() if it is held.  What was not recorded is 0.
+ */
 struct ustack_sample {
-	uint64_t time, ip, addr, period, id;
-	uint32_t pid, tid;
+	uint64_t time;		/* ns */
+	uint64_t ip;		/* where it hit, user or kernel */
+	uint64_t addr;		/* PERF_SAMPLE_ADDR */
+	uint64_t period;	/* events it stands for */
+	uint64_t id;		/* of its event */
+	uint32_t pid, tid;	/* UINT32_MAX: not recorded */
 	uint32_t cpu;		/* UINT32_MAX: not recorded */
-	uint16_t misc;		/* of the sample's header */
-	const char *comm;
+	uint16_t misc;		/* PERF_RECORD_MISC_*: CPU mode and flags */
+	const char *comm;	/* name of the thread when the sample was taken */
 	const char *event;	/* name of the event */
-	const uint64_t *chain;	/* callchain as sampled, contexts included */
+	const uint64_t *chain;	/* call chain, PERF_CONTEXT_* included */
 	size_t nr_chain;
-	uint64_t cookie;	/* 0: none */
+	uint64_t cookie;	/* of the deferred stack; 0: none */
 	enum ustack_pair pair;
 	enum ustack_lost lost;	/* if pair is USTACK_PAIR_LOST */
 	int stack_changed;	/* user ip or sp changed between sample and capture */
-	struct ustack_regs regs;
-	const struct ustack_range *ranges;
+	struct ustack_regs regs; /* user registers, at the time of the stack */
+	const struct ustack_range *ranges; /* the stack: what was captured of it */
 	size_t nr_ranges;
-	struct ustack_space *space; /* the process at the time of the stack */
+	struct ustack_space *space; /* the process, at the time of the stack */
 	uint32_t record_size;	/* bytes of the sample's own record */
 };
 
 /* Accounts of one reading; complete after ustack_reader_next() returned 0. */
 struct ustack_stats {
+	size_t sz;		/* sizeof(struct ustack_stats), set by the caller */
 	uint64_t samples;	/* left the reader, paired or not */
 	uint64_t legacy, paired, lost, none;	/* by enum ustack_pair */
-	uint64_t lost_by[USTACK_LOST_NR];	/* of the lost ones */
+	uint64_t lost_by[16];	/* the lost ones by enum ustack_lost, with room for more */
 	uint64_t stacks;	/* PERF_RECORD_STACK_DEFERRED captures seen */
-	uint64_t stacks_unused;	/* captures no sample asked for */
-	uint64_t lost_records;	/* as told by PERF_RECORD_LOST(_SAMPLES) */
-	uint64_t late_records;	/* came when younger ones had left already */
+	uint64_t stacks_unused;	/* those that no sample waited for */
+	uint64_t lost_records;	/* as PERF_RECORD_LOST and _LOST_SAMPLES tell */
+	uint64_t late_records;	/* came after younger ones had left */
 	uint64_t sample_bytes;	/* bytes of all sample records */
 	uint64_t stack_bytes;	/* bytes of all stack records */
+	uint64_t unknown_records; /* left out: their event was not described */
 };
 
-/* images is borrowed until the reader is freed. */
-int ustack_reader_new(struct ustack_reader **out, struct ustack_images *images);
+/*
+ * A reader takes one file, or rings.  A function called out of turn returns
+ * -EINVAL (-EBUSY where a file or rings were opened before) and changes nothing;
+ * ustack_reader_error() says what comes first.
+ *
+ * images is borrowed until the reader is freed.
+ */
+USTACK_API int ustack_reader_new(struct ustack_reader **out,
+				 struct ustack_images *images);
 /*
  * Opens a perf.data file, once per reader; path "-" is standard input.  After
- * a failure ustack_reader_error() tells why.
+ * a failure ustack_reader_error() tells why, and another try takes a new reader.
  */
-int ustack_reader_open(struct ustack_reader *reader, const char *path);
+USTACK_API int ustack_reader_open(struct ustack_reader *reader,
+				  const char *path);
 /*
- * Live rings instead of a file.  All events of the rings are described before
- * the first record is read; their attrs have to agree on where the id of a
- * record stands, as those that ustack_attr_init() filled do.  ids, one for each
- * file descriptor of the event (PERF_EVENT_IOC_ID), may be none if it is the
- * only event.  name may be NULL.
+ * Live rings instead of a file.  An event is described before its first record
+ * is read; all attrs have to agree on where the id of a record stands, as those
+ * that ustack_attr_init() filled do.  ids, one for each file descriptor of the
+ * event (PERF_EVENT_IOC_ID), may be none if it is the only event.  name may be
+ * NULL.  -EINVAL if attr->size was not set, or records could not be told from
+ * those of the events before.
  */
-int ustack_reader_add_event(struct ustack_reader *reader,
-			    const struct perf_event_attr *attr,
-			    const uint64_t *ids, size_t nr_ids,
-			    const char *name);
+USTACK_API int ustack_reader_add_event(struct ustack_reader *reader,
+				       const struct perf_event_attr *attr,
+				       const uint64_t *ids, size_t nr_ids,
+				       const char *name);
 /*
- * Reads from /proc what the rings cannot tell of a process that runs already:
- * after the events were opened, before they are enabled.  -ESRCH if it is gone.
+ * Reads from /proc what the rings cannot tell of a process that is running
+ * already.  Call it between opening the events and enabling them.  -ESRCH if the
+ * process is gone.
  */
-int ustack_reader_add_process(struct ustack_reader *reader, uint32_t pid);
+USTACK_API int ustack_reader_add_process(struct ustack_reader *reader,
+					 uint32_t pid);
 /*
- * Once per ring: size bytes at base, the control page and all of the data,
- * mapped readable and writable and borrowed until the reader is freed.  The
- * reader never blocks and takes what it finds: wait with poll(2) for more.
+ * Adds a ring: size bytes at base, the control page and all data pages, mapped
+ * readable and writable, borrowed until the reader is freed; -EINVAL if it is not.
+ * The reader takes what it finds and never blocks: wait with poll(2) for more.
  */
-int ustack_reader_open_ring(struct ustack_reader *reader, void *base,
-			    size_t size);
-/* The events are disabled: ustack_reader_next() gives the rest, then ends. */
-void ustack_reader_finish(struct ustack_reader *reader);
-void ustack_reader_free(struct ustack_reader *reader);
+USTACK_API int ustack_reader_open_ring(struct ustack_reader *reader, void *base,
+				       size_t size);
+/*
+ * Says that the events are disabled: ustack_reader_next() gives what the rings
+ * still hold and then ends.
+ */
+USTACK_API int ustack_reader_finish(struct ustack_reader *reader);
+/* Release held samples before. */
+USTACK_API void ustack_reader_free(struct ustack_reader *reader);
 
 /*
- * 1 and the next sample (borrowed until the next call), 0 at the end, -errno
- * on bad input; of rings -EAGAIN if there is nothing now.  A sample leaves as
- * soon as its stack is there: in time order but for those that had to wait, or
- * were found to be lost.  A cut or damaged file gives what it holds first.
+ * 1 and the next sample (borrowed until the next call), 0 at the end, -errno on
+ * bad input; for rings -EAGAIN if there is nothing now.  A sample leaves as soon
+ * as its stack is there: in time order, except for those that had to wait and
+ * those that turned out to be lost.  A cut or damaged file first gives what it
+ * holds.  Called again after the end, it returns the same again.
  */
-int ustack_reader_next(struct ustack_reader *reader,
-		       const struct ustack_sample **sample);
+USTACK_API int ustack_reader_next(struct ustack_reader *reader,
+				  const struct ustack_sample **sample);
 /*
  * Keeps the sample that ustack_reader_next() just gave, with all it points to,
- * until it is released, which must come before the reader is freed: to unwind
- * samples in several threads.  Its space becomes a fork of its own.  The
- * threads take turns at calling functions of the reader; what they do with the
- * samples they hold needs no turn.
+ * until it is released: to unwind samples in several threads.  Its space becomes
+ * a fork of its own.  Only one thread at a time may call functions of the reader,
+ * but each may use the samples it holds at any time.
  */
-int ustack_reader_hold(struct ustack_reader *reader);
-void ustack_reader_release(struct ustack_reader *reader,
-			   const struct ustack_sample *sample);
-void ustack_reader_stats(const struct ustack_reader *reader,
-			 struct ustack_stats *stats);
+USTACK_API int ustack_reader_hold(struct ustack_reader *reader);
+/* -EINVAL if the sample is not held. */
+USTACK_API int ustack_reader_release(struct ustack_reader *reader,
+				     const struct ustack_sample *sample);
+USTACK_API int ustack_reader_stats(struct ustack_reader *reader,
+				   struct ustack_stats *stats);
 /*
- * One line for after an error: what is wrong and what to do, to be put behind
- * the file's name.  Borrowed until the next call on reader.
+ * One line after an error: what is wrong and what to do, to follow the name of
+ * the file.  Borrowed until the next call on reader.
  */
-const char *ustack_reader_error(const struct ustack_reader *reader);
+USTACK_API const char *ustack_reader_error(const struct ustack_reader *reader);
 
 #ifdef __cplusplus
 }

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 #
-# The packages of make deb, installed by dpkg beside Debian's own, used, and
-# purged again. The system is this machine's, seen through an overlay: dpkg
-# knows all that is installed, and all that it writes stays in memory.
+# The packages of make deb, the guest's kernel among them, installed by dpkg
+# beside Debian's own, used, and purged again. The system is this machine's, seen
+# through an overlay: dpkg knows all that is installed, and all that it writes
+# stays in memory. A kernel for machines is check-deb's.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -13,10 +14,8 @@ skip() { echo "$*"; exit 77; }
 build()
 {
 	[ "$(id -u)" = 0 ] || skip "not root: cannot install packages"
-	[ -x "$top/build/perf/perf" ] || skip "build/perf is not built"
-	[ -f "$top/build/kernel/arch/x86/boot/bzImage" ] || skip "build/kernel is not built"
 	unshare -m true 2>/dev/null || skip "no mount namespace is to be had here, as in a chroot"
-	"$top/perf-integration/deb"
+	make -C "$top" --no-print-directory KERNEL_CONFIG=guest deb
 	tmp=$(mktemp -d)
 	trap 'rmdir "$tmp"' EXIT
 	unshare -m "$0" enter "$tmp"
@@ -33,8 +32,8 @@ enter()
 		mount --rbind "/$dir" "$1/root/$dir"
 	done
 	mkdir "$1/root/deb"
-	cp "$top"/build/deb/*.deb "$top/libustack/example.c" "$top/tests/fuzz/corpus/whole/seed-deferred" \
-		"$0" "$1/root/deb"
+	cp "$top"/build/deb/*.deb "$top/tests/fuzz/corpus/whole/seed-deferred" \
+		"$top/tests/build/work.c" "$0" "$1/root/deb"
 	exec chroot "$1/root" "/deb/${0##*/}" inside
 }
 
@@ -92,8 +91,8 @@ inside()
 	perf-ustack version --build-options | grep -q 'libustack: \[ on' || fail "perf-ustack has no libustack"
 	[[ $(ustack --version) = *" $(dpkg-query -W -f '${Version}' ustack)" ]] || fail "$(ustack --version)"
 
-	# --- the example, linked with the library and with the archive
-	cc="gcc -std=c11 -Wall -Wextra -Werror example.c"
+	# --- an example, linked with the library and with the archive
+	cc="gcc -std=c11 -Wall -Wextra -Werror /usr/share/doc/libustack-dev/examples/file.c"
 	$cc -o shared $(pkg-config --cflags --libs libustack)
 	libraries ./shared
 	ln -s /usr/lib/*/libustack.a .
@@ -113,13 +112,8 @@ inside()
 	done
 
 	# --- stacks of this machine, unwound by perf with the library
-	cat >work.c <<-'END'
-		__attribute__((noinline)) static void leaf(void) { for (volatile int i = 0; i < 300000000; i++) ; }
-		__attribute__((noinline)) static void outer(void) { leaf(); __asm__(""); }
-		int main(void) { outer(); return 0; }
-	END
 	gcc -O1 -o work work.c
-	if perf-ustack record -q -e cpu-clock -F 99 --call-graph dwarf,1024 -o work.data ./work 2>/dev/null; then
+	if perf-ustack record -q -e cpu-clock -F 997 --call-graph dwarf,1024 -o work.data ./work 2>/dev/null; then
 		perf-ustack script --unwind-style=libustack -F ip,sym -i work.data 2>/dev/null |
 			awk '/ leaf$/ { l = NR } / outer$/ && NR == l + 1 { n++ } END { exit n < 3 }' ||
 			fail "perf-ustack script shows no leaf under outer"

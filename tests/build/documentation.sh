@@ -20,7 +20,8 @@ import docutils.core
 text = open(sys.argv[1], encoding="utf-8").read()
 docutils.core.publish_string(text, settings_overrides={"report_level": 2, "halt_level": 2})
 END
-for name in defer_user defer_output PERF_RECORD_STACK_DEFERRED PERF_RECORD_MISC_STACK_CHANGED \
+for name in defer_user defer_output PERF_RECORD_STACK_DEFERRED PERF_STACK_FIRST PERF_STACK_CHANGED \
+	PERF_STACK_ALT PERF_STACK_CUT PERF_STACK_THROTTLED \
 	PERF_CONTEXT_USER_DEFERRED EOPNOTSUPP; do
 	grep -q "$name" "$doc" || fail "$name is not in ${doc#"$linux/"}"
 	grep -q "$name" "$top/kernel-patches/perf_event_open.2" || fail "$name is not in the man page"

@@ -7,7 +7,7 @@ RUNS := 1000000
 FUZZ_OUT := build/fuzz
 # A block of more than 128 KB is mapped and unmapped by ASan in every run.
 FUZZ_CFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
-	-DRULES=64 -DTRAIL_MAX=16 -DCHUNK_SIZE=98304u -DKEEP_MAX=1
+	-DRULES=64 -DWALK_FRAMES_MAX=16 -DCHUNK_SIZE=98304u -DKEEP_MAX=1
 
 # The calls that files.c answers in the kernel's place, and where it bounds a window.
 FUZZ_WRAP := open close fstat lseek pread read mmap munmap ZSTD_createDStream
@@ -27,13 +27,16 @@ fuzz_args = -max_len=$(FUZZ_MAX_$(1)) -timeout=10 -malloc_limit_mb=160 -rss_limi
 # second, and 2,664 without this.
 fuzz_env := ASAN_OPTIONS=quarantine_size_mb=2:allocator_release_to_os_interval_ms=-1:malloc_context_size=4
 
+# The objects: internals are what most of them call.
+FUZZ_OBJ = $(USTACK_SRC:%=$(FUZZ_OUT)/lib/%.o)
+
 fuzz-lib:
-	@$(MAKE) --no-print-directory -s CC=clang USTACK_OUT=$(FUZZ_OUT)/lib CFLAGS="$(FUZZ_CFLAGS)" $(FUZZ_OUT)/lib/libustack.a
+	@$(MAKE) --no-print-directory -s CC=clang USTACK_OUT=$(FUZZ_OUT)/lib CFLAGS="$(FUZZ_CFLAGS)" $(FUZZ_OBJ)
 .PHONY: fuzz-lib
 
 $(FUZZ_OUT)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/files.c tests/fuzz/fuzz.h fuzz-lib
 	@clang $(USTACK_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -Ilibustack $(FUZZ_WRAP:%=-Wl,--wrap=%) \
-		-o $@ $< tests/fuzz/files.c $(FUZZ_OUT)/lib/libustack.a $(USTACK_LIBS)
+		-o $@ $< tests/fuzz/files.c $(FUZZ_OBJ) $(USTACK_LIBS)
 
 fuzz-build: $(FUZZ:%=$(FUZZ_OUT)/fuzz_%)
 .PHONY: fuzz-build

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Call frame information: the size of .eh_frame_hdr (0: none), it, and behind
- * it .eh_frame or .debug_frame; then the rows of the pcs that it names.
+ * Call frame information.  The input: the size of .eh_frame_hdr (0: none), its
+ * bytes, and those of .eh_frame or .debug_frame.  Rows are made of the pcs that
+ * they have FDEs for.
  */
 #include "fuzz.h"
-#include "unwind.h"
+#include "module/images.h"
+#include "unwind/row.h"
+#include "unwind/rule.h"
 
 #define VADDR 0x1000
 #define PCS 32
@@ -30,7 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	bool debug = input_u8(&in) & 1;
 	size_t hdr_size = input_u16(&in);
-	struct image image = { 0 };
+	static struct ustack_images images;
+	/* No other file is looked for: that has been done. */
+	struct image image = { .images = &images };
 	struct segment seg;
 	struct cfi cfi = { 0 };
 	struct section frames;

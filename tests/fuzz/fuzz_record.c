@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* One record of an event of any kind: its fields lie within it. */
+#include <linux/perf_event.h>
+
 #include "fuzz.h"
-#include "reader.h"
+#include "read/record.h"
 
 /* Reads all of it, which ASan watches. */
 static void touch(const void *p, size_t size)
@@ -15,12 +17,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	struct event ev = { 0 };
 	struct ustack_regs regs;
-	struct stack_part stack;
-	struct chain_part chain;
-	struct trailer trailer;
-	struct parsed sample;
+	struct parsed_stack stack;
+	struct parsed_chain chain;
+	struct sample_id id;
+	struct parsed_sample sample;
 	uint16_t rec_size;
-	struct rec rec;
+	uint64_t time;
+	struct record rec;
 	uint8_t *p;
 
 	ev.sample_type = input_u64(&in);
@@ -34,19 +37,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	p = input_copy(&in, rec_size);
 	memcpy(p + 6, &rec_size, 2);
-	rec = (struct rec){ .data = p };
+	rec = (struct record){ .data = p };
 
-	rec_time(&ev, &rec);
+	time = record_time(&ev, &rec);
 	if (!parse_sample(&ev, &rec, &sample)) {
 		touch(sample.chain, 8 * sample.nr_chain);
 		touch(sample.stack, sample.stack_size);
 		regs_fill(&regs, sample.regs_abi, ev.regs_user, sample.regs);
 	}
-	if (!parse_trailer(&ev, &rec, &trailer) && trailer.size > rec_size)
+	if (!parse_sample_id(&ev, &rec, &id) &&
+	    (id.size > rec_size ||
+	     (record_type(&rec) != PERF_RECORD_SAMPLE && time != id.time)))
 		abort();
 	if (!parse_stack(&ev, &rec, &stack)) {
 		touch(stack.range.data, stack.range.size);
-		regs_fill(&regs, stack.abi, ev.regs_user, stack.regs);
+		regs_fill(&regs, stack.abi, stack.mask, stack.regs);
 	}
 	if (!parse_chain(&ev, &rec, &chain))
 		touch(chain.ips, 8 * chain.nr);

@@ -11,14 +11,26 @@
 static void sample_use(struct ustack_unwinder *unwinder,
 		       const struct ustack_sample *s)
 {
-	struct ustack_frame frames[FRAMES];
-	struct ustack_symbol sym;
-	enum ustack_end end;
+	static struct ustack_regs regs[FRAMES];
+	struct ustack_frame frames[FRAMES], again[FRAMES];
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
+	struct ustack_stack stack = {
+		.sz = sizeof(stack),
+		.space = s->space,
+		.regs = &s->regs,
+		.ranges = s->ranges,
+		.nr_ranges = s->nr_ranges,
+	};
+	enum ustack_end end, end_again;
 	int nr;
 
-	nr = ustack_unwind(unwinder, s->space, &s->regs, s->ranges,
-			   s->nr_ranges, frames, FRAMES, &end);
-	if (nr > FRAMES || !ustack_end_name(end))
+	nr = ustack_unwind(unwinder, &stack, frames, FRAMES, &end);
+	if (nr < 0 || nr > FRAMES || !ustack_end_name(end))
+		abort();
+	/* Frames are the same whether their registers are wanted or not. */
+	stack.frame_regs = regs;
+	if (ustack_unwind(unwinder, &stack, again, FRAMES, &end_again) != nr ||
+	    end_again != end || memcmp(again, frames, nr * sizeof(*frames)))
 		abort();
 	for (int i = 0; i < nr; i++)
 		ustack_symbolize(s->space,
@@ -34,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ustack_unwinder *unwinder;
 	struct ustack_images *images;
 	struct ustack_reader *reader;
-	struct ustack_stats stats;
+	struct ustack_stats stats = { .sz = sizeof(stats) };
 	uint32_t data_size;
 
 	input_take(&in, &data_size, sizeof(data_size));
@@ -46,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	file_image = (struct file){ in.p, in.left, true };
 
 	if (ustack_images_new(&images, NULL) ||
-	    ustack_unwinder_new(&unwinder, images, NULL) ||
+	    ustack_unwinder_new(&unwinder) ||
 	    ustack_reader_new(&reader, images))
 		abort();
 	if (!ustack_reader_open(reader, FILE_DATA))

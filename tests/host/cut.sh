@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 #
-# ustack on every prefix of small recordings: it gives what is there, says in
-# one line that the rest is missing, and exits with 1. In pipe mode nothing
-# tells the end, so a cut between two records is none.
+# ustack on cut recordings, as test_cut has every prefix of them: what is there
+# comes out, one line says that the rest is missing, and it exits with 1.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 ustack=$top/build/libustack/ustack
@@ -13,50 +12,27 @@ cd "$tmp"
 
 fail() { echo "FAIL: $*"; [ ! -s err ] || cat err; exit 1; }
 
-# Where the records of a pipe mode file end: offset by offset.
-boundaries()
-{
-	od -An -v -w2 -tu2 "$1" | awk '
-		{ half[NR - 1] = $1 }
-		END { for (at = 16; at < 2 * NR; at += half[at / 2 + 3]) { print at; if (!half[at / 2 + 3]) exit }; print at }'
-}
-
-# cut NAME INPUT: all prefixes of NAME, which INPUT reads: it or standard input
+# cut SEED INPUT BYTES:SAMPLES...: the first bytes of a seed have these samples
 cut()
 {
-	local name=$1 input=$2 size n status samples last=0 line said
-	local -A ends=()
-	size=$(stat -c %s $name)
-	[ $name = file ] || for n in $(boundaries $name); do ends[$n]=1; done
-	for ((n = size; n >= 0; n--)); do
-		[ $n = $size ] || truncate -s $n $name
+	local seed=$1 input=$2 size status
+	shift 2
+	tail -c +2 "$top/tests/fuzz/corpus/datafile/seed-$seed" >whole
+	for size; do
+		head -c "${size%:*}" whole >cut
 		status=0
-		"$ustack" script -F time -i $input <$name >out 2>err || status=$?
-		# Thousands of prefixes: the shell counts without a process.
-		samples=0 said=0
-		while read -r line; do [[ $line != *:* ]] || samples=$((samples + 1)); done <out
-		while read -r line; do
-			[[ ! $line =~ is\ cut|is\ empty|not\ a\ perf\.data\ file ]] || said=$((said + 1))
-		done <err
-		[ $n = $size ] && last=$samples
-		[ $samples -le $last ] || fail "$name at $n: $samples samples, but $last of more bytes"
-		last=$samples
-		if [ $n = $size ] || [ -n "${ends[$n]-}" ]; then
-			[ $status = 0 ] && [ $said = 0 ] || fail "$name at $n, whole: exit status $status"
-			[ $n != $size ] || [ $samples = 2 ] || fail "$name: $samples samples"
-			continue
-		fi
-		[ $status = 1 ] || fail "$name at $n: exit status $status"
+		"$ustack" script -F time -i "$input" <cut >out 2>err || status=$?
+		[ $status = 1 ] || fail "$seed, $size bytes: exit status $status"
 		# Another line may tell that stacks were lost with the rest.
-		[ $said = 1 ] || fail "$name at $n: does not say in one line that it is cut"
+		[ "$(grep -cE 'is cut|is empty|not a perf\.data file' err)" = 1 ] ||
+			fail "$seed, $size bytes: does not say in one line that it is cut"
+		[ "$(grep -c : out || true)" = "${size#*:}" ] || fail "$seed: not the samples of $size"
 	done
-	[ $last = 0 ] || fail "samples out of nothing"
+	cp whole cut
+	"$ustack" script -F time -i "$input" <cut >out 2>err || fail "$seed is whole"
+	[ "$(grep -c : out)" = 2 ] || fail "$seed is whole: not its samples"
 }
 
-seeds=$top/tests/fuzz/corpus/datafile
-tail -c +2 $seeds/seed-deferred >file
-tail -c +2 $seeds/seed-pipe >pipe
-tail -c +2 $seeds/seed-pipe-zstd >pipe-zstd
-cut file file
-cut pipe -
-cut pipe-zstd pipe-zstd
+cut deferred cut 0:0 50:0 700:1 1915:2
+cut pipe - 0:0 7:0 900:1 1339:2
+cut pipe-zstd cut 300:0 578:0

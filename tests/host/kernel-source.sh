@@ -31,10 +31,10 @@ tree() # tree DIR VERSION PATCHLEVEL SUBLEVEL
 	printf '*.o\n' >"$1/.gitignore"
 }
 
-mkdir -p "$tmp/repo/kernel-patches" "$tmp/repo/perf-integration"
+mkdir -p "$tmp/repo/kernel-patches/"{1-one,2-none,3-two} "$tmp/repo/perf-integration"
 cp "$top"/kernel-patches/{KERNEL_VERSION,common,source,export,apt,fetch} "$tmp/repo/kernel-patches/"
 printf '# a comment\n' >"$tmp/repo/kernel-patches/series"
-echo 'by hand' >"$tmp/repo/kernel-patches/0000-cover-letter"
+printf 'Subject: [PATCH 00/9] x\n\nby hand\n\n 1/9 old\n' >"$tmp/repo/kernel-patches/3-two/0000-cover-letter.patch"
 source=$tmp/repo/kernel-patches/source
 export=$tmp/repo/kernel-patches/export
 version=$(cat "$top/kernel-patches/KERNEL_VERSION")
@@ -96,6 +96,8 @@ commit 'core: spell fifty, with a subject so long that mail has to fold it over 
 ---- not a separator'
 sed -i 's/^70$/seventy/' kernel/core.c
 commit '[x] core: spell seventy'
+git_as branch -f 1-one
+git_as branch -f 2-none
 echo 'int x;' >include/new.h
 git_as add include/new.h
 refused "$export"
@@ -106,10 +108,14 @@ sed -i 's/^210$/ten/' tools/perf/perf.c
 commit 'perf: ten'
 ok "$export"
 says '3 patches in kernel-patches, 1 in perf-integration'
-[ "$(grep -v '^#' "$tmp/repo/kernel-patches/series" | wc -l)" = 3 ] || fail "series has not 3 patches"
+[ "$(sed '/^#/d; s/-.*//' "$tmp/repo/kernel-patches/series" | tr '\n' ' ')" = '1 1 3 ' ] || fail "not 2, 0 and 1 patches"
+[ "$(cd "$tmp/repo/kernel-patches" && echo ?-*/0001-*)" = '1-one/0001-core-spell-fifty-with-a-subject-so-long-that-mail-ha.patch 3-two/0001-perf-and-core.patch' ] ||
+	fail "each series does not begin with its patch 1"
 [ "$(cat "$tmp/repo/perf-integration/series")" = 0001-perf-ten.patch ] || fail "perf series"
 grep -q '^# a comment' "$tmp/repo/kernel-patches/series" || fail "the series lost its comment"
-grep -q 'by hand' "$tmp/repo/kernel-patches/0000-cover-letter" || fail "the cover letter is lost"
+letter=$(cat "$tmp/repo/kernel-patches/3-two/0000-cover-letter.patch")
+[[ $letter = 'Subject: [PATCH 00/1] x'$'\n\nby hand\n\n''   1/1 perf and core'$'\n\n'*'2 files changed'* ]] ||
+	fail "cover letter: $letter"
 sums >"$tmp/sums"
 log=$(git_as log --format='%T %an %ae %ad %B')
 ok "$source"
@@ -126,12 +132,12 @@ sums | cmp - "$tmp/sums" || fail "patches differ after the round trip"
 head=$(git_as rev-parse HEAD)
 touch -d 2020-01-01 tools/perf/perf.c kernel/core.c
 git_as status -s >/dev/null
-sed -i 's/^+seventy/+SEVENTY/' "$tmp"/repo/kernel-patches/0002-*
+sed -i 's/^+seventy/+SEVENTY/' "$tmp"/repo/kernel-patches/1-one/0002-*
 ok "$source"
 says '3 of 4 patches applied'
 grep -q '^SEVENTY$' kernel/core.c || fail "the changed patch is not in the tree"
 [ "$(stat -c %Y tools/perf/perf.c)" = "$(date -d 2020-01-01 +%s)" ] || fail "perf.c was written again"
-sed -i 's/^+SEVENTY/+seventy/' "$tmp"/repo/kernel-patches/0002-*
+sed -i 's/^+SEVENTY/+seventy/' "$tmp"/repo/kernel-patches/1-one/0002-*
 ok "$source"
 [ "$(git_as rev-parse HEAD)" = "$head" ] || fail "the same series gives other commits"
 
@@ -139,7 +145,7 @@ ok "$source"
 echo work >>kernel/core.c
 ok "$source"
 says 'up to date'
-sed -i 's/^+seventy/+SEVENTY/' "$tmp"/repo/kernel-patches/0002-*
+sed -i 's/^+seventy/+SEVENTY/' "$tmp"/repo/kernel-patches/1-one/0002-*
 refused "$source"
 says 'run make export-patches'
 [ "$(wc -l <"$tmp/out")" = 1 ] || fail "more than one line"
@@ -153,15 +159,15 @@ FORCE=1 ok "$source"
 
 # A patch that does not apply names itself and the hunk, and changes nothing.
 head=$(git_as rev-parse HEAD)
-sed -i 's/^ 49$/ 4x/' "$tmp"/repo/kernel-patches/0001-*
+sed -i 's/^ 49$/ 4x/' "$tmp"/repo/kernel-patches/1-one/0001-*
 for i in 1 2; do
 	refused "$source"
-	says "$(cd "$tmp/repo" && ls kernel-patches/0001-*) does not apply to Linux $version"
+	says "$(cd "$tmp/repo" && ls kernel-patches/1-one/0001-*) does not apply to Linux $version"
 	says 'kernel/core.c, hunk 1: @@ -47,7'
 done
 [ "$(git_as rev-parse HEAD)" = "$head" ] || fail "a failed patch moved the branch"
 [ -z "$(git_as status --porcelain)" ] || fail "a failed patch left changes"
-sed -i 's/^ 4x$/ 49/' "$tmp"/repo/kernel-patches/0001-*
+sed -i 's/^ 4x$/ 49/' "$tmp"/repo/kernel-patches/1-one/0001-*
 ok "$source"
 echo 'not a mail' >"$tmp/repo/perf-integration/0001-perf-ten.patch"
 refused "$source"
@@ -184,10 +190,15 @@ git_as commit -q --allow-empty -m nothing
 refused "$export"
 says '"nothing" changes nothing'
 git_as reset -q --hard HEAD~2
-sed -i '/^0001-/s/$/ # a.sh, b.sh/; /^0003-/s/$/ # c.sh/' "$tmp/repo/kernel-patches/series"
+git_as branch -f 1-one HEAD
+git_as branch -f 2-none 'HEAD@{1}'
+refused "$export"
+says 'no commit is the end of 2-none'
+git_as branch -f 2-none HEAD
+sed -i '/1-one.0001-/s/$/ # a.sh, b.sh/; /3-two.0001-/s/$/ # c.sh/' "$tmp/repo/kernel-patches/series"
 ok "$export"
-[ -z "$(ls "$tmp"/repo/kernel-patches/0003-* 2>/dev/null)" ] || fail "a stale patch stayed"
-grep -q '^0001-.* # a.sh, b.sh$' "$tmp/repo/kernel-patches/series" || fail "a patch lost its comment"
+[ ! -e "$tmp/repo/kernel-patches/3-two/0001-perf-and-core.patch" ] || fail "a stale patch stayed"
+grep -q '^1-one/0001-.* # a.sh, b.sh$' "$tmp/repo/kernel-patches/series" || fail "a patch lost its comment"
 says 'its comment is gone: # c.sh'
 ok "$source"
 

@@ -20,16 +20,18 @@ int main(int argc, char **argv)
 {
 	struct ustack_images *images;
 	struct ustack_space *space;
-	struct ustack_symbol sym;
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
+	struct ustack_map map = { .sz = sizeof(map), .addr = 1ull << 40,
+				  .size = 1 << 30, .path = argv[1] };
 	unsigned long long addr;
 
 	if (argc != 2 || ustack_images_new(&images, NULL) ||
 	    ustack_space_new(&space, images) ||
-	    ustack_space_map(space, 1ull << 40, 1 << 30, 0, argv[1], NULL, 0))
+	    ustack_space_map(space, &map))
 		return 1;
 	/* Where an address of the file is: a probe tells. */
 	ustack_symbolize(space, 1ull << 40, &sym);
-	unsigned long long base = (1ull << 40) - sym.module_offset;
+	unsigned long long base = (1ull << 40) - sym.addr;
 	while (scanf("%llx", &addr) == 1) {
 		ustack_symbolize(space, base + addr, &sym);
 		printf("%llx %s\n", addr, sym.name ? sym.name : "?");

@@ -19,6 +19,6 @@ for seed in tests/fuzz/corpus/whole/seed-*; do
 	check build/libustack/ustack fold -i - -j 2 <"$tmp/perf.data" >/dev/null
 done
 # order and pair push too many records through for this.
-for test in record datafile process mem expr rule space; do
+for test in record datafile calls process mem expr rule space demangle; do
 	check build/unit/test_$test >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
 done

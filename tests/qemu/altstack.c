@@ -3,6 +3,7 @@
  * Runs in the guest, see altstack.sh: a capture on the alternate signal stack
  * has two ranges, what is on that stack and the stack the signal interrupted.
  */
+#include <alloca.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <ucontext.h>
@@ -113,8 +114,8 @@ static void check_interrupted(const struct capture *c, uint64_t sp)
 	const struct range *r = &c->range[1];
 
 	check(c->ranges == 2);
-	check(r->addr == sp && r->size >= KIB);
-	check(!memcmp(r->mem, (void *)r->addr, KIB));
+	check(r->addr == sp - RED_ZONE && r->size >= KIB);
+	check(!memcmp(r->mem + RED_ZONE, (void *)sp, KIB));
 }
 
 static void check_one_range(const struct capture *c)
@@ -208,30 +209,29 @@ static void keep(uint64_t sp)
 					  last.range[1].size));
 }
 
-/* sample_stack_user is for both: what is not enough is taken from the second. */
+/* Each stack has half of sample_stack_user, and the second what the first does not need. */
 static void test_budget(void)
 {
+	volatile uint8_t *deep = alloca(3 * ALT_SIZE);
 	uint64_t used;
 
+	for (size_t i = 0; i < 3 * ALT_SIZE; i += KIB)
+		deep[i] = 1;
 	setup();
 	interrupt(keep);
 	used = last.range[0].size;
 	check(used > 512 && used < ALT_SIZE);
 
-	attr.sample_stack_user = used + 512;
+	attr.sample_stack_user = 2 * ALT_SIZE;
 	interrupt(keep);
 	check(last.range[0].size == used && last.ranges == 2);
-	check(last.range[1].addr == last_sp && last.range[1].size == 512);
+	check(last.range[1].addr == last_sp - RED_ZONE);
+	check(last.range[1].size == 2 * ALT_SIZE - used + RED_ZONE);
 
-	attr.sample_stack_user = used;
+	attr.sample_stack_user = 512;
 	interrupt(keep);
-	check(last.range[0].size == used);
-	check(last.ranges == 1 || !last.range[1].size);
-
-	attr.sample_stack_user = 256;
-	interrupt(keep);
-	check(last.range[0].size == 256);
-	check(last.ranges == 1 || !last.range[1].size);
+	check(last.range[0].size == 256 && last.ranges == 2);
+	check(last.range[1].addr == last_sp - RED_ZONE && last.range[1].size == 256 + RED_ZONE);
 }
 
 static uint64_t outer_sp;
@@ -332,17 +332,49 @@ static void test_autodisarm(void)
 
 static void set_another(uint64_t sp)
 {
-	(void)sp;
 	set_altstack(0);
-	one_range(UINTPTR_MAX);
+	two_ranges(sp);
 }
 
-/* ... and may set another one; whose that is, is over then. */
+/* ... and may set another one: it is still on the first one. */
 static void test_autodisarm_set(void)
 {
 	setup();
 	alt = set_altstack(SS_AUTODISARM);
 	interrupt(set_another);
+}
+
+static uint64_t first_sp;
+static uint8_t *first_alt;
+
+static void on_third(uint64_t sp)
+{
+	struct capture c = sampled();
+
+	check(c.ranges == 3);
+	check(c.range[0].addr >= (uintptr_t)alt && c.range[0].addr < (uintptr_t)alt + ALT_SIZE);
+	check(c.range[1].addr == sp - RED_ZONE);
+	check(c.range[1].addr + c.range[1].size == (uintptr_t)first_alt + ALT_SIZE);
+	check(c.range[2].addr == first_sp - RED_ZONE && c.range[2].size >= KIB);
+	check(!memcmp(c.range[2].mem + RED_ZONE, (void *)first_sp, KIB));
+}
+
+static void raise_on_another(uint64_t sp)
+{
+	first_sp = sp;
+	first_alt = alt;
+	alt = set_altstack(0);
+	in_handler = on_third;
+	check(!raise(SIGUSR2));
+}
+
+/* A handler on an alternate stack, interrupted on another one: three stacks. */
+static void test_three(void)
+{
+	setup();
+	alt = set_altstack(SS_AUTODISARM);
+	handle(SIGUSR2, SA_ONSTACK);
+	interrupt(raise_on_another);
 }
 
 static void *thread(void *arg)
@@ -409,7 +441,7 @@ static void lie(uint64_t sp)
 		*at = nowhere[i];
 		c = sampled();
 		check_alt(&c);
-		if (c.ranges > 1 && c.range[1].size && c.range[1].addr != sp)
+		if (c.ranges > 1 && c.range[1].size && c.range[1].addr != sp - RED_ZONE)
 			fail("%" PRIu64 " bytes at %#" PRIx64 " for sp %#" PRIx64,
 			     c.range[1].size, c.range[1].addr, nowhere[i]);
 	}
@@ -471,6 +503,7 @@ int main(int argc, char **argv)
 		{ "siglongjmp", test_siglongjmp },
 		{ "autodisarm", test_autodisarm },
 		{ "autodisarm_set", test_autodisarm_set },
+		{ "three", test_three },
 		{ "thread", test_thread },
 		{ "fork", test_fork },
 		{ "lies", test_lies },

@@ -20,7 +20,7 @@ cat >"$work/run" <<END
 "$step" --vdso "$work/program" && "$step" "$work/program" less
 END
 chmod +x "$work/run"
-"$top/tests/qemu/vm" --kernel "$kernel" --time-limit 300 -- "$work/run" | tee "$work/log"
+"$top/tests/qemu/vm" --kernel "$kernel" --time-limit 1100 -- "$work/run" | tee "$work/log"
 # What may be wrong is a piece of glibc's start-up code.
 awk '/ excused$/ { n++; bad += $2 < 5000 || $(NF - 1) > 100 } END { exit n != 2 || bad }' "$work/log" ||
 	{ echo "FAIL: too few instructions, or too much excused"; exit 1; }

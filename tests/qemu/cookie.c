@@ -114,7 +114,7 @@ static void test_return(void)
 {
 	struct perf_event_attr attr = tracepoint_attr("raw_syscalls/sys_enter", 0);
 	struct perf_event_attr small = small_attr();
-	struct account acc = { 0 };
+	struct account of_calls = { 0 }, of_nmis = { 0 };
 	struct ring calls, nmis;
 
 	small.type = attr.type;
@@ -122,7 +122,6 @@ static void test_return(void)
 	calls = open_ring(&small, 0, 0);
 	set_filter(&calls, "id == 110"); /* getppid */
 	small = small_attr();
-	small.defer_output = 0;
 	nmis = open_nmi(small);
 
 	for (int round = 0; round < 6; round++) {
@@ -134,10 +133,11 @@ static void test_return(void)
 		}
 		stop(&nmis);
 		stop(&calls);
-		take_cookies(&calls, &acc);
-		take_cookies(&nmis, &acc);
+		take_cookies(&calls, &of_calls);
+		take_cookies(&nmis, &of_nmis);
 	}
-	check_account(&acc, 120000);
+	check_account(&of_calls, 120000);
+	check_account(&of_nmis, 1000);
 }
 
 /* Two threads with inherited events wake each other in turn: the kernel swaps contexts. */

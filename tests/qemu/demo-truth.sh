@@ -11,7 +11,7 @@ for f in "${KERNEL:-$top/build/kernel/arch/x86/boot/bzImage}" "$top/build/perf/p
 	[ -e "$f" ] || { echo "${f#"$top/"} is not built"; exit 77; }
 done
 icount=--icount
-[ -r /dev/kvm ] && [ -w /dev/kvm ] && icount=
+[ "$("$top/tests/qemu/vm" --accelerator)" = tcg ] || icount=
 
 mkdir -p "$top/build/check"
 work=$(mktemp -d "$top/build/check/demo-truth.XXXXXX")
@@ -19,7 +19,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/share"
 "$top/tests/truth/build" "$work/truth" --seed "$seed" --stack 20000
 
-"$top/tests/qemu/vm" $icount --share "$work/share" --time-limit 240 -- "$top/bench/record" \
+"$top/tests/qemu/vm" $icount --share "$work/share" --time-limit 600 -- "$top/bench/record" \
 	dwarf,65528,defer 2000 "$top/build/perf/perf" "$work/truth" -- "$work/truth/truth" --loops 20
 "$top/build/libustack/ustack" script -i "$work/share/perf.data" \
 	--vdso "$top/build/kernel/arch/x86/entry/vdso/vdso64/vdso64.so.dbg" \

@@ -31,6 +31,8 @@
 #define MIB (1024 * KIB)
 #define PAGE 4096ul
 
+#define RED_ZONE 128ul /* of x86-64: a copy begins there, below sp */
+
 #define REGS (1ull << PERF_REG_X86_SP | 1ull << PERF_REG_X86_IP)
 
 static __attribute__((format(printf, 1, 2), noreturn)) void fail(const char *fmt, ...)
@@ -63,7 +65,6 @@ static UNUSED struct perf_event_attr base_attr(uint64_t stack)
 		.exclude_callchain_user = 1,
 		.disabled = 1,
 		.defer_user = 1,
-		.defer_output = 1,
 	};
 }
 
@@ -134,6 +135,8 @@ struct ring {
 	struct perf_event_mmap_page *page;
 	uint8_t *data;
 	size_t size;
+	bool reading; /* up to end */
+	uint64_t end;
 };
 
 static UNUSED struct ring ring_of(int fd, const struct perf_event_attr *attr, size_t size)
@@ -189,11 +192,13 @@ struct record {
 	uint32_t pid, tid, cpu;
 	const uint64_t *chain;
 	uint64_t chain_nr, period;
-	uint64_t abi;
+	uint64_t flags; /* PERF_STACK_* */
+	uint64_t abi, mask;
 	const uint64_t *regs; /* in the order of their bits, NULL without */
 	uint64_t left, size, dyn_size;
 	const uint8_t *stack;
 	const void *raw; /* a tracepoint's fields, with PERF_SAMPLE_RAW */
+	uint64_t intr_flags; /* rflags of what was interrupted, with PERF_SAMPLE_REGS_INTR */
 	uint64_t lost;
 	const uint64_t *body; /* of records not named above, after the header */
 };
@@ -229,10 +234,8 @@ static const uint64_t *read_sample(const struct perf_event_attr *a, struct recor
 		out->chain = p;
 		out->chain_nr = nr;
 		p += nr;
-		if (nr >= 2 && p[-2] == (uint64_t)PERF_CONTEXT_USER_DEFERRED) {
-			check(p[-1]);
-			out->cookie = p[-1];
-		}
+		if (nr >= 2 && p[-2] == (uint64_t)PERF_CONTEXT_USER_DEFERRED)
+			out->cookie = p[-1]; /* 0: nothing comes */
 	}
 	if (type & PERF_SAMPLE_RAW) {
 		/* A u32 of size before it makes a multiple of 8. */
@@ -254,17 +257,27 @@ static const uint64_t *read_sample(const struct perf_event_attr *a, struct recor
 			out->dyn_size = *p++;
 		}
 	}
+	if (type & PERF_SAMPLE_REGS_INTR) {
+		check(a->sample_regs_intr == 1ull << PERF_REG_X86_FLAGS && *p++);
+		out->intr_flags = *p++;
+	}
 	return p;
 }
 
 static const uint64_t *read_stack(const struct perf_event_attr *a, struct record *out,
 				  const uint64_t *p)
 {
+	out->pid = *p;
+	out->tid = *p++ >> 32;
 	out->cookie = *p++;
-	out->abi = *p++;
-	if (out->abi) {
-		out->regs = p;
-		p += __builtin_popcountll(a->sample_regs_user);
+	out->flags = *p++;
+	if (out->flags & PERF_STACK_FIRST) {
+		out->abi = *p++;
+		out->mask = *p++;
+		check(!out->mask || out->mask == a->sample_regs_user);
+		if (out->mask)
+			out->regs = p;
+		p += __builtin_popcountll(out->mask);
 	}
 	out->addr = *p++;
 	out->left = *p++;
@@ -303,19 +316,25 @@ static const uint64_t *read_id(const struct perf_event_attr *a, struct record *o
 	return p;
 }
 
-/* The next record of the ring, false if there is none. */
+/*
+ * The next of the records that the ring had when it was first asked, false after
+ * the last: where samples come as fast as they are read, a loop ends, too.
+ */
 static UNUSED bool ring_next(struct ring *r, struct record *out)
 {
 	static uint64_t buf[64 * KIB / 8];
-	uint64_t head = __atomic_load_n(&r->page->data_head, __ATOMIC_ACQUIRE);
 	uint64_t tail = r->page->data_tail, i;
 	struct perf_event_header h;
 	const uint64_t *p = buf + 1;
 
-	if (tail == head)
+	if (!r->reading)
+		r->end = __atomic_load_n(&r->page->data_head, __ATOMIC_ACQUIRE);
+	r->reading = tail != r->end;
+	if (!r->reading)
 		return false;
 	/* Records are multiples of 8 and aligned: a header does not wrap. */
 	memcpy(&h, r->data + tail % r->size, sizeof(h));
+	check(h.size >= sizeof(h) && h.size % 8 == 0);
 	for (i = 0; i < h.size; i += 8)
 		memcpy((uint8_t *)buf + i, r->data + (tail + i) % r->size, 8);
 	__atomic_store_n(&r->page->data_tail, tail + h.size, __ATOMIC_RELEASE);
@@ -335,7 +354,7 @@ static UNUSED bool ring_next(struct ring *r, struct record *out)
 
 /* --- captures ---------------------------------------------------------------- */
 
-/* Bytes of user memory; a capture has one range, two from a signal stack. */
+/* Bytes of user memory without a hole. */
 struct range {
 	uint64_t addr, size;
 	uint8_t *mem;
@@ -346,11 +365,12 @@ struct capture {
 	unsigned int samples, records;
 	uint64_t ip; /* of the first sample */
 	uint16_t sample_misc;
-	uint16_t misc; /* of the first record */
+	uint64_t flags; /* of the first record */
 	uint64_t abi;
 	uint64_t regs[64]; /* the first is that of the lowest bit, and so on */
+	uint64_t below; /* bytes in front of the first range: the red zone */
 	unsigned int ranges;
-	struct range range[2];
+	struct range *range; /* has room for two at least */
 	uint64_t left; /* of the last record: 0 if it is complete */
 	bool sample_first, sample_last; /* one before, after the first record */
 };
@@ -372,6 +392,8 @@ static UNUSED struct capture *capture_of(struct captures *all, uint64_t cookie)
 	all->at = realloc(all->at, (all->nr + 1) * sizeof(*all->at));
 	check(all->at);
 	all->at[all->nr] = (struct capture){ .cookie = cookie };
+	all->at[all->nr].range = calloc(2, sizeof(struct range));
+	check(all->at[all->nr].range);
 	return &all->at[all->nr++];
 }
 
@@ -383,37 +405,53 @@ static UNUSED uint64_t reg_of(const struct ring *r, const struct capture *c, int
 	return c->regs[__builtin_popcountll(lower)];
 }
 
-static UNUSED void add_stack(struct capture *c, const struct perf_event_attr *a,
-			     const struct record *rec)
+static UNUSED void add_stack(struct capture *c, const struct record *rec)
 {
 	struct range *range;
+	uint64_t addr = rec->addr, size = rec->dyn_size, below = 0;
+	const uint8_t *stack = rec->stack;
 
+	check(rec->misc == PERF_RECORD_MISC_USER);
 	/* Registers come once, with the first record of a capture. */
+	check(!(rec->flags & PERF_STACK_FIRST) == !!c->records);
 	if (!c->records++) {
-		c->misc = rec->misc;
+		c->flags = rec->flags;
 		c->abi = rec->abi;
 		if (rec->regs)
-			memcpy(c->regs, rec->regs,
-			       8 * __builtin_popcountll(a->sample_regs_user));
+			memcpy(c->regs, rec->regs, 8 * __builtin_popcountll(rec->mask));
+		/* Tests look at what is from sp on. */
+		if ((rec->mask & REGS) == REGS && size) {
+			uint64_t below_sp = rec->mask & ((1ull << PERF_REG_X86_SP) - 1);
+			uint64_t sp = c->regs[__builtin_popcountll(below_sp)];
+
+			/* And what is below sp in its word. */
+			if (sp > addr && sp - addr < RED_ZONE + 8)
+				below = sp - addr < size ? sp - addr : size;
+		}
+		c->below = below;
 	} else {
-		check(rec->abi == PERF_SAMPLE_REGS_ABI_NONE);
 		check(c->left >= rec->left + rec->size);
 	}
 	c->left = rec->left;
+	addr += below;
+	size -= below;
+	stack += below;
 
 	range = c->ranges ? &c->range[c->ranges - 1] : NULL;
-	if (!range || rec->addr != range->addr + range->size) {
-		check(c->ranges < 2);
+	if (!range || (size && addr != range->addr + range->size)) {
+		if (c->ranges >= 2)
+			c->range = realloc(c->range, (c->ranges + 1) * sizeof(*range));
+		check(c->range);
 		range = &c->range[c->ranges++];
-		*range = (struct range){ .addr = rec->addr };
+		*range = (struct range){ .addr = addr };
 	}
-	if (!rec->size)
+	if (!size)
 		return;
-	range->mem = realloc(range->mem, range->size + rec->size);
+	range->mem = realloc(range->mem, range->size + size);
 	check(range->mem);
-	memcpy(range->mem + range->size, rec->stack, rec->size);
-	range->size += rec->size;
-	check(rec->dyn_size == rec->size); /* never promises what it lacks */
+	memcpy(range->mem + range->size, stack, size);
+	range->size += size;
+	check(rec->dyn_size <= rec->size && !(rec->dyn_size % 8));
 }
 
 /* Add all that is in the ring now. Of a defer_user event; keep the result. */
@@ -443,7 +481,7 @@ static UNUSED void take_all(struct ring *r, struct captures *all)
 			break;
 		case PERF_RECORD_STACK_DEFERRED:
 			check(rec.cookie);
-			add_stack(capture_of(all, rec.cookie), &r->attr, &rec);
+			add_stack(capture_of(all, rec.cookie), &rec);
 			break;
 		case PERF_RECORD_LOST:
 			all->lost += rec.lost;
@@ -452,11 +490,22 @@ static UNUSED void take_all(struct ring *r, struct captures *all)
 	}
 }
 
+static UNUSED void free_captures(struct captures *all)
+{
+	for (size_t i = 0; i < all->nr; i++) {
+		for (unsigned int j = 0; j < all->at[i].ranges; j++)
+			free(all->at[i].range[j].mem);
+		free(all->at[i].range);
+	}
+	free(all->at);
+}
+
 /* Stop the event; its ring holds one capture and nothing else. */
 static UNUSED struct capture take(struct ring *r)
 {
 	struct captures all = { 0 };
-	struct capture c = { 0 };
+	static struct range none[2];
+	struct capture c = { .range = none };
 
 	stop(r);
 	take_all(r, &all);
@@ -531,7 +580,7 @@ marked_store(uint64_t mark, volatile uint8_t *to)
 /* One record that came in time, of a marked place, with this mark. */
 static UNUSED bool is_marked(const struct capture *c, uint64_t mark)
 {
-	return c->records == 1 && c->misc == PERF_RECORD_MISC_USER &&
+	return c->records == 1 && c->flags == PERF_STACK_FIRST &&
 	       (c->regs[1] == (uintptr_t)marked_call_ip ||
 		c->regs[1] == (uintptr_t)marked_store_ip) &&
 	       c->range[0].addr == c->regs[0] && c->range[0].size >= 8 &&
@@ -629,7 +678,18 @@ struct test {
 	void (*run)(void);
 };
 
-/* Runs all tests, or those named in argv, each in a process of its own. */
+static UNUSED void set_cpu_time_max(int percent)
+{
+	FILE *f = fopen("/proc/sys/kernel/perf_cpu_time_max_percent", "w");
+
+	check(f && fprintf(f, "%d\n", percent) > 0);
+	check(!fclose(f));
+}
+
+/*
+ * Runs all tests, or those named in argv, each in a process of its own. They do little
+ * but have themselves captured: nothing is throttled.
+ */
 static UNUSED int run_tests(const struct test *tests, size_t nr, int argc, char **argv)
 {
 	int arg, status, failed = 0, found = 0;
@@ -637,6 +697,7 @@ static UNUSED int run_tests(const struct test *tests, size_t nr, int argc, char 
 	pid_t pid;
 
 	setbuf(stdout, NULL);
+	set_cpu_time_max(0);
 	for (i = 0; i < nr; i++) {
 		for (arg = 1; arg < argc; arg++)
 			if (!strcmp(argv[arg], tests[i].name))

@@ -455,7 +455,7 @@ static void test_exec_thread(void)
 	check(sample.tid != (uint32_t)child.pid && sample.pid == (uint32_t)child.pid);
 	check(ring_next(&r, &rec) && rec.type == PERF_RECORD_STACK_DEFERRED);
 	check(rec.cookie == sample.cookie && rec.size);
-	check(!memcmp(rec.stack, &mark, sizeof(mark)));
+	check(!memcmp(rec.stack + RED_ZONE, &mark, sizeof(mark)));
 	check(rec.pid == sample.pid && rec.tid == sample.tid);
 	check(!ring_next(&r, &rec));
 }
@@ -554,7 +554,7 @@ static void test_vfork(void)
 	c = with_sample(&children);
 	check(c->samples == 1 && is_marked(c, MARK));
 	c = with_sample(&parents);
-	check(c->samples == 1 && c->records == 1 && c->misc == PERF_RECORD_MISC_USER);
+	check(c->samples == 1 && c->records == 1 && c->flags == PERF_STACK_FIRST);
 	check(!memcmp(c->range[0].mem, &mark, 8));
 }
 
@@ -597,7 +597,7 @@ static void test_vfork_exec(void)
 			continue;
 		/* An NMI in the entry code asked first, see unwind_user_changed(). */
 		if (capture_of(&nmis, entered.at[i].cookie)->samples)
-			entered.at[i].misc &= ~PERF_RECORD_MISC_STACK_CHANGED;
+			entered.at[i].flags &= ~PERF_STACK_CHANGED;
 		check(is_marked(&entered.at[i], MARK));
 		execs++;
 	}

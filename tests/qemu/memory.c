@@ -44,16 +44,43 @@ static NOINLINE struct capture sampled_at(struct ring *r, uint64_t sp)
 		     "movb $1, (%0)\n\t"
 		     "mov %%rbx, %%rsp" : : "r"(fresh), "r"(sp) : "rbx", "memory");
 	c = take(r);
-	check(c.samples == 1 && c.records && c.ranges <= 1);
+	check(c.samples == 1 && c.records && !c.left);
 	check(reg_of(r, &c, PERF_REG_X86_SP) == sp);
 	return c;
+}
+
+/* Where the capture ends. */
+static uint64_t end_of(const struct capture *c)
+{
+	return c->range[c->ranges - 1].addr + c->range[c->ranges - 1].size;
+}
+
+/* Is it what the memory at @at has, with zeroes for what it leaves out? */
+static bool is_same(const struct capture *c, const void *memory, uint64_t at, size_t size)
+{
+	uint8_t *flat = calloc(size, 1);
+	bool same;
+
+	check(flat);
+	for (unsigned int i = 0; i < c->ranges; i++) {
+		const struct range *r = &c->range[i];
+		uint64_t from = r->addr > at ? r->addr : at;
+		uint64_t to = r->addr + r->size < at + size ? r->addr + r->size : at + size;
+
+		check(!i || r->addr >= r[-1].addr + r[-1].size);
+		if (from < to)
+			memcpy(flat + (from - at), r->mem + (from - r->addr), to - from);
+	}
+	same = !memcmp(flat, memory, size);
+	free(flat);
+	return same;
 }
 
 static bool is_live(const struct capture *c)
 {
 	const struct range *r = &c->range[0];
 
-	return !memcmp(r->mem, (void *)r->addr, r->size);
+	return is_same(c, (void *)r->addr, r->addr, end_of(c) - r->addr);
 }
 
 /* --- large stacks --------------------------------------------------------------- */
@@ -78,10 +105,8 @@ static void *deep_thread(void *top)
 	fault();
 	c = take(&r);
 	check(c.samples == 1 && c.records > DEEP / (64 * KIB));
-	check(c.ranges == 1 && c.range[0].addr <= (uintptr_t)frame);
-	check(c.range[0].addr + c.range[0].size == (uintptr_t)top);
-	i = (uintptr_t)frame - c.range[0].addr;
-	check(!memcmp(c.range[0].mem + i, (void *)frame, DEEP));
+	check(c.range[0].addr <= (uintptr_t)frame && end_of(&c) == (uintptr_t)top);
+	check(is_same(&c, (void *)frame, (uintptr_t)frame, DEEP));
 	close_ring(&r);
 	return NULL;
 }
@@ -114,7 +139,8 @@ static void test_limit(void)
 		stack[i] = i / PAGE;
 	c = sampled_at(&r, (uintptr_t)stack + 40);
 	check(c.range[0].addr == (uintptr_t)stack + 40);
-	check(c.range[0].size == 8 * MIB && is_live(&c));
+	check(end_of(&c) <= (uintptr_t)stack + 40 + 8 * MIB);
+	check(end_of(&c) > (uintptr_t)stack + 40 + 8 * MIB - 3 * PAGE && is_live(&c));
 	close_ring(&r);
 }
 
@@ -180,7 +206,6 @@ static int with_secret(void)
 		if (i == 2) {
 			/* That they are found where they are to be found. */
 			attr.defer_user = 0;
-			attr.defer_output = 0;
 			attr.sample_stack_user = 48 * KIB;
 		}
 		r = open_ring(&attr, 0, -1);
@@ -333,8 +358,9 @@ static void test_nmi(void)
 		check(c->samples && c->records);
 		if (reg_of(&r, c, PERF_REG_X86_SP) != (uintptr_t)holey)
 			continue;
-		check(c->range[0].addr == (uintptr_t)holey && c->range[0].size == HOLEY);
-		check(!memcmp(c->range[0].mem, want, HOLEY));
+		check(c->range[0].addr == (uintptr_t)holey && c->range[0].size == 4 * PAGE);
+		check(c->ranges == 2 && end_of(c) == (uintptr_t)holey + HOLEY);
+		check(is_same(c, want, (uintptr_t)holey, HOLEY));
 	}
 	close_ring(&r);
 }
@@ -350,7 +376,6 @@ static void test_nmi_legacy(void)
 	uint64_t faults;
 
 	attr.defer_user = 0;
-	attr.defer_output = 0;
 	make_holey();
 	r = open_ring(&attr, 0, -1);
 	n = count_nmi_faults();
@@ -540,7 +565,7 @@ static void test_unreadable(void)
 	close_ring(&r);
 }
 
-/* sp need not be a multiple of 8, sizes are. */
+/* sp need not be a multiple of 8, what is copied begins at one. */
 static void test_misaligned(void)
 {
 	struct perf_event_attr attr = base_attr(64 * KIB);
@@ -553,7 +578,7 @@ static void test_misaligned(void)
 	for (size_t i = 1; i < 8; i++) {
 		c = sampled_at(&r, (uintptr_t)mem + PAGE - 64 + i);
 		check(c.range[0].addr == (uintptr_t)mem + PAGE - 64 + i);
-		check(c.range[0].size == PAGE + 56 && is_live(&c));
+		check(c.range[0].size == PAGE + 64 - i && is_live(&c));
 	}
 	close_ring(&r);
 }
@@ -628,13 +653,17 @@ static void check_bytes(const struct captures *all)
 {
 	check(!all->lost && !all->no_cookie);
 	for (size_t i = 0; i < all->nr; i++) {
-		const struct range *r = &all->at[i].range[0];
+		const struct capture *c = &all->at[i];
 
-		check(all->at[i].samples && all->at[i].records && all->at[i].ranges <= 1);
-		check(!all->at[i].left && r->size <= SHARED);
-		for (size_t j = 0; j < r->size; j++)
-			if (r->mem[j] && r->mem[j] != 0x44)
-				fail("byte %zu is %#x", j, r->mem[j]);
+		check(c->samples && c->records && !c->left);
+		for (unsigned int n = 0; n < c->ranges; n++) {
+			const struct range *r = &c->range[n];
+
+			check(r->size <= SHARED);
+			for (size_t j = 0; j < r->size; j++)
+				if (r->mem[j] && r->mem[j] != 0x44)
+					fail("byte %zu is %#x", j, r->mem[j]);
+		}
 	}
 }
 
@@ -671,7 +700,9 @@ static void test_shared(void)
 		check_bytes(&all);
 		for (size_t i = 0; i < all.nr; i++) {
 			captured += !!all.at[i].range[0].size;
-			free(all.at[i].range[0].mem);
+			for (unsigned int n = 0; n < all.at[i].ranges; n++)
+				free(all.at[i].range[n].mem);
+			free(all.at[i].range);
 		}
 		free(all.at);
 	}

@@ -52,4 +52,4 @@ fi
 for f in "${KERNEL:-$top/build/kernel/arch/x86/boot/bzImage}" "$top/build/perf/perf"; do
 	[ -e "$f" ] || { echo "${f#"$top/"} is not built"; exit 77; }
 done
-exec "$top/tests/qemu/vm" --icount --time-limit 300 -- "$(readlink -f "$0")" guest
+exec "$top/tests/qemu/vm" --icount --time-limit 1100 -- "$(readlink -f "$0")" guest

@@ -8,7 +8,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 for f in "${KERNEL:-$top/build/kernel/arch/x86/boot/bzImage}" "$top/build/perf/perf"; do
 	[ -e "$f" ] || { echo "${f#"$top/"} is not built"; exit 77; }
 done
-PATH=$top/build/perf:$PATH exec "$top/tests/qemu/vm" --time-limit 500 -- bash -c '
+PATH=$top/build/perf:$PATH exec "$top/tests/qemu/vm" --time-limit 1100 -- bash -c '
 	perf test -v "Deferred callchains" || exit
 	cd "$1"
 	for test in deferred_stack_tools unwind_libustack header_attr_size; do

@@ -20,14 +20,29 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/share"
 "$top/tests/truth/build" "$work/truth" --seed "$seed" --stack 7400 --threads 0 --m32
 
-"$top/tests/qemu/vm" --icount --share "$work/share" --time-limit 240 -- "$top/bench/record" \
-	dwarf,65528,defer 2003 "$top/build/perf/perf" "$work/truth" -- "$work/truth/truth" --loops 300
+"$top/tests/qemu/vm" --icount --share "$work/share" --time-limit 600 -- "$top/bench/record" \
+	dwarf,65528,defer 10007 "$top/build/perf/perf" "$work/truth" -- "$work/truth/truth" --loops 300
 "$top/build/libustack/ustack" script -i "$work/share/perf.data" --vdso "$vdso" \
 	-F comm,tid,time,pair,changed,uip,end,ip,sym,dsoff >"$work/all"
 
+# glibc's memcpy() for processors without SSE2 pushes eax, and its CFI does not say
+# so: from there to the pop, in libc and in ld.so, no chain can be right. One sample
+# of 80,000 is there. The code is known by its bytes; the pattern begins with push.
+memcpy='\x50\x89\xc8\xc1\xe9\x02\x83\xe0\x03\xf3\xa5\x89\xc1\xf3\xa4\x58'
+pushed=
+for f in /usr/lib32/libc.so.6 /usr/lib32/ld-linux.so.2; do
+	for at in $(LC_ALL=C grep -obUaP "$memcpy" "$f" | cut -d : -f 1); do
+		for i in $(seq 15); do
+			pushed+="|/${f##*/}[+]0x$(printf %x $((at + i)))[)]"
+		done
+	done
+done
+[ -n "$pushed" ] || { echo "this glibc has another memcpy()"; exit 1; }
+
 # Debian's 32-bit ld.so has a function whose CFI takes every push for a pop, and
 # calls it before main: what never leaves ld.so is not looked at.
-awk -v RS= -v ORS='\n\n' '{
+awk -v RS= -v ORS='\n\n' -v pushed="${pushed#|}" '$0 ~ pushed { next }
+{
 	n = split($0, line, "\n")
 	if (n == 1)
 		print
@@ -37,5 +52,8 @@ awk -v RS= -v ORS='\n\n' '{
 			next
 		}
 }' "$work/all" >"$work/chains"
-grep -q __kernel_sigreturn "$work/chains" || { echo "no chain from a handler"; exit 1; }
+# About 54 of 2780.
+handler=$(grep -c __kernel_sigreturn "$work/chains") || true
+echo "$handler chains from a handler"
+[ "$handler" != 0 ] || { echo "FAIL: no chain from a handler"; exit 1; }
 "$top/tests/truth/check" -v --all-exact --vdso "$vdso" "$work/truth" <"$work/chains"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "literal.h"
-#include "unwind.h"	/* itself: the Makefile looks no deeper */
+#include "module/image.h"
 
 static char dir[] = "/tmp/test_XXXXXX";
 

@@ -13,7 +13,20 @@
 
 #include <cmocka.h>
 
+#include "unwind/row.h"
+#include "mappath.h"
+#include "module/debug_file.h"
+#include "module/elf.h"
+#include "module/find_file.h"
+#include "module/images.h"
+#include "module/space.h"
+#include "unwind/expr.h"
+#include "unwind/last_walk.h"
+#include "unwind/rule.h"
+#include "unwind/arch.h"
 #include "unwind.h"
+#include "util/bytes.h"
+#include "util/once.h"
 
 /* What grows byte by byte. */
 struct bytes {
@@ -89,6 +102,39 @@ static inline size_t put_fde(struct bytes *b, size_t cie, uint64_t pc,
 	put_fde(b, cie, pc, size, (const uint8_t[]){ __VA_ARGS__ },         \
 		sizeof((const uint8_t[]){ __VA_ARGS__ }))
 
+/* The image of a file of which a map tells path and build-id; it stays in use. */
+static inline struct image *image_of(struct ustack_images *images,
+				     const char *path, const uint8_t *build_id,
+				     size_t size)
+{
+	struct ustack_map map = { .path = path,
+				  .build_id = build_id,
+				  .build_id_size = size };
+	struct origin *origin;
+
+	assert_int_equal(images_get(images, &map, &origin), 0);
+	return origin->image;
+}
+
+static inline int open_image(struct image *image)
+{
+	const struct origin *origin = image->origins;
+	struct ustack_map map = { .path = origin->path,
+				  .build_id_size = origin->build_id.size };
+
+	if (map.build_id_size)
+		map.build_id = origin->build_id.bytes;
+	return image_open(origin, &map);
+}
+
+/* What stands in it is the file. */
+static inline void literal_open(struct image *image)
+{
+	assert_int_equal(image->opened.state, ONCE_NEW);
+	image->opened.state = 0;
+	image->origin = image->origins;
+}
+
 /*
  * The image at path: code at vaddr and offset 0x1000, frames as its
  * .eh_frame.  Both are borrowed until images are freed.
@@ -99,11 +145,9 @@ static inline struct image *literal_image_of(struct ustack_images *images,
 					     const struct bytes *frames,
 					     bool is_64)
 {
-	struct image *image = images_get(images, path, NULL, 0);
+	struct image *image = image_of(images, path, NULL, 0);
 
-	assert_non_null(image);
-	assert_int_equal(image->state, 1);
-	image->state = 0;
+	literal_open(image);
 	image->data = code->data;
 	image->size = code->size;
 	image->segments = calloc(1, sizeof(*image->segments));

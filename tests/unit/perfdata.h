@@ -3,6 +3,7 @@
 #ifndef PERFDATA_H
 #define PERFDATA_H
 
+#include <errno.h>
 #include <linux/perf_event.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,12 +16,18 @@
 #include <unistd.h>
 #include <stdio.h>
 
-#include "reader.h"
+#include "read/datafile.h"
+#include "read/header.h"
+#include "read/order.h"
+#include "read/pair.h"
+#include "read/perf_abi.h"
+#include "read/procfs.h"
+#include "read/ring.h"
 
 struct pd {
 	uint8_t *buf;
 	size_t n, cap;
-	size_t rec; /* where the open record begins */
+	size_t open; /* where the open record begins */
 };
 
 static inline void pd_bytes(struct pd *pd, const void *p, size_t n)
@@ -59,7 +66,7 @@ static inline void pd_begin(struct pd *pd, uint32_t type, uint16_t misc)
 {
 	uint16_t size = 0;
 
-	pd->rec = pd->n;
+	pd->open = pd->n;
 	pd_bytes(pd, &type, 4);
 	pd_bytes(pd, &misc, 2);
 	pd_bytes(pd, &size, 2);
@@ -67,10 +74,10 @@ static inline void pd_begin(struct pd *pd, uint32_t type, uint16_t misc)
 
 static inline void pd_end(struct pd *pd)
 {
-	uint16_t size = pd->n - pd->rec;
+	uint16_t size = pd->n - pd->open;
 
-	assert_true(pd->n - pd->rec <= UINT16_MAX);
-	memcpy(pd->buf + pd->rec + 6, &size, 2);
+	assert_true(pd->n - pd->open <= UINT16_MAX);
+	memcpy(pd->buf + pd->open + 6, &size, 2);
 }
 
 static inline void pd_pipe(struct pd *pd)
@@ -106,7 +113,7 @@ static inline void pd_attr(struct pd *pd, uint64_t sample_type, uint64_t flags,
 	(PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID |        \
 	 PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_REGS_USER | \
 	 PERF_SAMPLE_STACK_USER)
-#define DEFER_FLAGS (ATTR_SAMPLE_ID_ALL | ATTR_DEFER_OUTPUT | ATTR_DEFER_USER)
+#define DEFER_FLAGS (ATTR_SAMPLE_ID_ALL | ATTR_DEFER_USER)
 #define DEFER_MASK (1u << 7 | 1u << 8) /* sp, ip */
 #define DEFER_ID 7
 
@@ -160,17 +167,20 @@ static inline void pd_sample(struct pd *pd, uint32_t tid, uint64_t time,
 }
 
 /* One part of a capture; first: with registers. */
-static inline void pd_part_of(struct pd *pd, uint64_t id, uint16_t misc,
+static inline void pd_part_of(struct pd *pd, uint64_t id, uint64_t flags,
 			      uint32_t tid, uint64_t time, uint64_t cookie,
 			      int first, uint64_t addr, uint64_t size,
 			      uint64_t left)
 {
 	uint64_t i;
 
-	pd_begin(pd, REC_STACK_DEFERRED, PERF_RECORD_MISC_USER | misc);
+	pd_begin(pd, REC_STACK_DEFERRED, PERF_RECORD_MISC_USER);
+	pd_u32x2(pd, 100, tid);
 	pd_u64(pd, cookie);
-	pd_u64(pd, first ? USTACK_ABI_64 : USTACK_ABI_NONE);
+	pd_u64(pd, flags | (first ? STACK_FIRST : 0));
 	if (first) {
+		pd_u64(pd, USTACK_ABI_64);
+		pd_u64(pd, DEFER_MASK);
 		pd_u64(pd, addr); /* sp */
 		pd_u64(pd, 0x401000); /* ip */
 	}

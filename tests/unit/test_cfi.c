@@ -131,7 +131,7 @@ static void every_rule(void **state)
 	    DW_CFA_undefined, 0,
 	    DW_CFA_expression, 6, 2, DW_OP_breg6, 0,
 	    DW_CFA_val_expression, 7, 2, DW_OP_breg10, 8,
-	    DW_CFA_offset_extended, 33, 9,		/* nobody follows it */
+	    DW_CFA_offset_extended, 33, 9,		/* not tracked */
 	    DW_CFA_GNU_args_size, 0x10,
 	    DW_CFA_GNU_negative_offset_extended, 8, 2,	/* CFA + 16 */
 	    DW_CFA_same_value, 9,
@@ -199,7 +199,7 @@ static void holes(void **state)
 static void search_table(void **state)
 {
 	static struct bytes hdr;
-	struct image *image = images_get(images, "/hdr", NULL, 0);
+	struct image *image = image_of(images, "/hdr", NULL, 0);
 	size_t cie, fde[2];
 
 	(void)state;
@@ -217,7 +217,7 @@ static void search_table(void **state)
 		put_uint(&hdr, 0x1000 + 0x20 * i - 0x2000, 4);
 		put_uint(&hdr, 0x3000 + fde[i] - 0x2000, 4);
 	}
-	image->state = 0;
+	literal_open(image);
 	image->is_64 = true;
 	image->data = frames.data;
 	image->size = frames.size;
@@ -231,7 +231,7 @@ static void search_table(void **state)
 	cfa_is(&image->cfi, 0x1028, REG_RSP, 24);
 	assert_int_equal(cfi_row(&image->cfi, 0x1018, &row), -ENOENT);
 
-	/* A count beyond the header: the table is not taken. */
+	/* A count that exceeds the header: the table is not used. */
 	hdr.data[8] = 3;
 	cfi_free(&image->cfi);
 	assert_int_equal(cfi_init(&image->cfi, image), 0);
@@ -259,7 +259,7 @@ static void debug_frame(void **state)
 	saved_at(REG_RIP, -8);
 }
 
-/* One FDE that cannot be used, and what is said about it. */
+/* One FDE that cannot be used, and the error. */
 #define BROKEN(err, ...)                                                     \
 	do {                                                                 \
 		static int nr_;                                              \
@@ -282,7 +282,7 @@ static void broken(void **state)
 	       DW_CFA_def_cfa_offset, 8);
 	BROKEN(-ENOTSUP, 0x3f);
 	BROKEN(-ENOTSUP, DW_CFA_def_cfa, 33, 8);
-	/* Three bytes need no padding: the operand is missing. */
+	/* There is no padding behind three bytes: the operand is missing. */
 	BROKEN(-EINVAL, DW_CFA_nop, DW_CFA_nop, DW_CFA_def_cfa_offset);
 	BROKEN(-ENOTSUP, DW_CFA_remember_state, DW_CFA_remember_state,
 	       DW_CFA_remember_state, DW_CFA_remember_state,
@@ -311,7 +311,7 @@ static void location_outside(void **state)
 	assert_true(row.end == 0x1020);
 }
 
-/* Cut anywhere, and with any byte changed: an answer, never a read outside. */
+/* Truncated anywhere, any byte changed: nothing outside of it is read. */
 static void hostile(void **state)
 {
 	static struct bytes good;
@@ -356,8 +356,8 @@ static void hostile(void **state)
 }
 
 /*
- * A file that was cut after its index was made: its last page is zeroes then,
- * see ustack_images_fault(), and has neither the FDEs nor their pcs.
+ * A file that is truncated after its index was made: the last page, with FDEs and
+ * their pcs, becomes zeroes then; see ustack_images_fault().
  */
 static void cut_since(void **state)
 {
@@ -373,7 +373,7 @@ static void cut_since(void **state)
 	for (int i = 0; i < 3; i++)
 		cfa_is(c, 0x1004 + 0x10 * i, REG_RSP, 16 + 8 * i);
 	memset(frames.data + fde[2], 0, frames.size - fde[2]);
-	/* Zeroes are an FDE of nothing: the others are found, or none. */
+	/* Zeroes end a section: the other FDEs are found, or none. */
 	for (uint64_t pc = 0xfff; pc < 0x1032; pc++)
 		if (!cfi_row(c, pc, &row))
 			assert_true(pc >= 0x1000 && pc < 0x1020 &&

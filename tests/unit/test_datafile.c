@@ -136,6 +136,95 @@ static void file_is_read(void **state)
 	pd_close(&r);
 }
 
+/* Moves what stands behind the header of file_mode()'s file. */
+static void gap(struct pd *pd, size_t size)
+{
+	size_t attr_at = get64(pd->buf + 24), data_at = get64(pd->buf + 40);
+	const size_t offsets[] = {
+		24, 40, attr_at + 120, /* attrs, data, ids */
+		data_at + get64(pd->buf + 48), /* ARCH */
+		data_at + get64(pd->buf + 48) + 16, /* EVENT_DESC */
+	};
+	struct pd old = *pd;
+	uint8_t *zeros = calloc(1, size);
+
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(*offsets); i++)
+		*(uint64_t *)(old.buf + offsets[i]) += size;
+	memset(pd, 0, sizeof(*pd));
+	pd_bytes(pd, old.buf, 104);
+	pd_bytes(pd, zeros, size);
+	pd_bytes(pd, old.buf + 104, old.n - 104);
+	free(old.buf);
+	free(zeros);
+}
+
+/* The ids of many events on many CPUs take more than 64 MB. */
+static void large_header(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	file_mode(&pd, 1, "x86_64");
+	gap(&pd, 65 << 20);
+	assert_int_equal(pd_open(&pd, &r), 0);
+	assert_string_equal(pd_next(&r)->event, "my_event");
+	pd_expect(&r, 3000, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+	/* But not whatever a damaged file says. */
+	file_mode(&pd, 1, "x86_64");
+	*(uint64_t *)(pd.buf + 40) = 2ull << 30;
+	refused(&pd, "has a header of 2147483648 bytes");
+}
+
+/* Two events that have all of the header as their ids. */
+static void ids_overlap(void **state)
+{
+	struct pd pd = { 0 };
+	int i;
+
+	(void)state;
+	pd_bytes(&pd, "PERFILE2", 8);
+	pd_u64(&pd, 104);
+	pd_u64(&pd, 120 + 16);
+	pd_u64(&pd, 104);
+	pd_u64(&pd, 2 * (120 + 16));
+	pd_u64(&pd, 104 + 2 * (120 + 16)); /* data */
+	for (i = 0; i < 7; i++)
+		pd_u64(&pd, 0);
+	for (i = 0; i < 2; i++) {
+		pd_attr(&pd, DEFER_TYPE, DEFER_FLAGS, DEFER_MASK);
+		pd_u64(&pd, 0);
+		pd_u64(&pd, 104 + 2 * (120 + 16));
+	}
+	refused(&pd, "more ids than fit");
+}
+
+/* More events than a u16 counts, one id each. */
+static void many_events(void **state)
+{
+	const uint64_t nr = (1 << 16) + 9;
+	struct pd_reader r;
+	struct pd pd;
+	uint64_t id;
+
+	(void)state;
+	pd_start(&pd);
+	for (id = DEFER_ID + 1; id < nr; id++)
+		pd_defer_attr(&pd, id, DEFER_FLAGS);
+	pd_begin(&pd, REC_EVENT_UPDATE, 0);
+	pd_u64(&pd, 2);
+	pd_u64(&pd, nr - 1);
+	pd_str(&pd, "the last one");
+	pd_end(&pd);
+	pd_sample_of(&pd, nr - 1, 100, 101, 1000, 0xc1);
+	assert_int_equal(pd_open(&pd, &r), 0);
+	assert_string_equal(pd_next(&r)->event, "the last one");
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
 static void other_machine(void **state)
 {
 	struct pd pd;
@@ -211,7 +300,7 @@ static void damaged(void **state)
 	pd_sample(&pd, 101, 1000, 0xc1);
 	pd_stack(&pd, 101, 2000, 0xc1);
 	pd_begin(&pd, PERF_RECORD_SAMPLE, 0);
-	memcpy(pd.buf + pd.rec + 6, &(uint16_t){ 4 }, 2);
+	memcpy(pd.buf + pd.open + 6, &(uint16_t){ 4 }, 2);
 	assert_int_equal(pd_open(&pd, &r), 0);
 	pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, -EBADMSG);
@@ -222,19 +311,11 @@ static void damaged(void **state)
 	pd_sample(&pd, 101, 1000, 0xc1);
 	pd_stack(&pd, 101, 2000, 0xc1);
 	pd_sample(&pd, 101, 3000, 0xc2);
-	memcpy(pd.buf + pd.rec + 40, &lie, 8);
+	memcpy(pd.buf + pd.open + 40, &lie, 8);
 	assert_int_equal(pd_open(&pd, &r), 0);
 	pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, -EBADMSG);
 	assert_non_null(strstr(ustack_reader_error(r.reader), "type 9"));
-	pd_close(&r);
-	/* an id that no event has, in a file of two events */
-	pd_start(&pd);
-	pd_defer_attr(&pd, 8, DEFER_FLAGS);
-	pd_sample_of(&pd, 9, 100, 101, 1000, 0xc1);
-	assert_int_equal(pd_open(&pd, &r), 0);
-	pd_expect_end(&r, -EBADMSG);
-	assert_non_null(strstr(ustack_reader_error(r.reader), "the id 9"));
 	pd_close(&r);
 	/* records without any event */
 	memset(&pd, 0, sizeof(pd));
@@ -243,6 +324,74 @@ static void damaged(void **state)
 	assert_int_equal(pd_open(&pd, &r), 0);
 	pd_expect_end(&r, -EBADMSG);
 	assert_non_null(strstr(ustack_reader_error(r.reader), "no event"));
+	pd_close(&r);
+}
+
+/* Ids that no event has, in a file of one event and of two. */
+static void unknown_events(void **state)
+{
+	struct ustack_stats st = { .sz = sizeof(st) };
+	struct pd_reader r;
+	struct pd pd;
+	int nr;
+
+	(void)state;
+	for (nr = 1; nr <= 2; nr++) {
+		pd_start(&pd);
+		if (nr == 2)
+			pd_defer_attr(&pd, 8, DEFER_FLAGS);
+		pd_sample(&pd, 101, 1000, 0xc1);
+		pd_sample_of(&pd, 9, 100, 101, 1500, 0xc1);
+		pd_part_of(&pd, 10, 0, 101, 2000, 0xc1, 1, 0x1000, 8, 0);
+		pd_stack(&pd, 101, 2000, 0xc1);
+		/* what perf synthesizes has the id 0 */
+		pd_sample_of(&pd, 0, 100, 101, 3000, 0xc2);
+		assert_int_equal(pd_open(&pd, &r), 0);
+		pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
+		pd_expect(&r, 3000, USTACK_PAIR_LOST);
+		pd_expect_end(&r, -EBADMSG);
+		pd_expect_end(&r, -EBADMSG);
+		assert_non_null(strstr(ustack_reader_error(r.reader),
+				       "2 records of events that were not described, the first with the id 9"));
+		assert_int_equal(ustack_reader_stats(r.reader, &st), 0);
+		assert_int_equal(st.unknown_records, 2);
+		assert_int_equal(st.samples, 2);
+		assert_int_equal(st.stacks, 1);
+		pd_close(&r);
+	}
+}
+
+/* The only event may have no ids: then all is its own. */
+static void event_without_ids(void **state)
+{
+	struct pd_reader r;
+	struct pd pd = { 0 };
+
+	(void)state;
+	pd_pipe(&pd);
+	pd_begin(&pd, REC_HEADER_ATTR, 0);
+	pd_attr(&pd, DEFER_TYPE, DEFER_FLAGS, DEFER_MASK);
+	pd_end(&pd);
+	pd_sample_of(&pd, 9, 100, 101, 1000, 0xc1);
+	pd_stack(&pd, 101, 2000, 0xc1);
+	assert_int_equal(pd_open(&pd, &r), 0);
+	pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+	/* and no place for one */
+	pd_pipe(&pd);
+	pd_begin(&pd, REC_HEADER_ATTR, 0);
+	pd_attr(&pd, PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME, 0, 0);
+	pd_u64(&pd, 7);
+	pd_end(&pd);
+	pd_begin(&pd, PERF_RECORD_SAMPLE, PERF_RECORD_MISC_USER);
+	pd_u64(&pd, 0x401000);
+	pd_u32x2(&pd, 100, 101);
+	pd_u64(&pd, 1000);
+	pd_end(&pd);
+	assert_int_equal(pd_open(&pd, &r), 0);
+	pd_expect(&r, 1000, USTACK_PAIR_NONE);
+	pd_expect_end(&r, 0);
 	pd_close(&r);
 }
 
@@ -448,9 +597,53 @@ static void event_desc_names(void **state)
 	pd_close(&r);
 }
 
+/* A parked record that is no longer there: nothing refers to its chunk then. */
+static void parked_and_gone(void **state)
+{
+	struct chunk_pool pool = { 0 };
+	struct build_ids ids = { 0 };
+	struct events events = { 0 };
+	struct errline line = { 0 };
+	struct record rec, back = { 0 };
+	struct datafile df;
+	struct pd_reader r;
+	uint64_t where;
+	uint32_t size;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1000, 1);
+	pd_file(&pd, &r);
+	assert_int_equal(datafile_open(&df, r.path, &pool, &events, &ids,
+				       &line),
+			 0);
+	assert_int_equal(datafile_next(&df, &rec), 1);
+	record_put(&pool, &rec); /* the attr */
+	assert_int_equal(datafile_next(&df, &rec), 1);
+	size = record_size(&rec);
+	assert_int_equal(datafile_park(&df, &rec, &where), 0);
+	assert_null(rec.chunk);
+	assert_int_equal(datafile_fetch(&df, where, size, &back), 0);
+	assert_int_equal(record_type(&back), PERF_RECORD_SAMPLE);
+	record_put(&pool, &back);
+	assert_int_equal(pwrite(r.fd, "\0\0", 2, where + 6), 2);
+	assert_int_equal(datafile_fetch(&df, where, size, &back), -EIO);
+	assert_null(back.chunk);
+	assert_int_equal(ftruncate(r.fd, where), 0);
+	assert_int_equal(datafile_fetch(&df, where, size, &back), -EIO);
+	assert_null(back.chunk);
+	datafile_close(&df);
+	assert_int_equal(pool.nr_live, 0);
+	chunk_pool_free(&pool);
+	events_free(&events);
+	build_ids_free(&ids);
+	close(r.fd);
+}
+
 static void lost_counts(void **state)
 {
-	struct ustack_stats st;
+	struct ustack_stats st = { .sz = sizeof(st) };
 	struct pd_reader r;
 	struct pd pd;
 
@@ -482,16 +675,22 @@ int main(void)
 		cmocka_unit_test(foreign),
 		cmocka_unit_test(no_such_file),
 		cmocka_unit_test(file_is_read),
+		cmocka_unit_test(large_header),
+		cmocka_unit_test(ids_overlap),
+		cmocka_unit_test(many_events),
 		cmocka_unit_test(other_machine),
 		cmocka_unit_test(unfinished),
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(damaged),
+		cmocka_unit_test(unknown_events),
+		cmocka_unit_test(event_without_ids),
 		cmocka_unit_test(compressed_records),
 		cmocka_unit_test(compressed_garbage),
 		cmocka_unit_test(payload_is_skipped),
 		cmocka_unit_test(across_chunks),
 		cmocka_unit_test(event_update_names),
 		cmocka_unit_test(event_desc_names),
+		cmocka_unit_test(parked_and_gone),
 		cmocka_unit_test(lost_counts),
 	};
 

@@ -45,9 +45,9 @@ static int done(void **state)
 	return 0;
 }
 
-static int open_path(const char *path)
+static int try_path(const char *path)
 {
-	return image_open(images, images_get(images, path, NULL, 0));
+	return open_image(image_of(images, path, NULL, 0));
 }
 
 static void write_file(const void *data, size_t size)
@@ -61,12 +61,12 @@ static void write_file(const void *data, size_t size)
 
 static void own_file(void **state)
 {
-	struct image *image = images_get(images, self, NULL, 0);
+	struct image *image = image_of(images, self, NULL, 0);
 	struct cfi_row row;
 	size_t size;
 
 	(void)state;
-	assert_int_equal(image_open(images, image), 0);
+	assert_int_equal(open_image(image), 0);
 	assert_true(image->entry != 0);
 	assert_non_null(image_at(image, image->entry, &size));
 	assert_non_null(image->cfi.table);
@@ -74,23 +74,27 @@ static void own_file(void **state)
 	assert_int_equal(cfi_row(&image->cfi, image->entry, &row), 0);
 	assert_int_equal(row.reg[REG_RIP].kind, CFI_UNDEFINED);
 	/* One image a path. */
-	assert_ptr_equal(images_get(images, self, NULL, 0), image);
+	assert_ptr_equal(image_of(images, self, NULL, 0), image);
 }
 
 static void no_file(void **state)
 {
 	(void)state;
-	assert_int_equal(open_path("/does/not/exist"), -ENOENT);
-	assert_int_equal(open_path("//anon"), -ENOENT);
-	assert_int_equal(open_path("[heap]"), -ENOENT);
-	assert_int_equal(open_path("/dev/zero"), -ENOEXEC);
-	assert_int_equal(open_path(dir), -ENOEXEC);
+	assert_int_equal(try_path("/does/not/exist"), -ENOENT);
+	assert_int_equal(try_path("//anon"), -ENOENT);
+	assert_int_equal(try_path("[heap]"), -ENOENT);
+	assert_int_equal(try_path("/dev/zero"), -ENOTSUP);
+	assert_int_equal(try_path(dir), -EISDIR);
 	/* A FIFO nobody writes to must not be waited for. */
 	assert_int_equal(mkfifo(file, 0600), 0);
-	assert_int_equal(open_path(file), -ENOEXEC);
+	assert_int_equal(try_path(file), -ENOTSUP);
 	/* The answer stays, whatever becomes of the file. */
 	unlink(file);
-	assert_int_equal(open_path(file), -ENOEXEC);
+	assert_int_equal(try_path(file), -ENOTSUP);
+	done(NULL);
+	fresh(NULL);
+	write_file("", 0);
+	assert_int_equal(try_path(file), -ENODATA);
 }
 
 static void foreign(void **state)
@@ -101,33 +105,33 @@ static void foreign(void **state)
 
 	(void)state;
 	write_file("#!/bin/sh\nexit 0 # not ELF at all\n", 35);
-	assert_int_equal(open_path(file), -ENOEXEC);
+	assert_int_equal(try_path(file), -ENOEXEC);
 	done(NULL);
 	fresh(NULL);
 	ehdr.e_ident[EI_CLASS] = ELFCLASS64;
 	ehdr.e_ident[EI_DATA] = ELFDATA2LSB;
 	ehdr.e_ident[EI_VERSION] = EV_CURRENT;
 	write_file(&ehdr, sizeof(ehdr));
-	assert_int_equal(open_path(file), -ENOEXEC);
+	assert_int_equal(try_path(file), -ENOEXEC);
 }
 
 /* Cut anywhere, or with its headers overwritten: used or not, never a crash. */
 static void cut_and_broken(void **state)
 {
-	struct image *image = images_get(images, self, NULL, 0);
+	struct image *image = image_of(images, self, NULL, 0);
 	uint32_t seed = 1;
 	uint8_t *data;
 	size_t size;
 
 	(void)state;
-	assert_int_equal(image_open(images, image), 0);
+	assert_int_equal(open_image(image), 0);
 	size = image->size;
 	data = malloc(size);
 	memcpy(data, image->data, size);
 	for (int n = 0; n < 300; n++) {
 		struct ustack_images *own;
 		struct ustack_space *space;
-		struct ustack_symbol sym;
+		struct ustack_symbol sym = { .sz = sizeof(sym) };
 		struct cfi_row row;
 		struct image *i;
 		size_t cut = size;
@@ -149,11 +153,11 @@ static void cut_and_broken(void **state)
 			write_file(data, size);
 			memcpy(data + at, was, 64);
 		}
-		ustack_space_map(space, 0x400000, 0x100000, 0, file, NULL, 0);
+		map_path(space, 0x400000, 0x100000, 0, file);
 		for (uint64_t a = 0x400000; a < 0x440000; a += 0x123)
 			ustack_symbolize(space, a, &sym);
-		i = images_get(own, file, NULL, 0);
-		if (!image_open(own, i))
+		i = image_of(own, file, NULL, 0);
+		if (!open_image(i))
 			for (uint64_t pc = 0; pc < 0x40000; pc += 0x123)
 				cfi_row(&i->cfi, pc, &row);
 		ustack_space_free(space);
@@ -172,10 +176,10 @@ static void build_id(void **state)
 	size_t at, name, desc;
 
 	(void)state;
-	image = images_get(images, self, other, sizeof(other));
-	assert_int_equal(image_open(images, image), -ESTALE);
-	image = images_get(images, self, NULL, 0);
-	assert_int_equal(image_open(images, image), 0);
+	image = image_of(images, self, other, sizeof(other));
+	assert_int_equal(open_image(image), -ESTALE);
+	image = image_of(images, self, NULL, 0);
+	assert_int_equal(open_image(image), 0);
 	while ((scn = elf_nextscn(image_elf(image), scn))) {
 		GElf_Shdr sh;
 
@@ -188,9 +192,8 @@ static void build_id(void **state)
 
 			if (nhdr.n_type != NT_GNU_BUILD_ID)
 				continue;
-			image = images_get(images, self, d + desc,
-					   nhdr.n_descsz);
-			assert_int_equal(image_open(images, image), 0);
+			image = image_of(images, self, d + desc, nhdr.n_descsz);
+			assert_int_equal(open_image(image), 0);
 			return;
 		}
 	}
@@ -200,39 +203,38 @@ static void build_id(void **state)
 
 static void vdso(void **state)
 {
-	struct image *image = images_get(images, "[vdso]", NULL, 0);
+	struct image *image = image_of(images, "[vdso]", NULL, 0);
 	struct ustack_images_opts opts = { .sz = sizeof(opts) };
 	struct ustack_images *own;
 
 	(void)state;
 	if (!getauxval(AT_SYSINFO_EHDR))
 		skip();
-	assert_int_equal(image_open(images, image), 0);
+	assert_int_equal(open_image(image), 0);
 	assert_true(image->cfi.nr > 0);
 	/* That of a recording, from a file; root does not matter to it. */
 	write_file(image->data, image->size);
 	opts.vdso = file;
 	opts.root = "/does/not/exist";
 	assert_int_equal(ustack_images_new(&own, &opts), 0);
-	image = images_get(own, "[vdso]", NULL, 0);
-	assert_int_equal(image_open(own, image), 0);
+	image = image_of(own, "[vdso]", NULL, 0);
+	assert_int_equal(open_image(image), 0);
 	assert_ptr_not_equal(image->data, (void *)getauxval(AT_SYSINFO_EHDR));
-	assert_int_equal(image_open(own, images_get(own, self, NULL, 0)),
-			 -ENOENT);
+	assert_int_equal(open_image(image_of(own, self, NULL, 0)), -ENOENT);
 	ustack_images_free(own);
 }
 
 static void root(void **state)
 {
 	struct ustack_images_opts opts = { .sz = sizeof(opts), .root = dir };
-	struct image *image = images_get(images, self, NULL, 0);
+	struct image *image = image_of(images, self, NULL, 0);
 	struct ustack_images *own;
 
 	(void)state;
-	assert_int_equal(image_open(images, image), 0);
+	assert_int_equal(open_image(image), 0);
 	write_file(image->data, image->size);
 	assert_int_equal(ustack_images_new(&own, &opts), 0);
-	assert_int_equal(image_open(own, images_get(own, "/file", NULL, 0)), 0);
+	assert_int_equal(open_image(image_of(own, "/file", NULL, 0)), 0);
 	ustack_images_free(own);
 }
 

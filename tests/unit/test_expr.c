@@ -4,7 +4,7 @@
 
 static const uint64_t words[] = { 0x1122334455667788, 0x7010 };
 static const struct ustack_range range = { 0x7000, 16, (const uint8_t *)words };
-static const struct mem mem = { &range, 1, NULL, NULL, false };
+static struct mem mem;
 static struct cpu cpu;
 
 #define EVAL(result, ...)                                                    \
@@ -30,6 +30,7 @@ static int eval(const uint8_t *expr, size_t size, uint64_t *result)
 static int setup(void **state)
 {
 	(void)state;
+	mem_init(&mem, &range, 1);
 	cpu.known = 0;
 	cpu_set(&cpu, REG_RSP, 0x7008);
 	cpu_set(&cpu, REG_RIP, 0x40101b);
@@ -106,7 +107,7 @@ static void memory(void **state)
 }
 
 /*
- * The CFA of a PLT entry: rsp + 8, and 8 more behind its push:
+ * The CFA of a PLT entry: rsp + 8, and 8 more after its push:
  *	rsp + 8 + (((rip & 15) >= 11) << 3)
  */
 static void plt(void **state)
@@ -127,7 +128,7 @@ static void jumps(void **state)
 	IS(2, DW_OP_lit2, DW_OP_skip, 1, 0, DW_OP_lit3);
 	IS(2, DW_OP_lit2, DW_OP_lit1, DW_OP_bra, 1, 0, DW_OP_lit3);
 	IS(3, DW_OP_lit2, DW_OP_lit0, DW_OP_bra, 1, 0, DW_OP_lit3);
-	/* Out of the expression, and round and round in it. */
+	/* Out of the expression, and an endless loop. */
 	assert_int_equal(EVAL(&r, DW_OP_skip, 1, 0), -EINVAL);
 	assert_int_equal(EVAL(&r, DW_OP_skip, 0xfc, 0xff), -EINVAL);
 	assert_int_equal(EVAL(&r, DW_OP_skip, 0xfd, 0xff), -EINVAL);

@@ -225,7 +225,7 @@ static void build_ids(void **state)
 	for (how = INLINE; how <= RECORD_SIZED; how++) {
 		for (good = 0; good < 2; good++) {
 			const struct ustack_sample *s;
-			struct ustack_symbol sym = { 0 };
+			struct ustack_symbol sym = { .sz = sizeof(sym) };
 			struct pd_reader r;
 			struct pd pd;
 
@@ -244,12 +244,29 @@ static void build_ids(void **state)
 	}
 }
 
+/* A million files and one: each has its id. */
+static void many_build_ids(void **state)
+{
+	uint8_t rec[8 + 4 + 24 + 12] = { [12] = 1 }; /* header, pid, id, path */
+	struct build_ids ids = { 0 };
+	char *path = (char *)rec + 8 + 4 + 24;
+
+	(void)state;
+	for (int i = 0; i <= 1 << 20; i++) {
+		snprintf(path, 12, "/%d", i);
+		assert_int_equal(build_ids_add(&ids, rec, sizeof(rec)), 0);
+	}
+	assert_non_null(build_ids_find(&ids, path));
+	build_ids_free(&ids);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(attr_sizes),
 		cmocka_unit_test(several_attrs),
 		cmocka_unit_test(build_ids),
+		cmocka_unit_test(many_build_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Stacks of compat tasks: words of 4 bytes, registers as i386 numbers them.
+ * Stacks of 32-bit tasks: words of 4 bytes, register numbers of i386.
  * The image "/prog" has vaddr 0x1000 at 0x8049000.
  */
 #include "literal.h"
@@ -13,7 +13,7 @@ static struct ustack_unwinder *unwinder;
 static struct bytes code, cfi;
 static struct ustack_regs regs;
 
-/* As gcc writes it, but pcs absolute: RA column 8, CFA = esp + 4. */
+/* As gcc emits it, but with absolute pcs: RA column 8, CFA = esp + 4. */
 static size_t put_cie_32(bool signal)
 {
 	static const uint8_t rules[] = {
@@ -90,11 +90,9 @@ static int setup(void **state)
 	       DW_CFA_def_cfa_offset, 0);
 	assert_int_equal(ustack_images_new(&images, NULL), 0);
 	assert_int_equal(ustack_space_new(&space, images), 0);
-	assert_int_equal(ustack_unwinder_new(&unwinder, images, NULL), 0);
+	assert_int_equal(ustack_unwinder_new(&unwinder), 0);
 	literal_image_of(images, "/prog", &code, &cfi, false);
-	assert_int_equal(ustack_space_map(space, 0x8049000, 0x1000, 0, "/prog",
-					  NULL, 0),
-			 0);
+	assert_int_equal(map_path(space, 0x8049000, 0x1000, 0, "/prog"), 0);
 	regs.abi = USTACK_ABI_32;
 	return 0;
 }
@@ -124,7 +122,7 @@ static enum ustack_end end;
 		const uint64_t ips_[] = { __VA_ARGS__ };                     \
 		const struct ustack_range r_ = { SP, sizeof(stack),          \
 						 (const uint8_t *)(stack) }; \
-		int nr_ = ustack_unwind(unwinder, space, &regs, &r_, 1,      \
+		int nr_ = unwind_stack(unwinder, space, &regs, &r_, 1,      \
 					frames, 16, &end);                   \
 		assert_string_equal(ustack_end_name(end),                    \
 				    ustack_end_name(end_));                  \
@@ -143,7 +141,7 @@ static void registers_and_words(void **state)
 	reg(EIP, 0x8049201);
 	reg(ESP, SP);
 	reg(BP, SP + 16);
-	/* What r12 holds in such a sample belongs to nobody. */
+	/* r12 of such a sample has no meaning. */
 	reg(R12, 7);
 	CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0x8049109, 0x8049012);
 	assert_true(frames[0].cfa == SP + 8);
@@ -231,7 +229,7 @@ static void put_call(void)
  * f7f00aa0: push %ecx; push %edx; push %ebp	__kernel_vsyscall
  * f7f00aa3: mov %esp,%ebp; sysenter; int $0x80
  * f7f00aac: pop %ebp; pop %edx; pop %ecx; ret
- * Nobody has its file.
+ * There is no file of it.
  */
 static void vsyscall(void **state)
 {
@@ -249,9 +247,7 @@ static void vsyscall(void **state)
 
 	(void)state;
 	put_call();
-	assert_int_equal(ustack_space_map(space, 0xf7f00000, 0x2000, 0,
-					  "[vdso]", NULL, 0),
-			 0);
+	assert_int_equal(map_path(space, 0xf7f00000, 0x2000, 0, "[vdso]"), 0);
 	for (size_t i = 0; i < 2 * sizeof(at) / sizeof(at[0]); i++) {
 		reg(EIP, at[i / 2].ip);
 		reg(ESP, at[i / 2].sp);
@@ -263,13 +259,13 @@ static void vsyscall(void **state)
 				 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
 		assert_int_equal(frames[2].flags, USTACK_FRAME_RETURN);
 	}
-	/* No function that calls another one. */
+	/* It is not a function that calls another one. */
 	stack[1] = 0xf7f00100;
 	CHAIN(stack, USTACK_END_NO_RULE, 0xf7f00aac);
 	stack[1] = 2;
-	/* Nor any other that has no file. */
-	assert_int_equal(ustack_space_map(space, 0xf7f00000, 0x2000, 0,
-					  "//anon", NULL, 0),
+	/* Nor is it any other code without a file. */
+	assert_int_equal(map_path(space, 0xf7f00000, 0x2000, 0,
+					  "//anon"),
 			 0);
 	reg(BP, 0);
 	CHAIN(stack, USTACK_END_NO_RULE, 0xf7f00aac);
@@ -292,9 +288,7 @@ static void signal_frame_of_a_vdso_without_a_file(void **state)
 	uint32_t *interrupted = &stack[0x100 / 4];
 
 	(void)state;
-	assert_int_equal(ustack_space_map(space, 0xf7f00000, 0x2000, 0,
-					  "[vdso]", NULL, 0),
-			 0);
+	assert_int_equal(map_path(space, 0xf7f00000, 0x2000, 0, "[vdso]"), 0);
 	memcpy(interrupted, (uint32_t[]){ 0x8049109, 1, 2, SP + 0x100,
 					  0x8049012 }, 20);
 	memcpy(stack + 3, context, sizeof(context));
@@ -325,12 +319,12 @@ static void signal_frame_of_a_vdso_without_a_file(void **state)
 	reg(ESP, SP);
 	CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0xf7f00ad0, 0x8049200,
 	      0x8049109, 0x8049012);
-	/* Other segments: that is no such frame. */
+	/* Other segments: it is not such a frame. */
 	stack[2 + 3 + INFO + 5 + 15] = 0x33;
 	CHAIN(stack, USTACK_END_NO_RULE, 0x8049201, 0xf7f00ad0);
 }
 
-/* Its own address is what position-independent code calls for. */
+/* Position-independent code calls its next instruction, for the address. */
 static void no_cfi(void **state)
 {
 	static const uint32_t stack[] = {
@@ -366,14 +360,14 @@ static void no_cfi(void **state)
 		assert_int_equal(frames[1].flags,
 				 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
 	}
-	/* A return address that follows no call is not believed. */
+	/* A return address is not accepted if it does not follow a call. */
 	code.data[0x104] = 0x90;
 	CHAIN(stack, USTACK_END_NO_RULE, 0x8049518);
 }
 
 /*
- * A return address that is the start of a function and follows nothing with
- * CFI: that function has a caller, or makecontext() began with it.
+ * A return address is the start of a function, and there is no CFI before it:
+ * that function has a caller, or makecontext() made it the first.
  */
 static void start_of_a_function(void **state)
 {
@@ -408,7 +402,7 @@ static void frame_pointer(void **state)
 			 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
 }
 
-/* The vDSO of this machine is none of a compat task. */
+/* The vDSO of this machine is not that of a 32-bit task. */
 static void file_of_the_other_class(void **state)
 {
 	static const uint64_t stack[] = { 0, 0x8049109, 1, 2, 3, 0x8049012 };

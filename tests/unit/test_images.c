@@ -75,7 +75,7 @@ static int open_as(const char *path, const uint8_t *id, size_t size)
 {
 	ustack_images_free(images);
 	assert_int_equal(ustack_images_new(&images, &opts), 0);
-	return image_open(images, images_get(images, path, id, size));
+	return open_image(image_of(images, path, id, size));
 }
 
 static void by_path(void **state)
@@ -147,7 +147,7 @@ static void vdso(void **state)
 	if (!getauxval(AT_SYSINFO_EHDR))
 		skip();
 	assert_int_equal(open_as("[vdso]", NULL, 0), 0);
-	own = images_get(images, "[vdso]", NULL, 0);
+	own = image_of(images, "[vdso]", NULL, 0);
 	assert_ptr_equal(own->data, (void *)getauxval(AT_SYSINFO_EHDR));
 	assert_int_equal(open_as("[vdso]", id_a, 20), -ESTALE);
 	/* That of the recorded kernel is in the cache, or is named. */
@@ -172,13 +172,13 @@ static void i386(void **state)
 	write_elf32("/bin/prog", id_a);
 	assert_int_equal(open_as("/bin/prog", id_b, 20), -ESTALE);
 	assert_int_equal(open_as("/bin/prog", id_a, 20), 0);
-	image = images_get(images, "/bin/prog", id_a, 20);
+	image = image_of(images, "/bin/prog", id_a, 20);
 	assert_false(image->is_64);
 	assert_true(image->entry == 0x8048010);
 	assert_ptr_equal(image_at(image, 0x8048010, &size), image->data + 0x10);
 	write_elf("/bin/prog", id_a);
 	assert_int_equal(open_as("/bin/prog", NULL, 0), 0);
-	assert_true(images_get(images, "/bin/prog", NULL, 0)->is_64);
+	assert_true(image_of(images, "/bin/prog", NULL, 0)->is_64);
 }
 
 /* Headers and notes far behind the first page. */
@@ -237,14 +237,14 @@ static void unusable(void **state)
 	(void)state;
 	write_elf("/bin/prog", id_a);
 	assert_int_equal(open_as("/bin/prog", id_a, 20), 0);
-	image_open(images, images_get(images, "/bin/prog", id_b, 20));
-	image_open(images, images_get(images, "//anon", NULL, 0));
-	image_open(images, images_get(images, "/tmp/perf-1.map", NULL, 0));
-	image_open(images, images_get(images, "[stack]", NULL, 0));
-	images_get(images, "/never/needed", NULL, 0);
+	open_image(image_of(images, "/bin/prog", id_b, 20));
+	open_image(image_of(images, "//anon", NULL, 0));
+	open_image(image_of(images, "/tmp/perf-1.map", NULL, 0));
+	open_image(image_of(images, "[stack]", NULL, 0));
+	image_of(images, "/never/needed", NULL, 0);
 	assert_int_equal(ustack_images_unusable(images, tell, &told), 1);
 	assert_int_equal(told, 1);
-	image_open(images, images_get(images, "/not/there", NULL, 0));
+	open_image(image_of(images, "/not/there", NULL, 0));
 	assert_int_equal(ustack_images_unusable(images, NULL, NULL), 2);
 }
 
@@ -253,14 +253,14 @@ static void unusable(void **state)
 static int asked, answer;
 static enum ustack_file asked_for;
 
-static int open_it(void *arg, enum ustack_file file, const char *path,
-		   const uint8_t *id, size_t size)
+static int open_it(void *arg, enum ustack_file file,
+		   const struct ustack_map *map)
 {
 	asked++;
 	asked_for = file;
-	assert_string_equal(path, "/in/container");
+	assert_string_equal(map->path, "/in/container");
 	assert_ptr_equal(arg, &answer);
-	assert_int_equal(size, id ? 20 : 0);
+	assert_int_equal(map->build_id_size, map->build_id ? 20 : 0);
 	return answer ? answer : open(in_dir("/elsewhere"), O_RDONLY);
 }
 
@@ -278,14 +278,21 @@ static void callback(void **state)
 	assert_int_equal(open_as("/in/container", id_b, 20), -ESTALE);
 	answer = -EACCES;
 	assert_int_equal(open_as("/in/container", id_b, 20), -EACCES);
+	/* That it got by using the images itself. */
+	answer = -EDEADLK;
+	assert_int_equal(open_as("/in/container", id_b, 20), -EBUSY);
+	assert_int_equal(ustack_images_unusable(images, NULL, NULL), 1);
 	/* Unless it says so. */
 	answer = -ENOSYS;
 	assert_int_equal(open_as("/in/container", id_b, 20), 0);
 	assert_int_equal(open_as("/in/container", NULL, 0), 0);
 	/* A directory is no file. */
 	answer = open(dir, O_RDONLY);
-	assert_int_equal(open_as("/in/container", NULL, 0), -ENOEXEC);
+	assert_int_equal(open_as("/in/container", NULL, 0), -EISDIR);
 	assert_int_equal(fcntl(answer, F_GETFD), -1);
+	/* Nor can it be mapped if it was opened for writing only. */
+	answer = open(in_dir("/elsewhere"), O_WRONLY);
+	assert_int_equal(open_as("/in/container", NULL, 0), -EACCES);
 	answer = 0;
 	/* A caller built when there were no callbacks. */
 	opts.sz = offsetof(struct ustack_images_opts, open);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * Memory runs out, at each allocation in turn: a recording is read, unwound
- * and named.  No crash, no leak, and -ENOMEM or all samples, with fewer frames
- * or names where an image could not be read.
+ * and named; processes are mapped.  No crash, no leak, and -ENOMEM or all
+ * samples, with fewer frames or names where an image could not be read.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "unwind.h"
 #include "ustack.h"
 
 /* --- the allocator of the whole process: libelf, libzstd, strdup() too ---- */
@@ -82,13 +83,11 @@ void free(void *p)
 static int data_fd, image_fd;
 static char data_path[32];
 
-static int open_image(void *arg, enum ustack_file file, const char *path,
-		      const uint8_t *build_id, size_t build_id_size)
+static int open_image(void *arg, enum ustack_file file,
+		      const struct ustack_map *map)
 {
 	(void)arg;
-	(void)path;
-	(void)build_id;
-	(void)build_id_size;
+	(void)map;
 	return file == USTACK_FILE_IMAGE ? dup(image_fd) : -ENOENT;
 }
 
@@ -132,11 +131,11 @@ static void sample_use(struct result *r, struct ustack_unwinder *unwinder,
 		       const struct ustack_sample *s)
 {
 	struct ustack_frame frames[32];
-	struct ustack_symbol sym;
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
 	enum ustack_end end;
 	int n;
 
-	n = ustack_unwind(unwinder, s->space, &s->regs, s->ranges, s->nr_ranges,
+	n = unwind_stack(unwinder, s->space, &s->regs, s->ranges, s->nr_ranges,
 			  frames, 32, &end);
 	if (n == -ENOMEM)
 		r->nomem = true;
@@ -150,7 +149,7 @@ static void sample_use(struct result *r, struct ustack_unwinder *unwinder,
 	}
 }
 
-static void run(struct result *r)
+static void run_recording(struct result *r)
 {
 	struct ustack_images_opts opts = { .sz = sizeof(opts),
 					   .open = open_image };
@@ -164,7 +163,7 @@ static void run(struct result *r)
 	ret = ustack_images_new(&images, &opts);
 	note(r, ret, images);
 	if (images) {
-		ret = ustack_unwinder_new(&unwinder, images, NULL);
+		ret = ustack_unwinder_new(&unwinder);
 		note(r, ret, unwinder);
 	}
 	if (unwinder) {
@@ -196,17 +195,80 @@ static void run(struct result *r)
 	ustack_images_free(images);
 }
 
-static void each_in_turn(const char *name)
+/* --- maps without a recording ------------------------------------------------ */
+
+/* One half of a page has the image as a file, the other one as bytes. */
+static void use_maps(struct result *r, struct ustack_space *space)
+{
+	static uint8_t bytes[16384];
+	struct ustack_map map = {
+		.sz = sizeof(map),
+		.size = 0x1000,
+		.path = "/image",
+	};
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
+	struct ustack_space *child = NULL;
+	int ret;
+
+	ret = ustack_space_map(space, &map);
+	if (!ret) {
+		map.addr = 0x800;
+		map.data = bytes;
+		map.data_size = pread(image_fd, bytes, sizeof(bytes), 0);
+		ret = ustack_space_map(space, &map);
+	}
+	if (!ret)
+		ret = ustack_space_fork(&child, space);
+	if (!ret)
+		ret = ustack_space_unmap(child, 0x400, 0x200);
+	if (!ret)
+		ret = ustack_space_add_process(child, getpid());
+	for (uint64_t addr = 0; !ret && addr < 0x1800; addr += 0x10)
+		r->names += !ustack_symbolize(child, addr, &sym);
+	/* All of this process, or an error. */
+	if (!ret) {
+		ustack_symbolize(child, (uint64_t)use_maps, &sym);
+		r->samples += sym.path != NULL;
+		ustack_symbolize(child, (uint64_t)pread, &sym);
+		r->samples += sym.path != NULL;
+	}
+	note(r, ret, ret ? NULL : child);
+	ustack_space_free(child);
+}
+
+static void run_maps(struct result *r)
+{
+	struct ustack_images_opts opts = { .sz = sizeof(opts),
+					   .open = open_image };
+	struct ustack_images *images = NULL;
+	struct ustack_space *space = NULL;
+	int ret;
+
+	memset(r, 0, sizeof(*r));
+	ret = ustack_images_new(&images, &opts);
+	note(r, ret, images);
+	if (images) {
+		ret = ustack_space_new(&space, images);
+		note(r, ret, space);
+	}
+	if (space)
+		use_maps(r, space);
+	if (images)
+		ustack_images_trim(images);
+	ustack_space_free(space);
+	ustack_images_free(images);
+}
+
+/* --- all of them --------------------------------------------------------------- */
+
+static void each_in_turn(void (*run)(struct result *r))
 {
 	struct result all, r;
 	long n;
 
-	if (load(name))
-		skip();
 	run(&all);
 	assert_false(all.nomem);
-	assert_int_equal(all.samples, 2);
-	assert_true(all.frames > 4);
+	assert_true(all.names > 0);
 	for (n = 0;; n++) {
 		left = n;
 		failed = false;
@@ -226,6 +288,18 @@ static void each_in_turn(const char *name)
 	assert_int_equal(live, 0);
 	assert_int_equal(r.frames, all.frames);
 	assert_int_equal(r.names, all.names);
+}
+
+static void recording(const char *name)
+{
+	struct result all;
+
+	if (load(name))
+		skip();
+	run_recording(&all);
+	assert_int_equal(all.samples, 2);
+	assert_true(all.frames > 4);
+	each_in_turn(run_recording);
 	close(data_fd);
 	close(image_fd);
 }
@@ -235,19 +309,29 @@ static void each_in_turn(const char *name)
 static void legacy(void **state)
 {
 	(void)state;
-	each_in_turn(SEED "legacy");
+	recording(SEED "legacy");
 }
 
 static void deferred(void **state)
 {
 	(void)state;
-	each_in_turn(SEED "deferred");
+	recording(SEED "deferred");
 }
 
 static void compressed(void **state)
 {
 	(void)state;
-	each_in_turn(SEED "pipe-zstd");
+	recording(SEED "pipe-zstd");
+}
+
+static void maps(void **state)
+{
+	(void)state;
+	if (load(SEED "legacy"))
+		skip();
+	each_in_turn(run_maps);
+	close(data_fd);
+	close(image_fd);
 }
 
 int main(void)
@@ -256,6 +340,7 @@ int main(void)
 		cmocka_unit_test(legacy),
 		cmocka_unit_test(deferred),
 		cmocka_unit_test(compressed),
+		cmocka_unit_test(maps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

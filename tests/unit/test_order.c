@@ -10,14 +10,14 @@ static void add(struct order *o, uint64_t time)
 	static uint8_t round[8] = { REC_FINISHED_ROUND, 0, 0, 0, 0, 0, 8, 0 };
 	const struct order_entry e = {
 		.time = time,
-		.rec = { round, NULL },
+		.record = { round, NULL },
 		.size = 8,
 	};
 
 	assert_int_equal(order_add(o, &e), 0);
 }
 
-/* FINISHED_ROUND lets go what the round before had seen, and no more. */
+/* FINISHED_ROUND lets go what the previous round had seen, and no more. */
 static void rounds(void **state)
 {
 	struct order o = { 0 };
@@ -73,7 +73,7 @@ static void stable(void **state)
 	order_free(&o, NULL);
 }
 
-/* Without a round in sight the queue does not grow for ever. */
+/* Where no round ends, the queue still does not grow for ever. */
 static void no_rounds(void **state)
 {
 	struct order o = { 0 };
@@ -93,7 +93,7 @@ static void no_rounds(void **state)
 	assert_true(o.cap <= 262144);
 	assert_true(out > 800000);
 	assert_int_equal(o.late, 0);
-	add(&o, 1000); /* its place is long gone: it is counted */
+	add(&o, 1000); /* too late for its place: it is counted */
 	assert_int_equal(o.late, 1);
 	order_free(&o, &(struct chunk_pool){ 0 });
 }
@@ -144,6 +144,36 @@ static void large_round_of_a_file(void **state)
 	expect_large_round(&r);
 	unsetenv("TMPDIR");
 	pd_close(&r);
+}
+
+/* Parked records are read twice, and the file may change in between. */
+static void file_changes(void **state)
+{
+	static const char zeroes[1 << 16];
+	const char *cause = "changed while it was read";
+
+	(void)state;
+	for (int cut = 0; cut < 2; cut++) {
+		struct pd_reader r;
+		struct pd pd;
+		off_t at, size;
+
+		pd_large_round(&pd);
+		size = pd.n;
+		assert_int_equal(pd_open(&pd, &r), 0);
+		pd_expect(&r, 10, USTACK_PAIR_PAIRED);
+		for (at = 0; at < size && !cut; at += sizeof(zeroes))
+			assert_true(pwrite(r.fd, zeroes, sizeof(zeroes), at) >
+				    0);
+		if (cut) {
+			assert_int_equal(ftruncate(r.fd, 0), 0);
+			cause = "it was cut";
+		}
+		pd_expect_end(&r, -EIO);
+		pd_expect_end(&r, -EIO);
+		assert_non_null(strstr(ustack_reader_error(r.reader), cause));
+		pd_close(&r);
+	}
 }
 
 /* What cannot be read twice comes through a pipe. */
@@ -206,7 +236,7 @@ static void large_round_of_a_pipe(void **state)
 static void across_cpus(void **state)
 {
 	const struct ustack_sample *s;
-	struct ustack_symbol sym;
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
 	struct pd_reader r;
 	struct pd pd;
 
@@ -235,6 +265,7 @@ int main(void)
 		cmocka_unit_test(stable),
 		cmocka_unit_test(no_rounds),
 		cmocka_unit_test(large_round_of_a_file),
+		cmocka_unit_test(file_changes),
 		cmocka_unit_test(large_round_of_a_pipe),
 		cmocka_unit_test(across_cpus),
 	};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* Samples meet their stack records by (tid, cookie), each leaves once. */
+/* Samples meet their stack records by (tid, cookie), and each leaves once. */
 #include "perfdata.h"
 
 #define MS 1000000ull
@@ -11,7 +11,7 @@ static void open_ok(struct pd *pd, struct pd_reader *r)
 
 static struct ustack_stats stats(struct pd_reader *r)
 {
-	struct ustack_stats st;
+	struct ustack_stats st = { .sz = sizeof(st) };
 
 	ustack_reader_stats(r->reader, &st);
 	return st;
@@ -38,7 +38,7 @@ static void sample_then_stack(void **state)
 	pd_start(&pd);
 	pd_comm(&pd, 0, 100, 101, 500, "worker");
 	pd_sample(&pd, 101, 1000, 0xc1);
-	pd_part_of(&pd, DEFER_ID, MISC_STACK_CHANGED, 101, 2000, 0xc1, 1,
+	pd_part_of(&pd, DEFER_ID, STACK_CHANGED, 101, 2000, 0xc1, 1,
 		   0x7ffe1000, 64, 0);
 	open_ok(&pd, &r);
 	s = pd_next(&r);
@@ -157,24 +157,25 @@ static void several_parts(void **state)
 	pd_close(&r);
 }
 
-/* A part that fell to a full ring makes the whole capture useless. */
+/*
+ * A part that fell to a full ring makes the whole capture useless: none comes
+ * after it, and without the first there are no registers.
+ */
 static void part_missing(void **state)
 {
-	int gone;
+	int first;
 
 	(void)state;
-	for (gone = 0; gone < 3; gone++) {
+	for (first = 0; first < 2; first++) {
 		struct pd_reader r;
 		struct pd pd;
 
 		pd_start(&pd);
 		pd_sample(&pd, 101, 1000, 0xc1);
-		if (gone != 0)
-			pd_part(&pd, 101, 2000, 0xc1, 1, 0x7ffe0000, 64, 128);
-		if (gone != 1)
-			pd_part(&pd, 101, 2001, 0xc1, 0, 0x7ffe0040, 64, 64);
-		if (gone != 2)
-			pd_part(&pd, 101, 2002, 0xc1, 0, 0x7ffe0080, 64, 0);
+		if (first)
+			pd_part(&pd, 101, 2000, 0xc1, 1, 0x7ffe0000, 64, 64);
+		else
+			pd_part(&pd, 101, 2001, 0xc1, 0, 0x7ffe0040, 64, 0);
 		open_ok(&pd, &r);
 		expect_lost(&r, 1000, USTACK_LOST_PART);
 		pd_expect_end(&r, 0);
@@ -182,6 +183,68 @@ static void part_missing(void **state)
 		assert_int_equal(stats(&r).stacks_unused, 1);
 		pd_close(&r);
 	}
+}
+
+/* left is what can come at most, and a capture has one first part. */
+static void part_of_another(void **state)
+{
+	static const struct {
+		int first;
+		uint64_t size, left;
+	} then[] = { { 0, 128, 0 }, { 0, 64, 64 }, { 0, 8, UINT64_MAX - 7 }, { 1, 64, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(then) / sizeof(*then); i++) {
+		struct pd_reader r;
+		struct pd pd;
+
+		pd_start(&pd);
+		pd_sample(&pd, 101, 1000, 0xc1);
+		pd_part(&pd, 101, 2000, 0xc1, 1, 0x7ffe0000, 64, 64);
+		pd_part(&pd, 101, 2001, 0xc1, then[i].first, 0x7ffe0040,
+			then[i].size, then[i].left);
+		open_ok(&pd, &r);
+		expect_lost(&r, 1000, USTACK_LOST_PART);
+		pd_expect_end(&r, 0);
+		pd_close(&r);
+	}
+}
+
+/* Flags of a kernel to come: nobody knows what the record is. */
+static void part_unknown(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1000, 0xc1);
+	pd_part_of(&pd, DEFER_ID, 1u << 20, 101, 1999, 0xc1, 1, 0x1000, 64, 0);
+	pd_stack(&pd, 101, 2000, 0xc1);
+	open_ok(&pd, &r);
+	pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	assert_int_equal(stats(&r).stacks, 1);
+	pd_close(&r);
+}
+
+/* The kernel says that it left the stack out. */
+static void stack_throttled(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1000, 0xc1);
+	pd_part_of(&pd, DEFER_ID, STACK_THROTTLED, 101, 2000, 0xc1, 1, 0, 0, 0);
+	pd_sample(&pd, 101, 3000, 0xc2);
+	pd_stack(&pd, 101, 4000, 0xc2);
+	open_ok(&pd, &r);
+	pd_expect(&r, 3000, USTACK_PAIR_PAIRED);
+	expect_lost(&r, 1000, USTACK_LOST_THROTTLED);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
 }
 
 /* What was announced could not be read: the last part leaves nothing open. */
@@ -215,7 +278,7 @@ static void part_cut(void **state)
 	}
 }
 
-/* sp pointed to no memory: a capture without data still is one. */
+/* sp pointed to no memory: a capture without data is one all the same. */
 static void empty_capture(void **state)
 {
 	const struct ustack_sample *s;
@@ -235,7 +298,7 @@ static void empty_capture(void **state)
 	pd_close(&r);
 }
 
-/* A later cookie of the task ends the wait, after a while and not at once. */
+/* Another cookie of the task ends the wait, but not at once. */
 static void lost_by_next_cookie(void **state)
 {
 	struct pd_reader r;
@@ -270,7 +333,7 @@ static void lost_by_next_cookie(void **state)
 	pd_close(&r);
 }
 
-/* A late record of the stay before does not end the stay of now. */
+/* A late record of an earlier stay does not end the current one. */
 static void late_record(void **state)
 {
 	struct pd_reader r;
@@ -340,11 +403,11 @@ static void lost_by_ring(void **state)
 	pd_close(&r);
 }
 
-/* Tasks that sleep, each with a sample that waits: 12 MB of them. */
+/* Sleeping tasks with a waiting sample each: more than 12 MB of them. */
 static void lost_by_memory(void **state)
 {
 	const struct ustack_sample *s;
-	struct ustack_stats st;
+	struct ustack_stats st = { .sz = sizeof(st) };
 	struct pd_reader r;
 	struct pd pd;
 	unsigned int i;
@@ -388,8 +451,8 @@ static void no_cookie(void **state)
 	pd_close(&r);
 }
 
-/* Two events with defer_output: one capture, put out twice. */
-static void capture_put_out_twice(void **state)
+/* Two events that want different layouts: one capture, written twice. */
+static void capture_written_twice(void **state)
 {
 	const struct ustack_sample *s;
 	struct pd_reader r;
@@ -436,7 +499,7 @@ static void deferred_chain(void **state)
 	memset(&pd, 0, sizeof(pd));
 	pd_pipe(&pd);
 	pd_defer_attr(&pd, DEFER_ID,
-		      ATTR_SAMPLE_ID_ALL | ATTR_DEFER_OUTPUT |
+		      ATTR_SAMPLE_ID_ALL |
 			      ATTR_DEFER_CALLCHAIN);
 	pd_sample(&pd, 101, 1000, 0xc1);
 	pd_begin(&pd, REC_CALLCHAIN_DEFERRED, PERF_RECORD_MISC_USER);
@@ -463,7 +526,7 @@ static void deferred_chain(void **state)
 static void modules_of_the_stack(void **state)
 {
 	const struct ustack_sample *s;
-	struct ustack_symbol sym;
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
 	struct pd_reader r;
 	struct pd pd;
 
@@ -497,7 +560,7 @@ static void modules_of_the_stack(void **state)
  */
 static void memory_is_bounded(void **state)
 {
-	struct ustack_stats st;
+	struct ustack_stats st = { .sz = sizeof(st) };
 	const struct ustack_sample *s;
 	struct pd_reader r;
 	struct pd pd;
@@ -527,63 +590,76 @@ static void memory_is_bounded(void **state)
 	pd_close(&r);
 }
 
+#define FOLLOWING 10000 /* samples behind those that are held */
+
+static void pd_to_hold(struct pd *pd)
+{
+	unsigned int i;
+
+	pd_start(pd);
+	/* one that is held and given back: the next has nothing of it */
+	pd_mmap2(pd, 100, 100, 0x400000, 0x2000, "/first");
+	pd_sample(pd, 101, 200, 0xc0);
+	pd_stack(pd, 101, 300, 0xc0);
+	pd_round(pd);
+	pd_comm(pd, 0, 100, 101, 500, "before");
+	pd_mmap2(pd, 100, 600, 0x400000, 0x2000, "/before");
+	pd_sample(pd, 101, 1000, 0xc1);
+	pd_stack(pd, 101, 1100, 0xc1);
+	/* one without a cookie: it does not wait */
+	pd_begin(pd, PERF_RECORD_SAMPLE, PERF_RECORD_MISC_KERNEL);
+	pd_u64(pd, DEFER_ID);
+	pd_u64(pd, 0xffffffff81000000);
+	pd_u32x2(pd, 100, 101);
+	pd_u64(pd, 1200);
+	pd_u64(pd, 0); /* chain */
+	pd_u64(pd, 0); /* abi */
+	pd_u64(pd, 0); /* stack size */
+	pd_end(pd);
+	pd_round(pd);
+	pd_comm(pd, 0, 100, 101, 2000, "after");
+	pd_mmap2(pd, 100, 2100, 0x400000, 0x2000, "/after");
+	pd_round(pd);
+	for (i = 0; i < FOLLOWING; i++) {
+		pd_sample(pd, 101, 3000 + 2 * i, 0xd00 + i);
+		pd_stack(pd, 101, 3001 + 2 * i, 0xd00 + i);
+		if (i % 100 == 0)
+			pd_round(pd);
+	}
+}
+
+/* What the sample's process had mapped at the one place of these tests. */
+static void mapped(const struct ustack_sample *s, const char *path)
+{
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
+
+	ustack_symbolize(s->space, 0x400100, &sym);
+	assert_string_equal(sym.path, path);
+}
+
 /* Samples held while the reader goes on: all they had is still there. */
 static void held(void **state)
 {
 	const struct ustack_sample *own, *waited, *s;
-	struct ustack_symbol sym = { 0 };
 	struct pd_reader r;
 	struct pd pd;
 	unsigned int i;
 
 	(void)state;
-	pd_start(&pd);
-	/* one that was held and given back: what it had is no more the next's */
-	pd_mmap2(&pd, 100, 100, 0x400000, 0x2000, "/first");
-	pd_sample(&pd, 101, 200, 0xc0);
-	pd_stack(&pd, 101, 300, 0xc0);
-	pd_round(&pd);
-	pd_comm(&pd, 0, 100, 101, 500, "before");
-	pd_mmap2(&pd, 100, 600, 0x400000, 0x2000, "/before");
-	pd_sample(&pd, 101, 1000, 0xc1);
-	pd_stack(&pd, 101, 1100, 0xc1);
-	/* one without a cookie: it does not wait */
-	pd_begin(&pd, PERF_RECORD_SAMPLE, PERF_RECORD_MISC_KERNEL);
-	pd_u64(&pd, DEFER_ID);
-	pd_u64(&pd, 0xffffffff81000000);
-	pd_u32x2(&pd, 100, 101);
-	pd_u64(&pd, 1200);
-	pd_u64(&pd, 0); /* chain */
-	pd_u64(&pd, 0); /* abi */
-	pd_u64(&pd, 0); /* stack size */
-	pd_end(&pd);
-	pd_round(&pd);
-	pd_comm(&pd, 0, 100, 101, 2000, "after");
-	pd_mmap2(&pd, 100, 2100, 0x400000, 0x2000, "/after");
-	pd_round(&pd);
-	for (i = 0; i < 10000; i++) {
-		pd_sample(&pd, 101, 3000 + 2 * i, 0xd00 + i);
-		pd_stack(&pd, 101, 3001 + 2 * i, 0xd00 + i);
-		if (i % 100 == 0)
-			pd_round(&pd);
-	}
+	pd_to_hold(&pd);
 	open_ok(&pd, &r);
-	assert_int_equal(ustack_reader_hold(r.reader), -EINVAL);
 	s = pd_next(&r);
 	assert_int_equal(ustack_reader_hold(r.reader), 0);
-	ustack_symbolize(s->space, 0x400100, &sym);
-	assert_string_equal(sym.path, "/first");
-	ustack_reader_release(r.reader, s);
+	mapped(s, "/first");
+	assert_int_equal(ustack_reader_release(r.reader, s), 0);
 	waited = pd_next(&r);
 	assert_int_equal(ustack_reader_hold(r.reader), 0);
-	assert_int_equal(ustack_reader_hold(r.reader), -EINVAL);
 	own = pd_next(&r);
 	assert_int_equal(ustack_reader_hold(r.reader), 0);
-	for (i = 0; i < 10000; i++)
+	for (i = 0; i < FOLLOWING; i++)
 		s = pd_next(&r);
 	assert_string_equal(s->comm, "after");
-	ustack_symbolize(s->space, 0x400100, &sym);
-	assert_string_equal(sym.path, "/after");
+	mapped(s, "/after");
 	pd_expect_end(&r, 0);
 
 	assert_int_equal(waited->time, 1000);
@@ -593,13 +669,12 @@ static void held(void **state)
 	assert_int_equal(waited->nr_ranges, 1);
 	assert_int_equal(waited->ranges[0].size, 64);
 	assert_int_equal(get64(waited->ranges[0].data + 56), 0x7ffe0038);
-	ustack_symbolize(waited->space, 0x400100, &sym);
-	assert_string_equal(sym.path, "/before");
+	mapped(waited, "/before");
 	assert_int_equal(own->time, 1200);
 	assert_int_equal(own->pair, USTACK_PAIR_NONE);
 	assert_string_equal(own->comm, "before");
-	ustack_reader_release(r.reader, own);
-	ustack_reader_release(r.reader, waited);
+	assert_int_equal(ustack_reader_release(r.reader, own), 0);
+	assert_int_equal(ustack_reader_release(r.reader, waited), 0);
 	pd_close(&r);
 }
 
@@ -612,7 +687,10 @@ int main(void)
 		cmocka_unit_test(same_cookie_other_tid),
 		cmocka_unit_test(several_parts),
 		cmocka_unit_test(part_missing),
+		cmocka_unit_test(part_of_another),
+		cmocka_unit_test(part_unknown),
 		cmocka_unit_test(part_cut),
+		cmocka_unit_test(stack_throttled),
 		cmocka_unit_test(empty_capture),
 		cmocka_unit_test(lost_by_next_cookie),
 		cmocka_unit_test(late_record),
@@ -620,7 +698,7 @@ int main(void)
 		cmocka_unit_test(lost_by_ring),
 		cmocka_unit_test(lost_by_memory),
 		cmocka_unit_test(no_cookie),
-		cmocka_unit_test(capture_put_out_twice),
+		cmocka_unit_test(capture_written_twice),
 		cmocka_unit_test(deferred_chain),
 		cmocka_unit_test(modules_of_the_stack),
 		cmocka_unit_test(memory_is_bounded),

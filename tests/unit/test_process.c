@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* Names and modules follow FORK, COMM, MMAP and EXIT. */
+#include "module/space.h"
 #include "perfdata.h"
+
+#ifndef PERF_RECORD_MISC_MMAP_BUILD_ID
+#define PERF_RECORD_MISC_MMAP_BUILD_ID (1 << 14)
+#endif
 
 static void expect(struct pd_reader *r, uint64_t time, const char *comm,
 		   uint64_t addr, const char *path)
 {
 	const struct ustack_sample *s = pd_next(r);
-	struct ustack_symbol sym;
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
 
 	assert_int_equal(s->time, time);
 	assert_string_equal(s->comm, comm);
@@ -19,12 +24,13 @@ static void expect(struct pd_reader *r, uint64_t time, const char *comm,
 	}
 }
 
-/* A sample and its stack at once. */
+/* A sample, and its stack at once. */
 static void sample(struct pd *pd, uint32_t pid, uint32_t tid, uint64_t time)
 {
 	pd_sample_of(pd, DEFER_ID, pid, tid, time, time);
 	pd_stack(pd, tid, time + 1, time);
-	/* pd_stack() says pid 100: write the right one */
+	/* pd_stack() says pid 100: write the right one, in front and at the end */
+	memcpy(pd->buf + pd->open + 8, &pid, 4);
 	memcpy(pd->buf + pd->n - 24, &pid, 4);
 }
 
@@ -64,7 +70,7 @@ static void fork_exec_exit(void **state)
 	pd_close(&r);
 }
 
-/* Code without a file has the name of the table that its JIT may have left. */
+/* Code without a file goes by the symbol file that its JIT may have left. */
 static void jit(void **state)
 {
 	struct pd_reader r;
@@ -87,6 +93,78 @@ static void jit(void **state)
 	expect(&r, 230, "node", 0x404800, "/anon");
 	pd_expect_end(&r, 0);
 	pd_close(&r);
+}
+
+/* MMAP2 with device and inode, or with the 24 bytes of a build-id in their place. */
+static void put_map(struct pd *pd, uint64_t addr, uint16_t misc,
+		    const uint64_t id[3], const char *path)
+{
+	pd->n = 0;
+	pd_begin(pd, PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER | misc);
+	pd_u32x2(pd, 100, 100);
+	pd_u64(pd, addr);
+	pd_u64(pd, 0x1000);
+	pd_u64(pd, 0x3000);
+	pd_bytes(pd, id, 24);
+	pd_u32x2(pd, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	pd_str(pd, path);
+	pd_end(pd);
+}
+
+static const struct map *take_map(struct processes *ps,
+				  const struct build_ids *ids, struct pd *pd)
+{
+	struct record r = { pd->buf, NULL };
+	struct thread *th;
+
+	assert_int_equal(processes_map(ps, ids, &r, record_size(&r)), 0);
+	assert_int_equal(processes_thread(ps, 100, 100, &th), 0);
+	return space_find(th->proc->space->space, get64(pd->buf + 16));
+}
+
+static void what_maps_tell(void **state)
+{
+	/* maj and min, ino, generation; size and bytes of a build-id */
+	static const uint64_t inode[3] = { 8 | 2ULL << 32, 77, 5 };
+	static const uint64_t build_id[3] = { 20 | 0xabULL << 32, 0xcd, 0xef };
+	uint8_t table[8 + 4 + 24 + 8] = { [12] = 0x99, [36] = '/', [37] = 'x' };
+	struct processes ps = { 0 };
+	struct build_ids ids = { 0 };
+	const struct map *m;
+	struct pd pd = { 0 };
+
+	(void)state;
+	assert_int_equal(ustack_images_new(&ps.images, NULL), 0);
+	assert_int_equal(build_ids_add(&ids, table, sizeof(table)), 0);
+	put_map(&pd, 0x400000, 0, inode, "/a");
+	m = take_map(&ps, &ids, &pd);
+	assert_true(m->end == 0x401000 && m->pgoff == 0x3000);
+	assert_int_equal(m->pid, 100);
+	assert_int_equal(m->prot, PROT_READ | PROT_EXEC);
+	assert_true(m->origin->maj == 8 && m->origin->min == 2 &&
+		    m->origin->ino == 77 && m->origin->generation == 5);
+	assert_int_equal(m->origin->build_id.size, 0);
+	put_map(&pd, 0x402000, PERF_RECORD_MISC_MMAP_BUILD_ID, build_id, "/a");
+	m = take_map(&ps, &ids, &pd);
+	assert_int_equal(m->origin->ino, 0);
+	assert_int_equal(m->origin->build_id.size, 20);
+	assert_memory_equal(m->origin->build_id.bytes, (uint8_t *)build_id + 4,
+			    20);
+	/* perf collected it for a path. */
+	put_map(&pd, 0x404000, 0, inode, "/x");
+	m = take_map(&ps, &ids, &pd);
+	assert_int_equal(m->origin->ino, 77);
+	assert_int_equal(m->origin->build_id.size, 20);
+	assert_int_equal(m->origin->build_id.bytes[0], 0x99);
+	/* What lies behind a JIT's memory does not matter. */
+	put_map(&pd, 0x406000, 0, inode, "/memfd:jit (deleted)");
+	m = take_map(&ps, &ids, &pd);
+	assert_string_equal(m->origin->path, "/tmp/perf-100.map");
+	assert_int_equal(m->origin->ino, 0);
+	processes_free(&ps);
+	build_ids_free(&ids);
+	ustack_images_free(ps.images);
+	free(pd.buf);
 }
 
 static void threads_share(void **state)
@@ -113,7 +191,7 @@ static void threads_share(void **state)
 	pd_close(&r);
 }
 
-/* What perf makes up for tasks that ran before: FORK, COMM, maps, time 0. */
+/* What perf synthesizes for tasks that ran before: FORK, COMM, maps, time 0. */
 static void synthesized(void **state)
 {
 	struct pd_reader r;
@@ -176,13 +254,13 @@ static void ended_threads_are_dropped(void **state)
 	assert_int_equal(ustack_images_new(&ps.images, NULL), 0);
 	for (pid = 1000; pid < 9000; pid++) {
 		struct thread *th;
-		struct rec r;
+		struct record r;
 
 		pd.n = 0;
 		pd_task(&pd, PERF_RECORD_EXIT, 0, pid, 100, pid, 100, 1);
-		r = (struct rec){ pd.buf, NULL };
+		r = (struct record){ pd.buf, NULL };
 		assert_int_equal(processes_thread(&ps, pid, pid, &th), 0);
-		assert_int_equal(processes_exit(&ps, &r, rec_size(&r), &tid),
+		assert_int_equal(processes_exit(&ps, &r, record_size(&r), &tid),
 				 0);
 		assert_int_equal(tid, pid);
 	}
@@ -198,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fork_exec_exit),
 		cmocka_unit_test(jit),
+		cmocka_unit_test(what_maps_tell),
 		cmocka_unit_test(threads_share),
 		cmocka_unit_test(synthesized),
 		cmocka_unit_test(short_tasks),

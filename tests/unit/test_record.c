@@ -76,23 +76,23 @@ static void all_fields(struct pd *pd, struct at *at)
 	pd_end(pd);
 }
 
-static struct rec rec_of(const struct pd *pd)
+static struct record rec_of(const struct pd *pd)
 {
-	return (struct rec){ pd->buf + pd->rec, NULL };
+	return (struct record){ pd->buf + pd->open, NULL };
 }
 
 static void all_sample_fields(void **state)
 {
 	struct ustack_regs regs;
-	struct parsed s;
+	struct parsed_sample s;
 	struct pd pd;
-	struct rec r;
+	struct record r;
 	struct at at;
 
 	(void)state;
 	all_fields(&pd, &at);
 	r = rec_of(&pd);
-	assert_int_equal(rec_time(&all, &r), 5000);
+	assert_int_equal(record_time(&all, &r), 5000);
 	assert_int_equal(parse_sample(&all, &r, &s), 0);
 	assert_int_equal(s.ip, 0x401000);
 	assert_int_equal(s.pid, 100);
@@ -119,9 +119,9 @@ static void all_sample_fields(void **state)
 /* Cut anywhere before the last field that is read, a record is refused. */
 static void cut_sample(void **state)
 {
-	struct parsed s;
+	struct parsed_sample s;
 	struct pd pd;
-	struct rec r;
+	struct record r;
 	struct at at;
 	size_t n;
 
@@ -134,7 +134,7 @@ static void cut_sample(void **state)
 
 		memcpy(copy, pd.buf, n);
 		memcpy(copy + 6, &size, 2);
-		r = (struct rec){ copy, NULL };
+		r = (struct record){ copy, NULL };
 		assert_int_equal(parse_sample(&all, &r, &s),
 				 n < at.end ? -EBADMSG : 0);
 		free(copy);
@@ -154,9 +154,9 @@ static void lying_lengths(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
 		for (k = 0; k < 4; k++) {
-			struct parsed s;
+			struct parsed_sample s;
 			struct pd pd;
-			struct rec r;
+			struct record r;
 			struct at at;
 			size_t where;
 
@@ -179,9 +179,9 @@ static void lying_lengths(void **state)
 /* Raw data that would put the registers off their alignment. */
 static void odd_raw(void **state)
 {
-	struct parsed s;
+	struct parsed_sample s;
 	struct pd pd;
-	struct rec r;
+	struct record r;
 	struct at at;
 	uint32_t size = 11;
 
@@ -196,9 +196,9 @@ static void odd_raw(void **state)
 static void dyn_size_over_size(void **state)
 {
 	uint64_t dyn = 17;
-	struct parsed s;
+	struct parsed_sample s;
 	struct pd pd;
-	struct rec r;
+	struct record r;
 	struct at at;
 
 	(void)state;
@@ -218,8 +218,8 @@ static void trailer(void **state)
 		.flags = ATTR_SAMPLE_ID_ALL,
 	};
 	struct pd pd = { 0 };
-	struct trailer t;
-	struct rec r;
+	struct sample_id t;
+	struct record r;
 
 	(void)state;
 	pd_begin(&pd, PERF_RECORD_COMM, 0);
@@ -233,16 +233,16 @@ static void trailer(void **state)
 	pd_u64(&pd, 77);
 	pd_end(&pd);
 	r = rec_of(&pd);
-	assert_int_equal(parse_trailer(&ev, &r, &t), 0);
+	assert_int_equal(parse_sample_id(&ev, &r, &t), 0);
 	assert_int_equal(t.size, 48);
 	assert_int_equal(t.pid, 100);
 	assert_int_equal(t.tid, 101);
 	assert_int_equal(t.time, 5000);
 	assert_int_equal(t.cpu, 3);
 	assert_int_equal(t.id, 77);
-	assert_int_equal(rec_time(&ev, &r), 5000);
+	assert_int_equal(record_time(&ev, &r), 5000);
 	ev.flags = 0;
-	assert_int_equal(parse_trailer(&ev, &r, &t), 0);
+	assert_int_equal(parse_sample_id(&ev, &r, &t), 0);
 	assert_int_equal(t.size, 0);
 	free(pd.buf);
 	/* no room for it */
@@ -252,7 +252,7 @@ static void trailer(void **state)
 	pd_end(&pd);
 	r = rec_of(&pd);
 	ev.flags = ATTR_SAMPLE_ID_ALL;
-	assert_int_equal(parse_trailer(&ev, &r, &t), -EBADMSG);
+	assert_int_equal(parse_sample_id(&ev, &r, &t), -EBADMSG);
 	free(pd.buf);
 }
 
@@ -263,9 +263,9 @@ static void stack_record(void **state)
 		.flags = DEFER_FLAGS,
 		.regs_user = DEFER_MASK,
 	};
-	struct stack_part p;
+	struct parsed_stack p;
 	struct pd pd = { 0 };
-	struct rec r;
+	struct record r;
 	size_t n;
 
 	(void)state;
@@ -279,19 +279,52 @@ static void stack_record(void **state)
 	assert_int_equal(p.range.addr, 0x7ffe0000);
 	assert_int_equal(p.range.size, 64);
 	assert_int_equal(p.left, 128);
-	assert_int_equal(p.id.tid, 101);
-	assert_int_equal(p.id.time, 5000);
+	assert_int_equal(p.sample_id.tid, 101);
+	assert_int_equal(p.sample_id.time, 5000);
 	for (n = 8; n < pd.n; n += 8) {
 		uint8_t *copy = malloc(n);
 		uint16_t size = n;
 
 		memcpy(copy, pd.buf, n);
 		memcpy(copy + 6, &size, 2);
-		r = (struct rec){ copy, NULL };
+		r = (struct record){ copy, NULL };
 		assert_int_equal(parse_stack(&ev, &r, &p), -EBADMSG);
 		free(copy);
 	}
 	free(pd.buf);
+}
+
+/* record_time() finds what parse_sample_id() reads, whatever is beside it. */
+static void time_in_every_layout(void **state)
+{
+	static const uint64_t bits[] = {
+		PERF_SAMPLE_TID,       PERF_SAMPLE_TIME, PERF_SAMPLE_ID,
+		PERF_SAMPLE_STREAM_ID, PERF_SAMPLE_CPU,	 PERF_SAMPLE_IDENTIFIER,
+		PERF_SAMPLE_IP,
+	};
+	uint64_t words[8];
+	struct perf_event_header head = { .type = PERF_RECORD_COMM };
+	struct record r = { (uint8_t *)words, NULL };
+
+	(void)state;
+	for (unsigned int set = 0; set < 2 << 7; set++) {
+		struct event ev = {
+			.flags = set & 1 << 7 ? ATTR_SAMPLE_ID_ALL : 0,
+		};
+
+		for (unsigned int i = 0; i < 7; i++)
+			if (set & 1 << i)
+				ev.sample_type |= bits[i];
+		for (head.size = 8; head.size <= 64; head.size += 8) {
+			struct sample_id id;
+
+			for (unsigned int i = 1; i < 8; i++)
+				words[i] = 0x100 + i;
+			memcpy(words, &head, sizeof(head));
+			if (!parse_sample_id(&ev, &r, &id))
+				assert_int_equal(record_time(&ev, &r), id.time);
+		}
+	}
 }
 
 int main(void)
@@ -304,6 +337,7 @@ int main(void)
 		cmocka_unit_test(dyn_size_over_size),
 		cmocka_unit_test(trailer),
 		cmocka_unit_test(stack_record),
+		cmocka_unit_test(time_in_every_layout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

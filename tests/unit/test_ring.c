@@ -96,7 +96,7 @@ static void wraparound(void **state)
 	pd_sample(&pd, 101, i * 1000, i);
 	fake_write(&f, &pd);
 	pd_expect_end(&r, -EAGAIN);
-	ustack_reader_finish(r.reader);
+	assert_int_equal(ustack_reader_finish(r.reader), 0);
 	pd_expect(&r, i * 1000, USTACK_PAIR_LOST);
 	pd_expect_end(&r, 0);
 	free(pd.buf);
@@ -137,7 +137,7 @@ static void round_has_an_end(void **state)
 	struct rings rs = { .pool = &pool, .line = &line };
 	struct fake f[2] = { fake_ring(), fake_ring() };
 	struct pd pd = { 0 };
-	struct rec rec;
+	struct record rec;
 
 	(void)state;
 	assert_int_equal(rings_add(&rs, f[0].page, 4096 + DATA), 0);
@@ -149,17 +149,17 @@ static void round_has_an_end(void **state)
 	fake_write(&f[1], &pd);
 	assert_int_equal(rings_next(&rs, &rec), 1);
 	rings_time(&rs, 1000);
-	rec_put(&pool, &rec);
+	record_put(&pool, &rec);
 	rs.ring[0].stop = rs.ring[0].tail;
 	assert_int_equal(rings_next(&rs, &rec), 1);
 	rings_time(&rs, 5000);
-	rec_put(&pool, &rec);
+	record_put(&pool, &rec);
 	assert_int_equal(rings_next(&rs, &rec), 0);
 	assert_int_equal(rings_bound(&rs), 1000);
 	assert_int_equal(rings_next(&rs, &rec), 1);
 	assert_int_equal(get64(rec.data + 32), 2000);
 	rings_time(&rs, 2000);
-	rec_put(&pool, &rec);
+	record_put(&pool, &rec);
 	assert_int_equal(rings_next(&rs, &rec), 0);
 	assert_int_equal(rings_bound(&rs), UINT64_MAX);
 	rings_free(&rs);
@@ -184,7 +184,7 @@ static void damaged(void **state)
 		pd_begin(&pd, PERF_RECORD_SAMPLE, 0);
 		memset(pd.buf + pd.n, 0, 56);
 		pd.n += 56; /* 64 bytes with its header */
-		memcpy(pd.buf + pd.rec + 6, &sizes[i], 2);
+		memcpy(pd.buf + pd.open + 6, &sizes[i], 2);
 		fake_write(&f, &pd);
 		pd_expect(&r, 1000, USTACK_PAIR_LOST);
 		pd_expect_end(&r, -EBADMSG);
@@ -209,6 +209,21 @@ static void misuse(void **state)
 			 -EINVAL);
 	f.page->data_size = 4096 + 8;
 	assert_int_equal(ustack_reader_open_ring(r.reader, f.page, 4096 + DATA),
+			 -EINVAL);
+	f.page->data_size = DATA;
+	f.page->data_tail = 0x1234567890;
+	assert_int_equal(mprotect(f.page, 4096, PROT_READ), 0);
+	assert_int_equal(ustack_reader_open_ring(r.reader, f.page, 4096 + DATA),
+			 -EINVAL);
+	assert_non_null(strstr(ustack_reader_error(r.reader), "PROT_WRITE"));
+	assert_int_equal(mprotect(f.page, 4096, PROT_READ | PROT_WRITE), 0);
+	assert_int_equal(ustack_reader_open_ring(r.reader, f.page, 4096 + DATA),
+			 0);
+	assert_true(f.page->data_tail == 0x1234567890);
+	assert_int_equal(ustack_reader_open_ring(r.reader, NULL, 4096 + DATA),
+			 -EINVAL);
+	assert_int_equal(ustack_reader_open_ring(r.reader, MAP_FAILED,
+						 4096 + DATA),
 			 -EINVAL);
 	assert_int_equal(ustack_reader_open(r.reader, "/dev/null"), -EBUSY);
 	rings_close(&r, &g, 1);

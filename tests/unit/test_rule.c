@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* Compact rules, their cache, and rules read from code without CFI. */
+/* Rules, their cache, and those guessed from code without CFI. */
 #include "literal.h"
 
 static struct ustack_images *images;
@@ -118,13 +118,13 @@ static void cached(void **state)
 	b = literal_image(images, "/b", &code, &frames);
 	rule = rule_find(&rules, a, 0x1004, 0x1004);
 	assert_int_equal(rule->cfa_off, 48);
-	/* The same pc is not read again, another image's is. */
+	/* CFI of the same pc is not read again, that of another image is. */
 	frames.data[frames.size - 1] ^= 0xff;
 	assert_ptr_equal(rule_find(&rules, a, 0x1004, 0x1004), rule);
-	assert_ptr_equal(rule_find(&rules, b, 0x1004, 0x1004)->image, b);
+	assert_true(rule_find(&rules, b, 0x1004, 0x1004)->image == b->id);
 	assert_int_equal(rule_find(&rules, a, 0x1018, 0x1018)->flags,
 			 RULE_BROKEN);
-	/* Two neighbours without CFI, asked for in turn, both stay. */
+	/* Two adjacent pcs without CFI, looked up in turn, both stay cached. */
 	rule_find(&rules, a, 0x1030, 0x1030);
 	rule_find(&rules, a, 0x1031, 0x1031);
 	rule = rule_find(&rules, a, 0x1031, 0x1031);
@@ -140,7 +140,7 @@ static void cached(void **state)
 						       RULE_BROKEN);
 }
 
-/* A rule that holds for many pcs is made once, wherever they are asked for. */
+/* A rule that applies to many pcs is made once, whichever is looked up. */
 static void made_once(void **state)
 {
 	const struct rule *rule;
@@ -154,8 +154,9 @@ static void made_once(void **state)
 	FDE(&frames, cie, 0x1010, 0x800, DW_CFA_def_cfa_offset, 48);
 	at = frames.size - 1;
 	a = literal_image(images, "/a", &code, &frames);
-	/* What was in the memory before is nobody's rule. */
-	rules.v[0] = (struct rule){ .image = a, .start = 0x1024, .size = 1 };
+	/* What the memory held before is not taken for a rule. */
+	rules.v[0] =
+		(struct rule){ .image = a->id, .start = 0x1024, .size = 1 };
 	rules_init(&rules);
 	rule = rule_find(&rules, a, 0x1024, 0x1024);
 	assert_int_equal(rule->cfa_off, 48);
@@ -166,14 +167,14 @@ static void made_once(void **state)
 	assert_int_equal(rules.nr, 2);
 }
 
-/* The rule the code at pc gives; 0 where it gives none. */
+/* The row that the code at pc implies: 0, or -ENOENT. */
 static int guess(struct cfi_row *row, uint64_t pc)
 {
 	static int nr;
 	char path[20];
 
 	snprintf(path, sizeof(path), "/code-%d", nr++);
-	return scan_code(literal_image(images, path, &code, NULL), pc, row);
+	return arch_scan(literal_image(images, path, &code, NULL), pc, row);
 }
 
 #define CODE(...)                                                            \
@@ -263,7 +264,7 @@ static void code_that_jumps(void **state)
 	assert_int_equal(guess(&row, 0x100b), -ENOENT);
 }
 
-/* Any bytes: an answer, never a read outside the code. */
+/* Random bytes: nothing outside of them is read. */
 static void code_that_is_none(void **state)
 {
 	struct cfi_row row;
@@ -281,7 +282,7 @@ static void code_that_is_none(void **state)
 		}
 		image.data = bytes;
 		image.segments = &seg;
-		scan_code(&image, 0x1000, &row);
+		arch_scan(&image, 0x1000, &row);
 		free(bytes);
 	}
 }

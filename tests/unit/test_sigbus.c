@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "mappath.h"
+#include "unwind.h"
 #include "ustack.h"
 
 static char path[] = "/tmp/test_sigbus.XXXXXX";
@@ -31,8 +33,8 @@ static int map_text(struct dl_phdr_info *info, size_t size, void *arg)
 
 		if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X))
 			continue;
-		if (ustack_space_map(space, 0x10000000 + ph->p_offset,
-				     ph->p_memsz, ph->p_offset, path, NULL, 0))
+		if (map_path(space, 0x10000000 + ph->p_offset, ph->p_memsz,
+			     ph->p_offset, path))
 			return -1;
 		bias = 0x10000000 + ph->p_offset - ph->p_vaddr -
 		       info->dlpi_addr;
@@ -85,8 +87,8 @@ static enum ustack_end unwind(const void *function)
 	struct ustack_frame frames[4];
 	enum ustack_end end;
 
-	assert_int_equal(ustack_unwinder_new(&unwinder, images, NULL), 0);
-	assert_int_equal(ustack_unwind(unwinder, space, &regs, &range, 1, frames,
+	assert_int_equal(ustack_unwinder_new(&unwinder), 0);
+	assert_int_equal(unwind_stack(unwinder, space, &regs, &range, 1, frames,
 				       4, &end),
 			 1);
 	ustack_unwinder_free(unwinder);
@@ -97,7 +99,7 @@ static void cut(void **state)
 {
 	struct sigaction act = { .sa_sigaction = on_sigbus,
 				 .sa_flags = SA_SIGINFO };
-	struct ustack_symbol sym;
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
 	int status;
 	pid_t pid;
 

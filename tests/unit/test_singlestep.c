@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Single-steps a program and unwinds at every instruction.  The truth is a
- * shadow stack kept from the calls, returns and signal deliveries that were
- * seen to happen: no CFI takes part in it.
+ * Single-steps a program and unwinds at every instruction.  Chains and registers
+ * are compared with a shadow stack, which is maintained by watching calls,
+ * returns and signal deliveries: CFI has no part in it.
  *
- * Without arguments it steps through target() below; with arguments, through
- * any program, also one of 32 bits, from its first instruction in ld.so to its
- * exit: test_singlestep [--vdso] PROGRAM [ARG...].  --vdso: its vDSO is known,
- * read from its memory, and not taken for our own.
+ * Without arguments, it steps through target() below; else through any program,
+ * also a 32-bit one, from its first instruction in ld.so to its exit:
+ * test_singlestep [--vdso] PROGRAM [ARG...].  --vdso: the vDSO is read from the
+ * program's memory; otherwise it is not known.
  */
 #define _GNU_SOURCE
 #include <alloca.h>
@@ -32,6 +32,7 @@
 
 #include <cmocka.h>
 
+#include "mappath.h"
 #include "ustack.h"
 
 #define DEPTH_MAX 1024
@@ -200,7 +201,7 @@ static void target(void)
 	_exit(0);
 }
 
-/* A stack of its own, so that the truth begins where the stack does. */
+/* A stack of its own: the shadow stack begins where that begins. */
 static void start_target(void)
 {
 	static char stack_of_target[1 << 18];
@@ -216,12 +217,13 @@ static void start_target(void)
 
 /* --- the truth ------------------------------------------------------------ */
 
-/* What a return address on the stack, or an interruption, leads back to. */
+/* Where a return address on the stack, or the end of a handler, leads to. */
 struct shadow {
 	uint64_t slot;		/* where the return address lies */
 	uint64_t ip;
 	uint64_t sp;		/* of the interrupted code */
 	int interrupted;	/* by a signal: ip is exact */
+	struct user_regs_struct regs; /* when the call has returned, or the handler */
 };
 
 struct task {
@@ -231,6 +233,7 @@ struct task {
 	uint8_t code[16];
 	size_t nr_code;
 	int pending;			/* signal to inject with the next step */
+	struct user_regs_struct interrupted; /* by it */
 	int started;
 	struct shadow shadow[DEPTH_MAX];
 	size_t depth;
@@ -243,7 +246,9 @@ static struct ustack_unwinder *unwinder;
 static struct task *tasks;
 static uint64_t begin;		/* the ip where the truth begins; 0: at once */
 static uint64_t steps, wrong, excuses, threads, signals, binder;
+static uint64_t known, reg_excuses;	/* registers of callers; chains with wrong ones */
 static uint8_t stack[2][STACK_MAX];
+static char wrong_reg[80];	/* of the last chain, and what it should be */
 
 static int own_vdso;		/* the task's, not ours */
 
@@ -262,9 +267,10 @@ static uint64_t read_word(const struct task *t, uint64_t addr)
 	return read_memory(t->tid, addr, &word, t->word) == t->word ? word : 0;
 }
 
-static int open_vdso(void *arg, enum ustack_file file, const char *path,
-		     const uint8_t *build_id, size_t build_id_size)
+static int open_vdso(void *arg, enum ustack_file file,
+		     const struct ustack_map *map)
 {
+	const char *path = map->path;
 	uint64_t start = 0, end = 0;
 	static uint8_t buf[1 << 16];
 	char name[64], line[4200];
@@ -272,8 +278,6 @@ static int open_vdso(void *arg, enum ustack_file file, const char *path,
 	int fd;
 
 	(void)arg;
-	(void)build_id;
-	(void)build_id_size;
 	if (file != USTACK_FILE_IMAGE || strcmp(path, "[vdso]"))
 		return -ENOSYS;
 	snprintf(name, sizeof(name), "/proc/%d/maps", tasks->tid);
@@ -318,13 +322,12 @@ static void read_maps(pid_t pid)
 			writable[nr_writable++].end = end;
 		}
 		if (prot[2] == 'x')
-			ustack_space_map(space, start, end - start, pgoff, path,
-					 NULL, 0);
+			map_path(space, start, end - start, pgoff, path);
 	}
 	fclose(f);
 }
 
-/* The stack from sp to the end of its mapping, as a capture would take it. */
+/* Captures the stack, from sp to the end of its mapping. */
 static struct ustack_range capture(pid_t pid, uint64_t sp, uint8_t *to)
 {
 	struct ustack_range r = { sp, 0, to };
@@ -363,7 +366,7 @@ static int is_call(const struct task *t, size_t *size)
 
 	if (*p == 0xe8) {
 		*size = p + 5 - start;
-		/* Its own pc is what i386 code gets by a call of the next. */
+		/* i386 code gets its own pc by calling its next instruction. */
 		return memcmp(p + 1, "\0\0\0", 4) != 0;
 	}
 	modrm = p[1];
@@ -427,7 +430,7 @@ static void push(struct task *t, struct shadow s)
 	t->shadow[t->depth++] = s;
 }
 
-/* From what the instruction was and where it led: the shadow stack after it. */
+/* Updates the shadow stack: by what the instruction was, and where it led. */
 static void follow(struct task *t, const struct user_regs_struct *now)
 {
 	const struct user_regs_struct *was = &t->regs;
@@ -435,7 +438,8 @@ static void follow(struct task *t, const struct user_regs_struct *now)
 
 	if (is_call(t, &size) && now->rsp == was->rsp - t->word &&
 	    read_word(t, now->rsp) == was->rip + size) {
-		push(t, (struct shadow){ now->rsp, was->rip + size, 0, 0 });
+		push(t, (struct shadow){ now->rsp, was->rip + size, 0, 0,
+					 *was });
 	} else if (is_ret(t) || was->rip - VSYSCALL < 4096) {
 		for (size_t i = t->depth; i--;) {
 			if (t->shadow[i].slot != was->rsp)
@@ -456,19 +460,19 @@ static void follow(struct task *t, const struct user_regs_struct *now)
 
 static const char *name_of(uint64_t ip, char *buf, size_t size)
 {
-	struct ustack_symbol sym;
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
 
 	ustack_symbolize(space, ip, &sym);
 	snprintf(buf, size, "%s+0x%" PRIx64 " (%s 0x%" PRIx64 ")",
 		 sym.name ? sym.name : "?", sym.offset,
-		 sym.path ? sym.path : "?", sym.module_offset);
+		 sym.path ? sym.path : "?", sym.addr);
 	return buf;
 }
 
-/* In ld.so, which a running program enters to bind a function. */
+/* In ld.so, which a program enters when it binds a function lazily. */
 static int in_binder(uint64_t ip)
 {
-	struct ustack_symbol sym;
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
 
 	ustack_symbolize(space, ip, &sym);
 	return sym.path && strstr(sym.path, "/ld-linux") != NULL;
@@ -492,8 +496,8 @@ static void report(struct task *t, const struct user_regs_struct *regs,
 	}
 	return;
 show:
-	printf("# wrong at 0x%llx, ended: %s\n", regs->rip,
-	       ustack_end_name(end));
+	printf("# wrong at 0x%llx, ended: %s%s\n", regs->rip,
+	       ustack_end_name(end), wrong_reg);
 	for (size_t i = 0; i <= t->depth; i++)
 		printf("#   true %s\n",
 		       name_of(i ? t->shadow[t->depth - i].ip : regs->rip, buf,
@@ -506,20 +510,19 @@ show:
 /*
  * May the chain be wrong there?
  *
- * Where the program has begun to leave several frames at once, what those
- * between were called from is not to be known any more: uw_install_context_1()
- * writes the registers and the return address of the handler's frame over those
- * that _Unwind_RaiseException saved, and longjmp() loads the registers one by
- * one, as its CFI says.
+ * Where a program leaves several frames at once, their callers cannot be found any
+ * more: uw_install_context_1() overwrites the registers and the return address
+ * that _Unwind_RaiseException saved with those of the handler's frame, and
+ * longjmp() loads the registers one by one.
  *
- * glibc's CFI for i386 has mistakes: memcpy() pushes eax and says nothing, and
- * _start, which has no caller, calls a piece of itself.
+ * glibc's CFI for i386 has mistakes: memcpy() pushes eax without saying so, and
+ * _start, which has no caller, calls a part of itself.
  */
 static int excused(const struct task *t, uint64_t ip)
 {
 	static const char *const names[] = { "uw_install_context_1",
 					     "__longjmp", "memcpy", "_start" };
-	struct ustack_symbol sym;
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
 
 	ustack_symbolize(space, ip, &sym);
 	for (int i = 0; sym.name && i < (t->word == 8 ? 2 : 4); i++)
@@ -532,49 +535,104 @@ static int excused(const struct task *t, uint64_t ip)
 	return 0;
 }
 
-static void check(struct task *t, const struct user_regs_struct *r)
+static struct ustack_regs perf_regs(const struct task *t,
+				    const struct user_regs_struct *r)
 {
-	const uint64_t val[24] = {
+	struct ustack_regs regs = { USTACK_ABI_64, 0xff01ff, {
 		r->rax, r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp, r->rsp,
 		r->rip, 0, 0, 0, 0, 0, 0, 0,
 		r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15,
-	};
-	struct ustack_regs regs = { USTACK_ABI_64, 0xff01ff, { 0 } };
-	static struct ustack_frame frames[DEPTH_MAX + 1];
-	struct ustack_range ranges[2];
-	enum ustack_end end;
-	size_t nr = 1;
-	int n, ok;
+	} };
 
-	memcpy(regs.val, val, sizeof(val));
 	if (t->word == 4) {
 		regs.abi = USTACK_ABI_32;
 		regs.mask = 0x1ff;
 	}
+	return regs;
+}
+
+/*
+ * Are all registers that are said to be known those of the caller?  But for the
+ * two that a result is returned in: _Unwind_SetGR() writes what a landing pad is
+ * to find there to where _Unwind_RaiseException() saved them.  And on i386, ip
+ * and sp have to do: gcc's own functions return a pc in any register, and CFI
+ * of glibc's assembler does not tell what it saves.
+ */
+static int regs_are_true(const struct task *t, const struct shadow *s,
+			 const struct ustack_regs *regs)
+{
+	const uint64_t result = 1 << USTACK_REG_X86_AX | 1 << USTACK_REG_X86_DX;
+	struct ustack_regs truth = perf_regs(t, &s->regs);
+	uint64_t mask = s->interrupted ? regs->mask : regs->mask & ~result;
+
+	if (t->word == 4)
+		mask &= 1 << USTACK_REG_X86_IP | 1 << USTACK_REG_X86_SP;
+	if (!s->regs.rip)
+		return regs->val[USTACK_REG_X86_SP] == s->slot + t->word;
+	truth.val[USTACK_REG_X86_IP] = s->ip;
+	for (; mask; mask &= mask - 1) {
+		int reg = __builtin_ctzll(mask);
+
+		known++;
+		if (regs->val[reg] != truth.val[reg]) {
+			snprintf(wrong_reg, sizeof(wrong_reg),
+				 ", register %d is 0x%" PRIx64 ", not 0x%" PRIx64,
+				 reg, regs->val[reg], truth.val[reg]);
+			return 0;
+		}
+	}
+	return 1;
+}
+
+static void check(struct task *t, const struct user_regs_struct *r)
+{
+	struct ustack_regs regs = perf_regs(t, r);
+	static struct ustack_frame frames[DEPTH_MAX + 1], plain[DEPTH_MAX + 1];
+	static struct ustack_regs frame_regs[DEPTH_MAX + 1];
+	struct ustack_range ranges[2];
+	struct ustack_stack stack_of = {
+		.sz = sizeof(stack_of),
+		.space = space,
+		.regs = &regs,
+		.ranges = ranges,
+		.frame_regs = frame_regs,
+	};
+	enum ustack_end end;
+	size_t nr = 1;
+	int n, ok;
+
 	ranges[0] = capture(t->tid, r->rsp, stack[0]);
 	for (size_t i = t->depth; i--;) {
 		uint64_t sp = t->shadow[i].sp;
 
-		/* On the alternate stack: what the signal interrupted too. */
+		/* On the alternate stack: also that of the interrupted code. */
 		if (!t->shadow[i].interrupted ||
 		    sp - ranges[0].addr < ranges[0].size)
 			continue;
 		ranges[nr++] = capture(t->tid, sp, stack[1]);
 		break;
 	}
-	n = ustack_unwind(unwinder, space, &regs, ranges, nr, frames, DEPTH_MAX + 1, &end);
+	stack_of.nr_ranges = nr;
+	wrong_reg[0] = 0;
+	n = ustack_unwind(unwinder, &stack_of, frames, DEPTH_MAX + 1, &end);
 	ok = end == USTACK_END_FINISHED && (size_t)n == t->depth + 1;
 	for (int i = 1; ok && i < n; i++) {
 		const struct shadow *s = &t->shadow[t->depth - i];
 
 		ok = frames[i].ip == s->ip &&
 		     (s->interrupted ? !(frames[i].flags & USTACK_FRAME_RETURN)
-				     : 1);
+				     : 1) &&
+		     regs_are_true(t, s, &frame_regs[i]);
 	}
+	/* The same frames for who does not want registers. */
+	stack_of.frame_regs = NULL;
+	ok = ok && ustack_unwind(unwinder, &stack_of, plain, DEPTH_MAX + 1,
+				 &end) == n &&
+	     !memcmp(plain, frames, n * sizeof(*frames));
 	if (ok)
 		return;
 	if (excused(t, r->rip))
-		excuses++;
+		++*(wrong_reg[0] ? &reg_excuses : &excuses);
 	else
 		report(t, r, frames, n, end);
 }
@@ -603,6 +661,7 @@ static void stopped(struct task *t, int status)
 	if (sig != SIGTRAP && t->started) {
 		/* About to be delivered: the step leads into the handler. */
 		t->pending = sig;
+		t->interrupted = now;
 		return;
 	}
 	if (!t->started) {
@@ -616,7 +675,8 @@ static void stopped(struct task *t, int status)
 		}
 		if (now.rip == begin)
 			push(t, (struct shadow){ now.rsp,
-						 read_word(t, now.rsp), 0, 0 });
+						 read_word(t, now.rsp), 0, 0,
+						 { 0 } });
 		t->started = 1;
 		threads++;
 		read_maps(t->tid);
@@ -624,9 +684,11 @@ static void stopped(struct task *t, int status)
 		/* The kernel's frame: the restorer is the return address. */
 		if (t->regs.rsp - now.rsp > 128) {
 			push(t, (struct shadow){ 0, t->regs.rip, t->regs.rsp,
-						 1 });
+						 1, t->interrupted });
+			/* The restorer: nothing but its sp is known. */
 			push(t, (struct shadow){ now.rsp,
-						 read_word(t, now.rsp), 0, 0 });
+						 read_word(t, now.rsp), 0, 0,
+						 { 0 } });
 			signals++;
 		} else {
 			follow(t, &now); /* it was ignored */
@@ -667,7 +729,7 @@ static void step_through(char **argv)
 		opts.open = open_vdso;
 	assert_int_equal(ustack_images_new(&images, &opts), 0);
 	assert_int_equal(ustack_space_new(&space, images), 0);
-	assert_int_equal(ustack_unwinder_new(&unwinder, images, NULL), 0);
+	assert_int_equal(ustack_unwinder_new(&unwinder), 0);
 	begin = argv ? 0 : (uint64_t)target;
 	pid = fork();
 	if (!pid) {
@@ -707,8 +769,10 @@ static void step_through(char **argv)
 	ustack_space_free(space);
 	ustack_images_free(images);
 	printf("# %" PRIu64 " instructions, %" PRIu64 " threads, %" PRIu64
-	       " signals: %" PRIu64 " chains wrong, %" PRIu64 " excused\n",
-	       steps, threads, signals, wrong, excuses);
+	       " signals, %" PRIu64 " registers of callers (chains with wrong"
+	       " ones that are excused: %" PRIu64 "): %" PRIu64
+	       " chains wrong, %" PRIu64 " excused\n",
+	       steps, threads, signals, known, reg_excuses, wrong, excuses);
 }
 
 static void test_every_instruction(void **state)
@@ -721,8 +785,10 @@ static void test_every_instruction(void **state)
 	assert_true(binder > 1000);
 	assert_int_equal(threads, 2);
 	assert_int_equal(signals, 2);
+	/* ip, sp and the six that are callee-saved, of nearly all frames. */
+	assert_true(known > 7 * steps);
 	assert_int_equal(wrong, 0);
-	assert_int_equal(excuses, 0);
+	assert_int_equal(excuses + reg_excuses, 0);
 }
 
 int main(int argc, char **argv)

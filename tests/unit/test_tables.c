@@ -97,9 +97,7 @@ static size_t make_images(bool table)
 		assert_int_equal(cfi_init(&image->cfi, image), 0);
 		tables += heap() - before;
 		assert_int_equal(image->cfi.nr, NR_FDES);
-		assert_int_equal(ustack_space_map(space, addr, 0x100000, 0,
-						  path, NULL, 0),
-				 0);
+		assert_int_equal(map_path(space, addr, 0x100000, 0, path), 0);
 	}
 	return tables;
 }
@@ -110,7 +108,7 @@ static int setup(void **state)
 	make_file();
 	return ustack_images_new(&images, NULL) ||
 	       ustack_space_new(&space, images) ||
-	       ustack_unwinder_new(&unwinder, images, NULL);
+	       ustack_unwinder_new(&unwinder);
 }
 
 static int teardown(void **state)
@@ -144,7 +142,7 @@ static void walk_all(void)
 		regs.val[7] = r.addr;
 		regs.val[8] = addr + 16 * fde + 5;
 		words[cfa_off(fde) / 8 - 1] = next + 16 * fde + 5;
-		nr = ustack_unwind(unwinder, space, &regs, &r, 1, frames, 4,
+		nr = unwind_stack(unwinder, space, &regs, &r, 1, frames, 4,
 				   &end);
 		assert_true(nr >= 2);
 		assert_true(frames[0].cfa == r.addr + cfa_off(fde));
@@ -186,7 +184,7 @@ static void unwinder_is_of_one_size(void **state)
 	struct ustack_unwinder *u;
 
 	(void)state;
-	assert_int_equal(ustack_unwinder_new(&u, images, NULL), 0);
+	assert_int_equal(ustack_unwinder_new(&u), 0);
 	assert_in_range(heap() - before, sizeof(struct rules), UNWINDER_MAX);
 	ustack_unwinder_free(u);
 	assert_int_equal(heap(), before);

@@ -34,7 +34,7 @@ static int setup(void **state)
 	FDE(&cfi, cie, 0x1000, 0x20, DW_CFA_undefined, 16);
 	assert_int_equal(ustack_images_new(&images, NULL), 0);
 	assert_int_equal(ustack_space_new(&space, images), 0);
-	assert_int_equal(ustack_unwinder_new(&unwinder, images, NULL), 0);
+	assert_int_equal(ustack_unwinder_new(&unwinder), 0);
 	return 0;
 }
 
@@ -51,9 +51,7 @@ static int teardown(void **state)
 static void map_prog(void)
 {
 	prog = literal_image(images, "/prog", &code, &cfi);
-	assert_int_equal(ustack_space_map(space, 0x401000, 0x1000, 0, "/prog",
-					  NULL, 0),
-			 0);
+	assert_int_equal(map_path(space, 0x401000, 0x1000, 0, "/prog"), 0);
 }
 
 static void at(uint64_t ip, uint64_t sp)
@@ -74,7 +72,7 @@ static void reg(int n, uint64_t val)
 
 static void run(void)
 {
-	nr = ustack_unwind(unwinder, space, &regs, ranges, nr_ranges, frames, 16, &end);
+	nr = unwind_stack(unwinder, space, &regs, ranges, nr_ranges, frames, 16, &end);
 }
 
 #define STACK(addr_, ...)                                                    \
@@ -111,9 +109,9 @@ static void two_functions(void)
 }
 
 /*
- * Functions at 1400 + 10 * set save that set of the registers a callee keeps,
- * each in its own slot; functions at 1300 + 20 * n have their CFA on the n-th.
- * What is not saved is in the register still, and its slot holds garbage.
+ * The function at 1400 + 10 * set saves that set of callee-saved registers, each
+ * in a slot of its own; the one at 1300 + 20 * n has its CFA on the n-th of them.
+ * A register that is not saved is unchanged, and garbage is in its slot.
  */
 static void every_set_of_saved_registers(void **state)
 {
@@ -175,7 +173,7 @@ static void finished(void **state)
 	assert_true(frames[2].cfa == 0);
 }
 
-/* At the first instruction of f nothing is pushed yet. */
+/* Before the first instruction of f, nothing is pushed yet. */
 static void exact_pc_of_the_sample(void **state)
 {
 	(void)state;
@@ -185,7 +183,7 @@ static void exact_pc_of_the_sample(void **state)
 	CHAIN(USTACK_END_FINISHED, 0x401200, 0x401109, 0x401012);
 }
 
-/* A call that does not return is the last of its function: 1240 is another's. */
+/* A call that never returns ends its function: 1240 is in the next one. */
 static void noreturn_call(void **state)
 {
 	(void)state;
@@ -219,7 +217,7 @@ static void landing_pad(void **state)
 {
 	(void)state;
 	throws();
-	/* libgcc has set rsp back, the arguments are still pushed. */
+	/* libgcc has restored rsp, with the arguments still pushed. */
 	STACK(SP, 2, 1, 8, 0xb, SP + 0x100, 0x401109, 1, 2, 3, 0x401012);
 	at(0x401320, SP);
 	reg(BP, SP + 32);
@@ -227,7 +225,7 @@ static void landing_pad(void **state)
 	assert_true(frames[0].cfa == SP + 48);
 }
 
-/* In the cleanup that the landing pad calls, and in libgcc once more. */
+/* In the cleanup that the landing pad calls, and in libgcc again. */
 static void calls_of_a_landing_pad(void **state)
 {
 	static uint64_t words[] = { 0xb, 0x401328, 2, 1, 8, 0xb, SP + 0x100,
@@ -246,8 +244,8 @@ static void calls_of_a_landing_pad(void **state)
 }
 
 /*
- * _Unwind_RaiseException, which saves rax and rdx too: the landing pad's are
- * put there.
+ * _Unwind_RaiseException, which also saves rax and rdx: their slots get what the
+ * landing pad expects.
  * 1300: push %rbp; mov %rsp,%rbp; push %rbx; push %rdx; push %rax
  * 1308: ...
  * 1330: mov -8(%rbp),%rbx; mov 0(%rbp),%rbp; lea 8(%rbp,%rdx,1),%rcx
@@ -325,11 +323,11 @@ static void limit(void **state)
 	two_functions();
 	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x401012, 0);
 	at(0x401201, SP);
-	nr = ustack_unwind(unwinder, space, &regs, ranges, 1, frames, 2, &end);
+	nr = unwind_stack(unwinder, space, &regs, ranges, 1, frames, 2, &end);
 	assert_int_equal(nr, 2);
 	assert_int_equal(end, USTACK_END_LIMIT);
 	assert_int_equal(frames[2].ip, 0);
-	nr = ustack_unwind(unwinder, space, &regs, ranges, 1, frames, 0, &end);
+	nr = unwind_stack(unwinder, space, &regs, ranges, 1, frames, 0, &end);
 	assert_int_equal(nr, 0);
 }
 
@@ -371,7 +369,7 @@ static void cfa_that_is_no_stack(void **state)
 	CHAIN(USTACK_END_BAD_MEMORY, 0x401300);
 }
 
-/* A return address where nothing is mapped is no frame. */
+/* No frame where nothing is mapped. */
 static void invented_frame(void **state)
 {
 	(void)state;
@@ -536,16 +534,15 @@ static void vsyscall(void **state)
 			assert_int_equal(frames[2].flags, USTACK_FRAME_RETURN);
 		}
 		/* As /proc/PID/maps shows it. */
-		assert_int_equal(ustack_space_map(space, 0xffffffffff600000,
-						  0x1000, 0, "[vsyscall]",
-						  NULL, 0),
+		assert_int_equal(map_path(space, 0xffffffffff600000, 0x1000, 0,
+					  "[vsyscall]"),
 				 0);
 	}
 	nr_ranges = 0;
 	CHAIN(USTACK_END_TRUNCATED, 0xffffffffff600409);
 }
 
-/* Nothing in that page calls. */
+/* No code in that page calls anything. */
 static void return_to_a_vsyscall(void **state)
 {
 	(void)state;
@@ -604,7 +601,7 @@ static void signal_frame(void **state)
 	CHAIN(USTACK_END_FINISHED, 0x401339, 0x401200, 0x401109, 0x401012);
 }
 
-/* A vsyscall was given a bad address: its caller finds SIGSEGV's handler. */
+/* A vsyscall got a bad address, and its caller a SIGSEGV. */
 static void signal_in_a_vsyscall(void **state)
 {
 	(void)state;
@@ -621,7 +618,7 @@ static void signal_in_a_vsyscall(void **state)
 	}
 }
 
-/* The handler on an alternate stack above or below: the other range. */
+/* The handler is on an alternate stack, above or below: a second range. */
 static void alternate_stack(void **state)
 {
 	static const uint64_t interrupted[] = { 0x401109, 1, 2, 3, 0x401012 };
@@ -657,12 +654,12 @@ static void no_cfi(void **state)
 			 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
 	at(0x40150a, SP + 24);
 	CHAIN(USTACK_END_FINISHED, 0x40150a, 0x401109, 0x401012);
-	/* A return address that follows no call is not believed. */
+	/* A return address is not accepted if it does not follow a call. */
 	code.data[0x104] = 0x90;
 	CHAIN(USTACK_END_NO_RULE, 0x40150a);
 }
 
-/* JIT code: nothing but the frame pointer. */
+/* JIT code: there is only the frame pointer. */
 static void frame_pointer(void **state)
 {
 	static const uint8_t call[] = { 0xff, 0xd0 };
@@ -670,7 +667,7 @@ static void frame_pointer(void **state)
 	(void)state;
 	memcpy(code.data + 0x107, call, sizeof(call));
 	two_functions();
-	ustack_space_map(space, 0x7f0000000000, 0x10000, 0, "//anon", NULL, 0);
+	map_path(space, 0x7f0000000000, 0x10000, 0, "//anon");
 	STACK(SP, 1, 2, SP + 40, 0x7f0000000100, 3, SP + 0x1000, 0x401109, 1,
 	      2, 3, 0x401012);
 	at(0x7f0000000200, SP);
@@ -689,7 +686,7 @@ static void frame_pointer(void **state)
 	CHAIN(USTACK_END_NO_RULE, 0x7f0000000200);
 }
 
-/* ld.so's _start: no CFI, and nobody below. */
+/* ld.so's _start has no CFI, and is the outermost frame. */
 static void entry_point(void **state)
 {
 	(void)state;
@@ -726,13 +723,13 @@ static void clone_of_both(void **state)
 	at(0x401607, SP);
 	reg(AX, 1234);
 	CHAIN(USTACK_END_FINISHED, 0x401607, 0x401109, 0x401012);
-	/* The child's stack has nothing to tell. */
+	/* The child's stack is of no use. */
 	at(0x401607, SP + 40);
 	reg(AX, 0);
 	CHAIN(USTACK_END_FINISHED, 0x401607);
 }
 
-/* makecontext() puts the first instruction of __start_context there. */
+/* The return address that makecontext() writes: the start of __start_context. */
 static void start_of_a_context(void **state)
 {
 	(void)state;
@@ -746,18 +743,16 @@ static void start_of_a_context(void **state)
 static void map_at(uint64_t addr, uint64_t end_, uint64_t pgoff,
 		   const char *path)
 {
-	assert_int_equal(ustack_space_map(space, addr, end_ - addr, pgoff, path,
-					  NULL, 0),
-			 0);
+	assert_int_equal(map_path(space, addr, end_ - addr, pgoff, path), 0);
 }
 
 static void lies_in(uint64_t ip, const char *path, uint64_t vaddr)
 {
-	struct ustack_symbol sym;
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
 
 	ustack_symbolize(space, ip, &sym);
 	assert_string_equal(sym.path, path);
-	assert_true(sym.module_offset == vaddr);
+	assert_true(sym.addr == vaddr);
 }
 
 /*
@@ -867,7 +862,7 @@ static void garbage(void **state)
 		at(words[3], words[4]);
 		reg(BP, words[5]);
 		reg(BX, words[6]);
-		nr = ustack_unwind(unwinder, space, &regs, ranges, 1, frames, 16, &end);
+		nr = unwind_stack(unwinder, space, &regs, ranges, 1, frames, 16, &end);
 		assert_in_range(nr, 1, 16);
 	}
 }

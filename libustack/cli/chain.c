@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* The whole chain of a sample: what the kernel walked, and what we unwind. */
+#include <linux/perf_event.h>
+
+#include "cli/cli.h"
+
+#define CONTEXT_USER_DEFERRED ((uint64_t)-640) /* Linux 7.3 */
+
+bool sample_is_user(const struct ustack_sample *s)
+{
+	return (s->misc & PERF_RECORD_MISC_CPUMODE_MASK) ==
+	       PERF_RECORD_MISC_USER;
+}
+
+static void add(struct chain *c, uint64_t ip, bool kernel, bool is_return)
+{
+	if (c->nr == CHAIN_MAX)
+		return;
+	c->line[c->nr++] = (struct line){
+		.ip = ip,
+		.lookup = is_return && !kernel ? ip - 1 : ip,
+		.kernel = kernel,
+	};
+}
+
+/* Adds the callchain in the sample; returns whether it has user frames. */
+static bool add_sampled(struct chain *c, const struct ustack_sample *s,
+			bool want_user)
+{
+	bool kernel = !sample_is_user(s), user = false;
+	size_t i;
+
+	for (i = 0; i < s->nr_chain; i++) {
+		uint64_t ip = s->chain[i];
+
+		if (ip == CONTEXT_USER_DEFERRED)
+			break; /* the cookie follows */
+		if (ip >= (uint64_t)PERF_CONTEXT_MAX) {
+			kernel = ip != (uint64_t)PERF_CONTEXT_USER;
+			continue;
+		}
+		if (!kernel && !want_user)
+			continue;
+		add(c, ip, kernel, user);
+		user |= !kernel;
+	}
+	return user;
+}
+
+void chain_fill(struct chain *c, struct ustack_unwinder *unwinder,
+		struct ustack_frame frames[FRAMES_MAX],
+		const struct ustack_sample *s)
+{
+	const struct ustack_stack stack = {
+		.sz = sizeof(stack),
+		.space = s->space,
+		.regs = &s->regs,
+		.ranges = s->ranges,
+		.nr_ranges = s->nr_ranges,
+	};
+	bool user;
+	int i, n;
+
+	c->nr = 0;
+	c->unwound = s->regs.abi != USTACK_ABI_NONE;
+	user = add_sampled(c, s, !c->unwound);
+	if (!c->unwound) {
+		/* The sample still has the innermost address. */
+		if (!user && (sample_is_user(s) || !c->nr))
+			add(c, s->ip, !sample_is_user(s), false);
+		return;
+	}
+	n = ustack_unwind(unwinder, &stack, frames, FRAMES_MAX, &c->end);
+	for (i = 0; i < n; i++)
+		add(c, frames[i].ip, false,
+		    frames[i].flags & USTACK_FRAME_RETURN);
+}

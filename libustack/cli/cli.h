@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * Internal: the ustack tool.  A command hands cli_each() a function that gets
+ * every sample; what that writes to its worker's out reaches standard output.
+ */
+#ifndef USTACK_CLI_H
+#define USTACK_CLI_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "ustack.h"
+
+#define FRAMES_MAX 1024 /* user frames of a chain */
+#define CHAIN_MAX (FRAMES_MAX + 8192) /* a callchain fits one 64 KiB record */
+
+/* What the command line asks for, and what is open. */
+struct cli {
+	const char *path; /* of the recording */
+	const char *vdso; /* file with the recorded kernel's vDSO, or NULL */
+	unsigned int jobs; /* threads */
+	unsigned int fields; /* of script */
+	struct ustack_images *images;
+	struct ustack_reader *reader;
+};
+
+struct command {
+	const char *name;
+	const char *what; /* it prints, in one line */
+	/* Takes the argument of -F: false after an error line.  NULL: no -F. */
+	bool (*fields)(struct cli *cli, const char *list);
+	/* The rest of the page that --help prints: what the output means. */
+	void (*help)(void);
+	/* 0, or -1 after an error line. */
+	int (*run)(struct cli *cli);
+};
+
+extern const struct command cmd_script, cmd_fold, cmd_stat;
+
+/* --- options.c ---------------------------------------------------------- */
+
+/*
+ * Parses what is behind the command's name.  -1, or an exit status: after an
+ * error line, or after the page that --help asked for.
+ */
+int cli_options(struct cli *cli, const struct command *cmd, int argc,
+		char **argv);
+/* One line of a --help page. */
+void help_line(const char *word, const char *what);
+
+/* --- vdso.c ---------------------------------------------------------------- */
+
+/* 0 if the file is a vDSO, else exit status 1 after an error line. */
+int cli_check_vdso(const char *path);
+
+/* --- recording.c: the file that is read -------------------------------------- */
+
+/* 0, or exit status 1 after an error line. */
+int cli_open(struct cli *cli);
+/* 1 and a sample; 0 at the end; -1 after an error line. */
+int cli_next(struct cli *cli, const struct ustack_sample **sample);
+/*
+ * Says on stderr what was lost and which files could not be used; the exit
+ * status, which is 1 if not all output could be written.
+ */
+int cli_close(struct cli *cli, int status);
+/* After a write to standard output that failed: cli_flush() says why. */
+void cli_write_failed(void);
+/* 0 if all of standard output was written, else 1 after an error line. */
+int cli_flush(void);
+/* Prints "ustack: FILE: ..." and returns 1, the exit status. */
+int cli_error(const struct cli *cli, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* An error line, and the end of the program. */
+_Noreturn void cli_no_memory(const struct cli *cli);
+
+/* --- chain.c ------------------------------------------------------------------ */
+
+/* One entry of a chain, innermost first. */
+struct line {
+	uint64_t ip;
+	uint64_t lookup; /* the address to look up: in the call, not behind it */
+	bool kernel;
+};
+
+struct chain {
+	struct line line[CHAIN_MAX];
+	size_t nr;
+	bool unwound; /* its user part comes from a captured stack */
+	enum ustack_end end; /* if unwound */
+};
+
+/* The kernel's frames, then the user's; frames is scratch. */
+void chain_fill(struct chain *c, struct ustack_unwinder *unwinder,
+		struct ustack_frame frames[FRAMES_MAX],
+		const struct ustack_sample *s);
+bool sample_is_user(const struct ustack_sample *s);
+
+/* --- threads.c ---------------------------------------------------------------- */
+
+/* Text on its way to standard output. */
+struct out {
+	char *buf;
+	size_t size, cap;
+};
+
+/* What one thread works with. */
+struct worker {
+	struct cli *cli;
+	struct ustack_unwinder *unwinder;
+	struct chain chain;
+	struct ustack_frame frames[FRAMES_MAX];
+	struct out out;
+	void *arg; /* the task's */
+	void *own; /* task->own_size bytes, zeros at first */
+};
+
+struct task {
+	void (*sample)(struct worker *w, const struct ustack_sample *s);
+	/* After the last sample, for one worker after the other; or NULL. */
+	void (*end)(struct worker *w);
+	void *arg; /* shared by all threads: only end() may write to it */
+	size_t own_size;
+};
+
+/* Runs task on every sample, in cli->jobs threads.  0, or -1 after an error line. */
+int cli_each(struct cli *cli, const struct task *task);
+/* Fills w->chain. */
+void worker_chain(struct worker *w, const struct ustack_sample *s);
+/* Room for n bytes at the end of w->out, whose size the caller then moves. */
+char *out_room(struct worker *w, size_t n);
+
+/* --- name.c ------------------------------------------------------------------- */
+
+#define NAME_ROOM 4 /* bytes for each of a name */
+/*
+ * Writes a name that the recording or its files chose, without a 0, and returns
+ * the end: control characters and what is not UTF-8 become \xNN.
+ */
+char *put_name(char *to, const char *name);
+
+/* --- words.c: enums in the output --------------------------------------------- */
+
+const char *pair_word(enum ustack_pair pair);
+const char *pair_what(enum ustack_pair pair);
+const char *lost_what(enum ustack_lost lost);
+/* ustack_end_name() as one word, for programs that read the output. */
+#define END_WORD 32
+const char *end_word(enum ustack_end end, char word[END_WORD]);
+const char *end_what(enum ustack_end end);
+
+#define NR_PAIRS (USTACK_PAIR_LOST + 1)
+#define NR_ENDS (USTACK_END_NO_REGS + 1)
+
+#endif

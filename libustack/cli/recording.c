@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* The recording: opened, read, and at the end what was lost on the way. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/* The errno of the first write that failed, in whatever thread. */
+static _Atomic int write_error;
+
+void cli_write_failed(void)
+{
+	int none = 0;
+
+	atomic_compare_exchange_strong(&write_error, &none,
+				       errno ? errno : EIO);
+}
+
+int cli_error(const struct cli *cli, const char *fmt, ...)
+{
+	char what[2 * PATH_MAX], line[sizeof(what) * NAME_ROOM];
+	va_list ap;
+
+	if (fflush(stdout))
+		cli_write_failed();
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	*put_name(line, what) = 0;
+	fprintf(stderr, "ustack: %s: %s\n",
+		strcmp(cli->path, "-") ? cli->path : "standard input", line);
+	return 1;
+}
+
+void cli_no_memory(const struct cli *cli)
+{
+	cli_error(cli, "out of memory");
+	_exit(1);
+}
+
+static struct ustack_images *sigbus_images;
+
+/* A file that is truncated while we read it costs its frames, not the rest. */
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (!ustack_images_fault(sigbus_images, info->si_addr))
+		signal(sig, SIG_DFL);
+}
+
+int cli_open(struct cli *cli)
+{
+	const struct sigaction act = {
+		.sa_sigaction = on_sigbus,
+		.sa_flags = SA_SIGINFO,
+	};
+	const struct ustack_images_opts opts = {
+		.sz = sizeof(opts),
+		.vdso = cli->vdso,
+	};
+	int ret;
+
+	if (cli->vdso && cli_check_vdso(cli->vdso))
+		return 1;
+	ret = ustack_images_new(&cli->images, &opts);
+	if (!ret)
+		ret = ustack_reader_new(&cli->reader, cli->images);
+	if (ret)
+		return cli_error(cli, "%s", strerror(-ret));
+	sigbus_images = cli->images;
+	sigaction(SIGBUS, &act, NULL);
+	if (ustack_reader_open(cli->reader, cli->path))
+		return cli_error(cli, "%s", ustack_reader_error(cli->reader));
+	return 0;
+}
+
+int cli_next(struct cli *cli, const struct ustack_sample **sample)
+{
+	int ret;
+
+	/* No use in going on; cli_close() reports it. */
+	if (ferror(stdout))
+		return -1;
+	ret = ustack_reader_next(cli->reader, sample);
+	if (ret < 0) {
+		cli_error(cli, "%s", ustack_reader_error(cli->reader));
+		return -1;
+	}
+	return ret;
+}
+
+static void say_lost(const struct cli *cli)
+{
+	struct ustack_stats st = { .sz = sizeof(st) };
+	char why[256] = "";
+	int lost, n = 0;
+
+	ustack_reader_stats(cli->reader, &st);
+	for (lost = USTACK_LOST_NOT + 1; lost < USTACK_LOST_NR; lost++)
+		if (st.lost_by[lost])
+			n += snprintf(why + n, sizeof(why) - n, "%s%s %llu",
+				      n ? ", " : "", ustack_lost_name(lost),
+				      (unsigned long long)st.lost_by[lost]);
+	if (st.lost)
+		cli_error(cli, "%llu of %llu samples lost their stack (%s)",
+			  (unsigned long long)st.lost,
+			  (unsigned long long)st.samples, why);
+	/* No telling how many of them were samples. */
+	if (st.lost_records)
+		cli_error(cli,
+			  "%llu records, samples or others, are missing as the kernel had no room for them: record with a larger -m or a lower -F",
+			  (unsigned long long)st.lost_records);
+	if (st.late_records)
+		cli_error(cli, "%llu records came too late for their place",
+			  (unsigned long long)st.late_records);
+}
+
+#define UNUSABLE_LINES 10
+
+struct unusable {
+	const struct cli *cli;
+	size_t nr;
+};
+
+static const char *why(int err)
+{
+	switch (err) {
+	case -ESTALE:
+		return "it is another file now, its build-id differs from the recorded one";
+	case -EPERM:
+		return "it is not a regular file of yours, of root's or of its process' user; chown it if you trust it";
+	case -ENODATA:
+		return "it is empty or cut; what is left of it is used";
+	case -E2BIG:
+		return "it is too large; its newest names are missing";
+	case -ENOTSUP:
+		return "it is a FIFO or a device";
+	}
+	return strerror(-err);
+}
+
+static void say_unusable(void *arg, const char *path, int err)
+{
+	struct unusable *u = arg;
+
+	if (u->nr++ >= UNUSABLE_LINES)
+		return;
+	cli_error(u->cli, "%s frames and names from %s: %s",
+		  err == -ENODATA || err == -E2BIG ? "not all" : "no", path,
+		  why(err));
+}
+
+int cli_flush(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		cli_write_failed();
+	if (!write_error)
+		return 0;
+	fprintf(stderr, "ustack: cannot write the output: %s\n",
+		strerror(write_error));
+	return 1;
+}
+
+int cli_close(struct cli *cli, int status)
+{
+	struct unusable u = { .cli = cli };
+
+	/* While errno is that of the write. */
+	if (ferror(stdout))
+		cli_write_failed();
+	if (cli->reader)
+		say_lost(cli);
+	if (cli->images)
+		ustack_images_unusable(cli->images, say_unusable, &u);
+	if (u.nr > UNUSABLE_LINES)
+		cli_error(cli, "and from %zu more files",
+			  u.nr - UNUSABLE_LINES);
+	if (cli_flush())
+		status = 1;
+	ustack_reader_free(cli->reader);
+	ustack_images_free(cli->images);
+	return status;
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* ustack stat: accounts of a recording, one "key value" a line. */
+#include <stddef.h>
+
+#include "cli/cli.h"
+
+#define KEY_MAX 64
+
+#define STAT(field, text) { #field, offsetof(struct ustack_stats, field), text }
+
+struct key {
+	const char *name;
+	size_t offset; /* in struct ustack_stats */
+	const char *what;
+};
+
+/* Those of struct ustack_stats, before and after lost_REASON. */
+static const struct key pairing[] = {
+	STAT(samples, "samples in the recording; each is one of the next four"),
+	STAT(none, "no stack was asked for, or the task has none"),
+	STAT(legacy, "with the stack in the sample itself"),
+	STAT(paired, "that met their deferred stack"),
+	STAT(lost, "whose deferred stack never came; by reason:"),
+};
+
+static const struct key records[] = {
+	STAT(stacks, "deferred stacks in the recording"),
+	STAT(stacks_unused, "deferred stacks that no sample waited for"),
+	STAT(lost_records, "records the kernel had no room for"),
+	STAT(late_records, "records out of order, too late for their place"),
+	STAT(sample_bytes, "bytes of all samples"),
+	STAT(stack_bytes, "bytes of all deferred stacks"),
+	STAT(unknown_records, "left out: no event of the recording has their id"),
+};
+
+#define NR(keys) (sizeof(keys) / sizeof(*(keys)))
+
+static const char *lost_key(enum ustack_lost lost, char key[KEY_MAX])
+{
+	snprintf(key, KEY_MAX, "lost_%s", ustack_lost_name(lost));
+	return key;
+}
+
+static const char *end_key(enum ustack_end end, char key[KEY_MAX])
+{
+	char word[END_WORD];
+
+	snprintf(key, KEY_MAX, "%s%s",
+		 end == USTACK_END_FINISHED ? "" : "end_",
+		 end_word(end, word));
+	return key;
+}
+
+static void stat_help(void)
+{
+	char key[KEY_MAX];
+	size_t i;
+	int n;
+
+	puts("Keys, counts unless they say bytes:");
+	for (i = 0; i < NR(pairing); i++)
+		help_line(pairing[i].name, pairing[i].what);
+	for (n = USTACK_LOST_NOT + 1; n < USTACK_LOST_NR; n++)
+		help_line(lost_key(n, key), lost_what(n));
+	for (i = 0; i < NR(records); i++)
+		help_line(records[i].name, records[i].what);
+	puts("\n"
+	     "Chains that were unwound, by why they ended:");
+	for (n = 0; n < NR_ENDS; n++)
+		help_line(end_key(n, key), end_what(n));
+}
+
+static void print(const char *key, uint64_t value)
+{
+	printf("%s %llu\n", key, (unsigned long long)value);
+}
+
+static void print_stats(const struct ustack_stats *st, const struct key *keys,
+			size_t nr)
+{
+	for (; nr; nr--, keys++)
+		print(keys->name,
+		      *(const uint64_t *)((const char *)st + keys->offset));
+}
+
+static void stat_sample(struct worker *w, const struct ustack_sample *s)
+{
+	uint64_t *ends = w->own;
+
+	worker_chain(w, s);
+	if (w->chain.unwound)
+		ends[w->chain.end]++;
+}
+
+static void stat_end(struct worker *w)
+{
+	uint64_t *all = w->arg, *ends = w->own;
+	int end;
+
+	for (end = 0; end < NR_ENDS; end++)
+		all[end] += ends[end];
+}
+
+static int stat_run(struct cli *cli)
+{
+	uint64_t ends[NR_ENDS] = { 0 };
+	const struct task task = {
+		.sample = stat_sample,
+		.end = stat_end,
+		.arg = ends,
+		.own_size = sizeof(ends),
+	};
+	struct ustack_stats st = { .sz = sizeof(st) };
+	char key[KEY_MAX];
+	int ret, n;
+
+	ret = cli_each(cli, &task);
+	ustack_reader_stats(cli->reader, &st);
+	print_stats(&st, pairing, NR(pairing));
+	for (n = USTACK_LOST_NOT + 1; n < USTACK_LOST_NR; n++)
+		print(lost_key(n, key), st.lost_by[n]);
+	print_stats(&st, records, NR(records));
+	for (n = 0; n < NR_ENDS; n++)
+		print(end_key(n, key), ends[n]);
+	return ret;
+}
+
+const struct command cmd_stat = {
+	.name = "stat",
+	.what = "Accounts by key: stacks, losses and how the chains ended",
+	.help = stat_help,
+	.run = stat_run,
+};

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* ustack: chains, folded stacks and accounts of a perf.data file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct command *const cmds[] = {
+	&cmd_script,
+	&cmd_fold,
+	&cmd_stat,
+};
+
+#define NR_CMDS (sizeof(cmds) / sizeof(*cmds))
+
+static int help(void)
+{
+	size_t i;
+
+	puts("usage: ustack COMMAND [OPTION...]\n"
+	     "       ustack --help | --version\n"
+	     "\n"
+	     "Reads a recording of perf, pairs samples with their user stacks, unwinds\n"
+	     "and names them.\n"
+	     "\n"
+	     "Commands:");
+	for (i = 0; i < NR_CMDS; i++)
+		help_line(cmds[i]->name, cmds[i]->what);
+	puts("\n"
+	     "ustack COMMAND --help lists the options and explains the output of a command.\n"
+	     "See also the manual, ustack(1).");
+	return cli_flush();
+}
+
+static int run(const struct command *cmd, int argc, char **argv)
+{
+	struct cli cli = { .path = "perf.data", .jobs = 1 };
+	int ret;
+
+	ret = cli_options(&cli, cmd, argc, argv);
+	if (ret >= 0)
+		return ret;
+	ret = cli_open(&cli);
+	if (!ret)
+		ret = cmd->run(&cli) ? 1 : 0;
+	return cli_close(&cli, ret);
+}
+
+/* What --help and --version have to be. */
+static bool alone(int argc, char **argv)
+{
+	if (argc > 2)
+		fprintf(stderr,
+			"ustack: %s takes no argument, '%s'; see ustack --help\n",
+			argv[1], argv[2]);
+	return argc == 2;
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : NULL;
+	size_t i;
+
+	if (!word) {
+		fputs("ustack: no command; there are script, fold and stat, see ustack --help\n",
+		      stderr);
+		return 2;
+	}
+	if (!strcmp(word, "--help") || !strcmp(word, "-h"))
+		return alone(argc, argv) ? help() : 2;
+	if (!strcmp(word, "--version")) {
+		if (!alone(argc, argv))
+			return 2;
+		puts("ustack " USTACK_VERSION);
+		return cli_flush();
+	}
+	for (i = 0; i < NR_CMDS; i++)
+		if (!strcmp(word, cmds[i]->name))
+			return run(cmds[i], argc - 1, argv + 1);
+	fprintf(stderr,
+		"ustack: no %s '%s'; the commands are script, fold and stat, see ustack --help\n",
+		*word == '-' ? "option" : "command", word);
+	return 2;
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Symbols and unwind tables that a distribution moved out of an image: to its
+ * .gnu_debugdata, a small ELF file compressed by xz, and to its separate debug
+ * file, found by build-id or .gnu_debuglink.  Each is looked for once, and only
+ * if the image itself has no answer.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "module/debug_file.h"
+#include "module/elf.h"
+#include "module/find_file.h"
+#include "module/images.h"
+#include "module/section.h"
+
+static int unpack_debugdata(void *arg)
+{
+	struct image *image = arg, *inner;
+	struct section packed;
+	size_t size;
+
+	if (image_section(image, ".gnu_debugdata", &packed))
+		return 0;
+	inner = image_new(image->images);
+	if (!inner)
+		return -ENOMEM;
+	inner->unpacked = section_unxz(&packed, &size);
+	inner->data = inner->unpacked;
+	inner->size = size;
+	if (elf_read(inner))
+		image_free(inner);
+	else
+		image->debugdata = inner;
+	return 0;
+}
+
+int image_debugdata(struct image *image, struct image **out)
+{
+	int err = once_make(&image->images->once, &image->debugdata_unpacked,
+			    unpack_debugdata, image);
+
+	*out = err ? NULL : image->debugdata;
+	return err;
+}
+
+/* --- the separate file ---------------------------------------------------- */
+
+/* Does the file match the checksum in .gnu_debuglink? */
+static bool same_crc(int fd, uint32_t crc)
+{
+	uLong sum = crc32(0, NULL, 0);
+	static const size_t step = 1 << 16;
+	uint8_t *buf = malloc(step);
+	off_t at = 0;
+	ssize_t n;
+
+	if (!buf)
+		return false;
+	while ((n = pread(fd, buf, step, at)) > 0) {
+		sum = crc32(sum, buf, n);
+		at += n;
+	}
+	free(buf);
+	return !n && sum == crc;
+}
+
+/*
+ * The file as an image, if it belongs to ours: build-ids have to match; where one
+ * of the two has none, the checksum, if there is one.  Closes fd, which may be
+ * -errno.
+ */
+static struct image *debug_file_of(struct image *image, int fd, size_t size,
+				   const uint32_t *crc)
+{
+	struct image *debug = fd < 0 ? NULL : image_new(image->images);
+	bool same = false;
+
+	if (debug && !map_file(debug, fd, size) && !elf_read(debug)) {
+		if (image->id_found.size && debug->id_found.size)
+			same = image->id_found.size == debug->id_found.size &&
+			       !memcmp(image->id_found.bytes,
+				       debug->id_found.bytes,
+				       debug->id_found.size);
+		else
+			same = !crc || same_crc(fd, *crc);
+	}
+	if (!same) {
+		image_free(debug);
+		debug = NULL;
+	}
+	if (fd >= 0)
+		close(fd);
+	return debug;
+}
+
+/* The directory behind dir, which is *len bytes long; *len becomes its length. */
+static const char *next_dir(const char *dir, size_t *len)
+{
+	dir += *len;
+	dir += strspn(dir, ":");
+	*len = strcspn(dir, ":");
+	return *len ? dir : NULL;
+}
+
+static struct image *find_by_build_id(struct image *image)
+{
+	const struct ustack_images_opts *opts = &image->images->opts;
+	const char *dir = opts->debug_dirs;
+	struct image *debug = NULL;
+	size_t len = 0, size;
+	int fd;
+
+	while (!debug && (dir = next_dir(dir, &len))) {
+		fd = open_build_id(dir, len, &image->id_found, ".debug", &size);
+		debug = debug_file_of(image, fd, size, NULL);
+	}
+	if (!debug) {
+		fd = open_build_id(opts->build_id_dir,
+				   strlen(opts->build_id_dir), &image->id_found,
+				   "/debug", &size);
+		debug = debug_file_of(image, fd, size, NULL);
+	}
+	return debug;
+}
+
+static struct image *find_by_link(struct image *image)
+{
+	const struct ustack_images_opts *opts = &image->images->opts;
+	const char *dir = opts->debug_dirs, *path = image->origin->path, *name,
+		   *slash;
+	struct image *debug;
+	struct section link;
+	size_t len = 0, size, n;
+	uint32_t crc;
+	int fd, own;
+
+	slash = strrchr(path, '/');
+	if (!slash || image_section(image, ".gnu_debuglink", &link))
+		return NULL;
+	own = slash - path;
+	name = (const char *)link.data;
+	n = strnlen(name, link.size);
+	/* The name, zeroes up to a multiple of 4, the checksum. */
+	if (!n || memchr(name, '/', n) || (n / 4 + 2) * 4 > link.size)
+		return NULL;
+	memcpy(&crc, name + (n / 4 + 1) * 4, 4);
+
+	fd = open_path(&size, "%s%.*s/%s", opts->root, own, path, name);
+	debug = debug_file_of(image, fd, size, &crc);
+	if (!debug) {
+		fd = open_path(&size, "%s%.*s/.debug/%s", opts->root, own, path,
+			       name);
+		debug = debug_file_of(image, fd, size, &crc);
+	}
+	while (!debug && (dir = next_dir(dir, &len))) {
+		fd = open_path(&size, "%.*s%.*s/%s", (int)len, dir, own, path,
+			       name);
+		debug = debug_file_of(image, fd, size, &crc);
+	}
+	return debug;
+}
+
+static int find_debug_file(void *arg)
+{
+	struct image *image = arg;
+	struct ustack_map map = image->map;
+	size_t size = 0;
+	int fd;
+
+	if (!map.build_id && image->id_found.size) {
+		map.build_id = image->id_found.bytes;
+		map.build_id_size = image->id_found.size;
+	}
+	fd = open_callback(image->images, USTACK_FILE_DEBUG, &map, &size);
+	if (fd != -ENOSYS) {
+		image->debug_file = debug_file_of(image, fd, size, NULL);
+		return 0;
+	}
+	image->debug_file = find_by_build_id(image);
+	if (!image->debug_file)
+		image->debug_file = find_by_link(image);
+	return 0;
+}
+
+int image_debug_file(struct image *image, struct image **out)
+{
+	int err = once_make(&image->images->once, &image->debug_file_found,
+			    find_debug_file, image);
+
+	*out = err ? NULL : image->debug_file;
+	return err;
+}

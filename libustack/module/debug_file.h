@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * In: an image.  Out: what distributions moved out of it, its .gnu_debugdata and
+ * its separate debug file, as images of their own.
+ */
+#ifndef USTACK_MODULE_DEBUG_FILE_H
+#define USTACK_MODULE_DEBUG_FILE_H
+
+#include "module/image.h"
+
+/*
+ * *out belongs to image; NULL: there is none.  Only its data, base and sections
+ * are valid.  0, -ENOMEM or -EDEADLK, as once_make() has it.
+ */
+int image_debugdata(struct image *image, struct image **out);
+int image_debug_file(struct image *image, struct image **out);
+
+#endif

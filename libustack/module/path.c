@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* The paths of maps: of files, the kernel's own names, and of JITs. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "module/path.h"
+
+static const char jit_before[] = "/tmp/perf-", jit_behind[] = ".map";
+
+size_t path_deleted(const char *path, size_t len)
+{
+	size_t end = strlen(DELETED);
+
+	return len > end && !memcmp(path + len - end, DELETED, end) ?
+		       len - end :
+		       0;
+}
+
+bool path_is_anonymous(const char *path)
+{
+	static const char *const names[] = {
+		"//anon", "/anon_hugepage", "/dev/zero", "/memfd:", "/SYSV",
+		"[heap]", "[stack", "[anon:",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		/* The first two characters tell most files apart. */
+		if (path[0] == names[i][0] && path[1] == names[i][1] &&
+		    !strncmp(path, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
+void path_of_jit(char path[JIT_PATH_MAX], uint32_t pid)
+{
+	snprintf(path, JIT_PATH_MAX, "%s%" PRIu32 "%s", jit_before, pid,
+		 jit_behind);
+}
+
+bool path_is_jit(const char *path)
+{
+	const char *pid = path + strlen(jit_before);
+	size_t digits;
+
+	if (strncmp(path, jit_before, strlen(jit_before)))
+		return false;
+	digits = strspn(pid, "0123456789");
+	return digits && !strcmp(pid + digits, jit_behind);
+}
+
+bool path_is_file(const char *path)
+{
+	return ((path[0] == '/' && path[1] != '/') ||
+		!strcmp(path, "[vdso]")) &&
+	       !path_is_jit(path);
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Sections by name, uncompressed.  Not by elf_compress(): Debian 12's libelf does
+ * not know zstd.
+ */
+#include <errno.h>
+#include <gelf.h>
+#include <lzma.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "module/section.h"
+#include "module/image.h"
+#include "util/bytes.h"
+
+/* Newer than Debian 12's <elf.h>. */
+#define COMPRESS_ZSTD 2
+
+/* Sizes that a file claims are believed up to the best ratio zlib can reach. */
+#define RATIO_MAX 1032
+#define SIZE_LIMIT (1ULL << 30)
+#define XZ_MEMORY (128 << 20)	/* xz -9 needs 65 MiB */
+
+struct buffer {
+	struct buffer *next;
+	uint8_t data[];
+};
+
+void section_free(struct image *image)
+{
+	struct buffer *b = image->buffers, *next;
+
+	elf_end(image->elf);
+	image->elf = NULL;
+	for (; b; b = next) {
+		next = b->next;
+		free(b);
+	}
+	image->buffers = NULL;
+}
+
+static bool size_is_sane(uint64_t size, uint64_t packed)
+{
+	return size <= SIZE_LIMIT && size / RATIO_MAX <= packed;
+}
+
+/* Points s at its size uncompressed bytes, which image owns.  0 or -errno. */
+static int unpack(struct image *image, struct section *s, unsigned int type,
+		  uint64_t size, const uint8_t *packed, size_t packed_size)
+{
+	struct buffer *b;
+	uLongf got = size;
+	bool done;
+
+	if (!size_is_sane(size, packed_size))
+		return -EINVAL;
+	b = malloc(sizeof(*b) + size);
+	if (!b)
+		return -ENOMEM;
+	if (type == ELFCOMPRESS_ZLIB)
+		done = uncompress(b->data, &got, packed, packed_size) == Z_OK &&
+		       got == size;
+	else if (type == COMPRESS_ZSTD)
+		done = ZSTD_decompress(b->data, size, packed, packed_size) ==
+		       size;
+	else
+		done = false;
+	if (!done) {
+		free(b);
+		return -EINVAL;
+	}
+	b->next = image->buffers;
+	image->buffers = b;
+	s->data = b->data;
+	s->size = size;
+	return 0;
+}
+
+/* SHF_COMPRESSED: a header in the ELF file's class. */
+static int unpack_standard(struct image *image, struct section *s)
+{
+	struct buf b = { s->data, s->data + s->size, false };
+	unsigned int word = image->is_64 ? 8 : 4;
+	uint32_t type = buf_uint(&b, 4);
+	uint64_t size;
+
+	if (image->is_64)
+		buf_uint(&b, 4);
+	size = buf_uint(&b, word);
+	buf_uint(&b, word);	/* alignment: nothing here needs any */
+	if (b.bad)
+		return -EINVAL;
+	return unpack(image, s, type, size, b.p, buf_left(&b));
+}
+
+/* .zdebug_*: "ZLIB" and a big-endian size. */
+static int unpack_old(struct image *image, struct section *s)
+{
+	uint64_t size;
+
+	if (s->size < 12 || memcmp(s->data, "ZLIB", 4))
+		return -EINVAL;
+	memcpy(&size, s->data + 4, 8);
+	return unpack(image, s, ELFCOMPRESS_ZLIB, __builtin_bswap64(size),
+		      s->data + 12, s->size - 12);
+}
+
+/* By liblzma: elfutils does this inside of libdwfl only. */
+uint8_t *section_unxz(const struct section *s, size_t *size)
+{
+	lzma_stream stream = LZMA_STREAM_INIT;
+	uint8_t *data = NULL, *more;
+	lzma_ret ret = LZMA_OK;
+	size_t max = 0;
+
+	if (!s->size || lzma_stream_decoder(&stream, XZ_MEMORY, 0) != LZMA_OK)
+		return NULL;
+	stream.next_in = s->data;
+	stream.avail_in = s->size;
+	do {
+		if (!stream.avail_out) {
+			max = max ? 2 * max : 4 * s->size;
+			more = size_is_sane(max, s->size) ? realloc(data, max) :
+							    NULL;
+			if (!more)
+				break;
+			data = more;
+			stream.next_out = data + stream.total_out;
+			stream.avail_out = max - stream.total_out;
+		}
+		ret = lzma_code(&stream, LZMA_FINISH);
+	} while (ret == LZMA_OK);
+	*size = stream.total_out;
+	lzma_end(&stream);
+	if (ret == LZMA_STREAM_END)
+		return data;
+	free(data);
+	return NULL;
+}
+
+Elf *image_elf(struct image *image)
+{
+	if (!image->elf) {
+		elf_version(EV_CURRENT);
+		/* libelf does not write to it. */
+		image->elf = elf_memory((char *)image->data, image->size);
+	}
+	return image->elf && elf_kind(image->elf) == ELF_K_ELF ? image->elf :
+								 NULL;
+}
+
+/* Is it name, or .zdebug_NAME for .debug_NAME? */
+static bool name_matches(const char *is, const char *name, bool *old)
+{
+	*old = is[0] == '.' && is[1] == 'z';
+	return !strcmp(is, name) || (*old && !strcmp(is + 2, name + 1));
+}
+
+static int find_section(struct image *image, const char *name,
+			struct section *out)
+{
+	Elf *elf = image_elf(image);
+	Elf_Scn *scn = NULL;
+	size_t names;
+
+	*out = (struct section){ 0 };
+	if (!elf || elf_getshdrstrndx(elf, &names))
+		return -ENOENT;
+	while ((scn = elf_nextscn(elf, scn))) {
+		const char *is;
+		GElf_Shdr sh;
+		bool old;
+		int err;
+
+		if (!gelf_getshdr(scn, &sh) || sh.sh_type == SHT_NOBITS ||
+		    sh.sh_offset > image->size ||
+		    sh.sh_size > image->size - sh.sh_offset)
+			continue;
+		is = elf_strptr(elf, names, sh.sh_name);
+		if (!is || !name_matches(is, name, &old))
+			continue;
+		out->data = image->data + sh.sh_offset;
+		out->size = sh.sh_size;
+		out->vaddr = sh.sh_addr;
+		err = sh.sh_flags & SHF_COMPRESSED ? unpack_standard(image, out) :
+		      old			   ? unpack_old(image, out) :
+						     0;
+		if (err)
+			*out = (struct section){ 0 };
+		return err;
+	}
+	return -ENOENT;
+}
+
+int image_section(struct image *image, const char *name, struct section *out)
+{
+	int err;
+
+	pthread_mutex_lock(&image->lock);
+	err = find_section(image, name, out);
+	pthread_mutex_unlock(&image->lock);
+	return err;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * In: a symbol's name as the file has it.  Out: the name as people read it, to
+ * be freed, or NULL if that is the same or there is no memory.
+ */
+#ifndef USTACK_NAME_DEMANGLE_H
+#define USTACK_NAME_DEMANGLE_H
+
+#include <stdbool.h>
+
+/* Demangled, without the symbol's version; plt: "@plt" follows, as of a stub. */
+char *name_shown(const char *name, bool plt);
+
+#endif

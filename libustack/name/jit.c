@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * The names of code that a JIT compiled, from /tmp/perf-PID.map: lines of "START
+ * SIZE NAME".  PID and /tmp are what the process itself saw.  If it ran in
+ * namespaces of its own, the recorded PID does not lead to the file, and only the
+ * open callback can know better.
+ *
+ * JITs write on while we look: what was added is read when a name is missing.
+ * Names are borrowed, so all text that was read stays.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "module/find_file.h"
+#include "module/images.h"
+#include "name/symbols.h"
+
+/* A bound, as anyone may write such a file: bytes kept of all its versions. */
+#define TEXT_MAX (256 << 20)
+
+/* The last line for an address counts: code was compiled there again. */
+static int jit_compare(const void *a, const void *b)
+{
+	const struct symbol *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->name > y->name ? -1 : x->name < y->name;
+}
+
+/* Adds the symbol of a line; a line of another form is skipped.  0 or -ENOMEM. */
+static int jit_line(struct symbols *symbols, const char *line)
+{
+	uint64_t start, size;
+	struct symbol *s;
+	char *end;
+
+	if (!isxdigit((unsigned char)*line))
+		return 0;
+	start = strtoull(line, &end, 16);
+	if (*end != ' ' || !isxdigit((unsigned char)end[1]))
+		return 0;
+	size = strtoull(end + 1, &end, 16);
+	if (*end != ' ' || !end[1])
+		return 0;
+	s = symbols_add(symbols);
+	if (!s)
+		return -ENOMEM;
+	s->start = start;
+	s->end = start + size < start ? UINT64_MAX : start + size;
+	s->shown = end + 1;
+	s->name = s->shown;
+	return 0;
+}
+
+/* size bytes of the file, or fewer. */
+static struct text *read_text(int fd, off_t from, size_t size)
+{
+	struct text *text = malloc(sizeof(*text) + size);
+	ssize_t n = 1;
+
+	if (!text)
+		return NULL;
+	text->size = 0;
+	while (n > 0 && text->size < size) {
+		n = pread(fd, text->bytes + text->size, size - text->size,
+			  from + text->size);
+		if (n > 0)
+			text->size += n;
+	}
+	return text;
+}
+
+/* Cuts text behind its last whole line: the JIT may still be writing the next. */
+static struct text *whole_lines(struct text *text)
+{
+	const char *end = memrchr(text->bytes, '\n', text->size);
+	struct text *cut;
+
+	text->size = end ? end + 1 - text->bytes : 0;
+	cut = realloc(text, sizeof(*text) + text->size);
+	return cut ? cut : text;
+}
+
+static int parse(struct symbols *symbols, struct text *text)
+{
+	char *line = text->bytes, *end, *stop = line + text->size;
+	int err = 0;
+
+	for (; !err && line < stop; line = end + 1) {
+		end = memchr(line, '\n', stop - line);
+		*end = 0;
+		err = jit_line(symbols, line);
+	}
+	symbols_sort(symbols, jit_compare);
+	return err;
+}
+
+static bool same_file(const struct jit_file *read, const struct stat *st)
+{
+	return read->dev == st->st_dev && read->ino == st->st_ino;
+}
+
+static bool same_version(const struct jit_file *read, const struct stat *st)
+{
+	return same_file(read, st) && read->size == st->st_size &&
+	       read->mtime.tv_sec == st->st_mtim.tv_sec &&
+	       read->mtime.tv_nsec == st->st_mtim.tv_nsec;
+}
+
+/* Was it only added to?  Else it is another file, or written anew. */
+static bool has_grown(const struct jit_file *read, int fd,
+		      const struct stat *st)
+{
+	char tail[sizeof(read->tail)];
+
+	return same_file(read, st) && st->st_size > read->size &&
+	       pread(fd, tail, read->tail_size,
+		     read->done - read->tail_size) == (ssize_t)read->tail_size &&
+	       !memcmp(tail, read->tail, read->tail_size);
+}
+
+/* That whole lines were read from byte from on. */
+static void set_read(struct jit_file *read, const struct stat *st, off_t from,
+		     const struct text *text)
+{
+	read->dev = st->st_dev;
+	read->ino = st->st_ino;
+	read->size = st->st_size;
+	read->mtime = st->st_mtim;
+	read->done = from + text->size;
+	/* What was there before is still at the end if nothing was read. */
+	if (from && !text->size)
+		return;
+	read->tail_size = text->size < sizeof(read->tail) ?
+				  text->size :
+				  sizeof(read->tail);
+	memcpy(read->tail, text->bytes + text->size - read->tail_size,
+	       read->tail_size);
+}
+
+/* Adds what the file has from byte from on; at 0 it replaces all. */
+static int read_from(struct image *image, int fd, const struct stat *st,
+		     off_t from)
+{
+	struct symbols *symbols = image->symbols, added = { 0 };
+	size_t size = st->st_size - from, room = TEXT_MAX - symbols->text_size;
+	bool cut = size > room;
+	struct text *text = read_text(fd, from, cut ? room : size);
+	struct jit_file read = symbols->read;
+	int err;
+
+	if (!text)
+		return -ENOMEM;
+	text = whole_lines(text);
+	set_read(&read, st, from, text);
+	read.cut = cut;
+	err = parse(&added, text);
+	if (!err) {
+		pthread_mutex_lock(&image->lock);
+		err = symbols_merge(symbols, &added, !from);
+		if (!err) {
+			symbols->read = read;
+			symbols->text_size += text->size;
+			text->next = symbols->texts;
+			symbols->texts = text;
+		}
+		pthread_mutex_unlock(&image->lock);
+	}
+	free(added.v);
+	if (err)
+		free(text);
+	return err ? err : cut ? -E2BIG : 0;
+}
+
+int jit_read(const struct map *map)
+{
+	struct image *image = map->image;
+	const struct jit_file *read = &image->symbols->read;
+	struct ustack_map told = map_describe(map);
+	struct stat st;
+	size_t size;
+	int fd, err;
+
+	fd = open_callback(image->images, USTACK_FILE_JIT, &told, &size);
+	if (fd == -ENOSYS)
+		fd = open_trusted(&size, told.pid, "%s%s",
+				  image->images->opts.root, told.path);
+	/* Most processes write none. */
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st))
+		err = -errno;
+	else if (same_version(read, &st))
+		err = read->cut ? -E2BIG : 0;
+	else
+		err = read_from(image, fd, &st,
+				has_grown(read, fd, &st) ? read->done : 0);
+	close(fd);
+	return err;
+}
+
+bool jit_changed(const struct map *map)
+{
+	struct image *image = map->image;
+	const struct ustack_images_opts *opts = &image->images->opts;
+	bool changed = false;
+	struct stat st;
+	char *path;
+
+	/* Only it knows where the file is. */
+	if (opts->open)
+		return true;
+	if (asprintf(&path, "%s%s", opts->root, map->origin->path) < 0)
+		return false;
+	if (!stat(path, &st)) {
+		pthread_mutex_lock(&image->lock);
+		changed = !same_version(&image->symbols->read, &st);
+		pthread_mutex_unlock(&image->lock);
+	}
+	free(path);
+	return changed;
+}

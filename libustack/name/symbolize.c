@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* From an address of a process to the name of its function. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "module/images.h"
+#include "module/space.h"
+#include "name/demangle.h"
+#include "name/symbols.h"
+#include "unwind/arch.h"
+#include "util/opts.h"
+
+static const char *symbol_name(struct symbol *s)
+{
+	char *shown = __atomic_load_n(&s->shown, __ATOMIC_ACQUIRE), *own;
+
+	if (shown)
+		return shown;
+	own = name_shown(s->name, s->plt);
+	if (!own)
+		own = (char *)s->name;
+	/* If two threads make it at once, the second drops its own. */
+	if (__atomic_compare_exchange_n(&s->shown, &shown, own, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return own;
+	if (own != s->name)
+		free(own);
+	return shown;
+}
+
+static int read_symbols(void *arg)
+{
+	const struct map *map = arg;
+	struct image *image = map->image;
+	struct symbols *symbols = calloc(1, sizeof(*symbols));
+	int err;
+
+	if (!symbols)
+		return -ENOMEM;
+	err = symtab_read(symbols, image);
+	if (err) {
+		symbols_free(symbols);
+		return err;
+	}
+	image->symbols_free = symbols_free;
+	image->symbols = symbols;
+	return 0;
+}
+
+/* Also to read on.  Whatever goes wrong, what was read before stays. */
+static int read_jit(void *arg)
+{
+	const struct map *map = arg;
+	struct image *image = map->image;
+
+	if (!image->symbols) {
+		image->symbols_free = symbols_free;
+		image->symbols = calloc(1, sizeof(*image->symbols));
+		if (!image->symbols)
+			return -ENOMEM;
+	}
+	image_lacks(image, jit_read(map));
+	return 0;
+}
+
+static int find_name(struct symbols *symbols, struct ustack_symbol *sym)
+{
+	struct symbol *s = symbols_find(symbols, sym->addr);
+
+	if (!s)
+		return -ENOENT;
+	sym->name = symbol_name(s);
+	sym->offset = sym->addr - s->start;
+	return 0;
+}
+
+static int find_jit_name_once(struct map *map, struct ustack_symbol *sym)
+{
+	struct image *image = map->image;
+	int err = once_make(&image->images->once, &image->symbols_read,
+			    read_jit, map);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&image->lock);
+	err = find_name(image->symbols, sym);
+	pthread_mutex_unlock(&image->lock);
+	return err;
+}
+
+/* If there is none, in what the JIT wrote since. */
+static int find_jit_name(struct map *map, struct ustack_symbol *sym)
+{
+	struct image *image = map->image;
+	bool read_before = once_state(&image->symbols_read) <= 0;
+	int err = find_jit_name_once(map, sym);
+
+	if (read_before && err == -ENOENT && jit_changed(map)) {
+		once_renew(&image->images->once, &image->symbols_read);
+		err = find_jit_name_once(map, sym);
+	}
+	/* It may have one that could not be read. */
+	if (err == -ENOENT && image_lack(image) == -ENOMEM)
+		err = -ENOMEM;
+	return err;
+}
+
+/* The recorded build-id takes precedence over the file's. */
+static void set_build_id(struct ustack_symbol *sym, const struct map *map,
+			 bool usable)
+{
+	const struct elf_id *id = &map->origin->build_id;
+
+	if (!id->size && usable)
+		id = &map->image->id_found;
+	sym->build_id_size = id->size;
+	if (id->size)
+		sym->build_id = id->bytes;
+}
+
+static int symbolize(struct ustack_space *space, uint64_t addr,
+		     struct ustack_symbol *sym)
+{
+	struct map *map = space_find(space, addr);
+	bool usable;
+	int err;
+
+	*sym = (struct ustack_symbol){
+		.sz = sym->sz,
+		.addr = addr,
+		.addr_kind = USTACK_ADDR_USER,
+	};
+	if (!map) {
+		if (in_vsyscall(addr)) {
+			sym->path = "[vsyscall]";
+			sym->addr = addr & 4095;
+			sym->addr_kind = USTACK_ADDR_OFFSET;
+		}
+		return -ENOENT;
+	}
+	sym->path = map->origin->path;
+	if (map->origin->is_jit)
+		return find_jit_name(map, sym);
+	usable = map_usable(map);
+	set_build_id(sym, map, usable);
+	if (!usable) {
+		sym->addr = addr - map->start + map->pgoff;
+		sym->addr_kind = USTACK_ADDR_OFFSET;
+		return -ENOENT;
+	}
+	sym->addr = addr - map->bias;
+	sym->addr_kind = USTACK_ADDR_ELF;
+	err = once_make(&space->images->once, &map->image->symbols_read,
+			read_symbols, map);
+	return err ? err : find_name(map->image->symbols, sym);
+}
+
+int ustack_symbolize(struct ustack_space *space, uint64_t addr,
+		     struct ustack_symbol *sym)
+{
+	struct ustack_symbol own = { .sz = sizeof(own) };
+	/* Nearly always so: then nothing is copied. */
+	bool same_size = sym->sz == sizeof(own);
+	int ret = symbolize(space, addr, same_size ? sym : &own);
+
+	if (!same_size && opts_fill(sym, &own, sizeof(own)))
+		return -EINVAL;
+	return ret;
+}

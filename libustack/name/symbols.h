@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * The functions of one image, by address.  Three readers fill them in: from ELF
+ * symbol tables, PLT stubs and the file that a JIT writes.  A look-up comes out.
+ */
+#ifndef USTACK_NAME_SYMBOLS_H
+#define USTACK_NAME_SYMBOLS_H
+
+#include <sys/types.h>
+#include <time.h>
+
+#include "module/space.h"
+
+struct symbol {
+	uint64_t start, end;
+	const char *name;	/* as it is in the file */
+	char *shown;		/* made when first needed; name itself if it is the same */
+	uint8_t bind;
+	bool plt;		/* a stub: name is the function it leads to */
+};
+
+/* Lines of a JIT's file, which names point into. */
+struct text {
+	struct text *next;
+	size_t size;
+	char bytes[];
+};
+
+/* What was read of a JIT's file; all zero: nothing. */
+struct jit_file {
+	dev_t dev;
+	ino_t ino;
+	off_t size, done;	/* of the file then, and up to the last whole line */
+	struct timespec mtime;
+	bool cut;		/* there is more, over the limit */
+	size_t tail_size;	/* what is before done, to see whether it still is */
+	char tail[256];
+};
+
+struct symbols {
+	struct symbol *v;
+	size_t nr, max;
+	/* Of a JIT; these and those above change under the image's lock. */
+	struct text *texts;
+	size_t text_size;	/* of all */
+	struct jit_file read;
+};
+
+/* A new one, all zero; NULL: no memory. */
+struct symbol *symbols_add(struct symbols *symbols);
+/* Sorts them; of several at one address the first by compare stays. */
+void symbols_sort(struct symbols *symbols,
+		  int (*compare)(const void *a, const void *b));
+/*
+ * Adds those of from, which is sorted by start and takes precedence, to those in
+ * to; replace: they take the place of all.  0 or -ENOMEM.
+ */
+int symbols_merge(struct symbols *to, const struct symbols *from, bool replace);
+struct symbol *symbols_find(const struct symbols *symbols, uint64_t vaddr);
+void symbols_free(struct symbols *symbols);
+
+/*
+ * What an image's symbol tables name, and its PLT stubs; the addresses are those
+ * of its ELF file.  0, -ENOMEM, or -EDEADLK as once_make() has it.
+ */
+int symtab_read(struct symbols *symbols, struct image *image);
+/* The stubs alone; the symbols so far are sorted.  0 or -ENOMEM. */
+int plt_read(struct symbols *symbols, struct image *image);
+/*
+ * Adds the symbols that a JIT wrote since it was called last, by user address, to
+ * those of map's image.  0, also if there is no file; -E2BIG if not all of it was
+ * read; -ENOMEM; or -errno if it could not be.
+ */
+int jit_read(const struct map *map);
+/* Might jit_read() find more? */
+bool jit_changed(const struct map *map);
+
+#endif

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* The symbol tables of an ELF file, and of the files that complete it. */
+#include <errno.h>
+#include <gelf.h>
+#include <string.h>
+
+#include "module/debug_file.h"
+#include "module/section.h"
+#include "name/symbols.h"
+
+/* By address; of several names for one, first the one that perf would print. */
+static int by_preference(const void *a, const void *b)
+{
+	const struct symbol *x = a, *y = b;
+	size_t nx, ny;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	if ((x->end == x->start) != (y->end == y->start))
+		return x->end == x->start ? 1 : -1;
+	if ((x->bind == STB_WEAK) != (y->bind == STB_WEAK))
+		return x->bind == STB_WEAK ? 1 : -1;
+	if ((x->bind == STB_GLOBAL) != (y->bind == STB_GLOBAL))
+		return x->bind == STB_GLOBAL ? -1 : 1;
+	nx = strspn(x->name, "_");
+	ny = strspn(y->name, "_");
+	if (nx != ny)
+		return nx < ny ? -1 : 1;
+	nx = strlen(x->name);
+	ny = strlen(y->name);
+	if (nx != ny)
+		return nx > ny ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static bool symbol_wanted(const GElf_Sym *sym, const char *name)
+{
+	unsigned int type = GELF_ST_TYPE(sym->st_info);
+	unsigned int visibility = GELF_ST_VISIBILITY(sym->st_other);
+
+	if (!name || !*name || sym->st_shndx == SHN_UNDEF)
+		return false;
+	/* Labels in assembly have no type; those of the assembler itself are hidden. */
+	return type == STT_FUNC || type == STT_GNU_IFUNC ||
+	       (type == STT_NOTYPE && sym->st_shndx < SHN_LORESERVE &&
+		visibility != STV_HIDDEN && visibility != STV_INTERNAL);
+}
+
+/* Does the file end before the section does? */
+static bool is_cut(const struct image *file, const GElf_Shdr *sh)
+{
+	return sh->sh_offset > file->size ||
+	       sh->sh_size > file->size - sh->sh_offset;
+}
+
+/* Adds the symbols of one table.  1, 0 if there is no such table, or -ENOMEM. */
+static int read_elf_table(struct symbols *symbols, struct image *file,
+			  unsigned int type, uint64_t bias)
+{
+	Elf *elf = image_elf(file);
+	Elf_Data *data = NULL;
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+	size_t nr;
+
+	while (!data && elf && (scn = elf_nextscn(elf, scn)))
+		if (gelf_getshdr(scn, &sh) && sh.sh_type == type &&
+		    sh.sh_entsize) {
+			data = elf_getdata(scn, NULL);
+			if (!data && is_cut(file, &sh))
+				image_lacks(file, -ENODATA);
+		}
+	nr = data ? data->d_size / sh.sh_entsize : 0;
+	for (size_t i = 0; i < nr; i++) {
+		const char *name;
+		struct symbol *s;
+		GElf_Sym sym;
+
+		if (!gelf_getsym(data, i, &sym))
+			break;
+		name = elf_strptr(elf, sh.sh_link, sym.st_name);
+		if (!symbol_wanted(&sym, name))
+			continue;
+		s = symbols_add(symbols);
+		if (!s)
+			return -ENOMEM;
+		s->start = sym.st_value + bias;
+		s->end = s->start + sym.st_size;
+		s->name = name;
+		s->bind = GELF_ST_BIND(sym.st_info);
+	}
+	return nr > 0;
+}
+
+/* The same of a file, which may be NULL. */
+static int read_table(struct symbols *symbols, struct image *file,
+		      unsigned int type, uint64_t bias)
+{
+	int ret;
+
+	if (!file)
+		return 0;
+	pthread_mutex_lock(&file->lock);
+	ret = read_elf_table(symbols, file, type, bias);
+	pthread_mutex_unlock(&file->lock);
+	return ret;
+}
+
+/*
+ * The full table, from the image or its separate debug file.  Else .dynsym, and
+ * .gnu_debugdata's table, which has just what .dynsym lacks.
+ */
+static int read_tables(struct symbols *symbols, struct image *image)
+{
+	struct image *file;
+	int ret;
+
+	ret = read_table(symbols, image, SHT_SYMTAB, 0);
+	if (!ret) {
+		ret = image_debug_file(image, &file);
+		if (!ret)
+			ret = read_table(symbols, file, SHT_SYMTAB,
+					 file ? image->base - file->base : 0);
+	}
+	if (ret)
+		return ret;
+	ret = read_table(symbols, image, SHT_DYNSYM, 0);
+	if (ret >= 0)
+		ret = image_debugdata(image, &file);
+	return ret ? ret :
+		     read_table(symbols, file, SHT_SYMTAB,
+				file ? image->base - file->base : 0);
+}
+
+int symtab_read(struct symbols *symbols, struct image *image)
+{
+	int err = read_tables(symbols, image);
+
+	symbols_sort(symbols, by_preference);
+	if (err >= 0) {
+		err = plt_read(symbols, image);
+		symbols_sort(symbols, by_preference);
+	}
+	return err < 0 ? err : 0;
+}

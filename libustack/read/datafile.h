@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * A perf.data file, as a file or out of a pipe, comes in; single records go
+ * out, unpacked where they were compressed.  What its header and its features
+ * tell goes to the events and the build-ids.
+ */
+#ifndef USTACK_READ_DATAFILE_H
+#define USTACK_READ_DATAFILE_H
+
+#include <stdbool.h>
+
+#include "read/build_ids.h"
+#include "read/chunk.h"
+#include "read/event.h"
+#include "read/unpack.h"
+#include "util/error.h"
+
+struct datafile {
+	int fd;
+	struct chunk_pool *pool;
+	struct errline *line;
+	bool seekable;
+	uint64_t size; /* of the file, if seekable */
+	bool unfinished; /* its header was never completed */
+	bool features_cut; /* it ends before what stands behind the data */
+
+	struct stream raw; /* records as they are in the file */
+	struct unpacker unpacker;
+	uint64_t offset; /* in the file, of raw's head */
+	uint64_t left; /* bytes of the data section to read; UINT64_MAX: all */
+	uint64_t last; /* offset of the record given last, or PARK_NONE */
+
+	/* Of park.c. */
+	int park_fd;
+	uint64_t park_size;
+	struct chunk *fetched; /* where parked records come back to */
+};
+
+int datafile_open(struct datafile *df, const char *path,
+		  struct chunk_pool *pool, struct events *es,
+		  struct build_ids *ids, struct errline *line);
+/* 1 and a record (a reference of the caller's), 0 at the end, -errno. */
+int datafile_next(struct datafile *df, struct record *r);
+void datafile_close(struct datafile *df);
+
+/* --- records that have to wait for longer than memory lasts: park.c --------- */
+
+#define PARK_NONE UINT64_MAX
+
+/*
+ * Lets go of the record that datafile_next() gave last.  *where is what fetches
+ * it again: out of the file itself if it stands there as it is, else out of a
+ * temporary one.
+ */
+int datafile_park(struct datafile *df, struct record *r, uint64_t *where);
+int datafile_fetch(struct datafile *df, uint64_t where, uint32_t size,
+		   struct record *r);
+
+#endif

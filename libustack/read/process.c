@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* Threads, their names and the address spaces of their processes. */
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "module/path.h"
+#include "read/process.h"
+
+#define THREADS_MAX (1u << 22) /* the kernel's PID_MAX_LIMIT */
+#define DEAD_MAX 1024 /* ended threads that are kept for late records */
+
+#ifndef PERF_RECORD_MISC_FORK_EXEC /* synthesized by perf: all maps follow */
+#define PERF_RECORD_MISC_FORK_EXEC (1 << 13)
+#endif
+#ifndef PERF_RECORD_MISC_MMAP_BUILD_ID
+#define PERF_RECORD_MISC_MMAP_BUILD_ID (1 << 14)
+#endif
+
+static struct shared_space *space_new(struct ustack_images *images,
+				      const struct ustack_space *parent,
+				      int *err)
+{
+	struct shared_space *s = malloc(sizeof(*s));
+
+	if (!s) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	s->refs = 1;
+	*err = parent ? ustack_space_fork(&s->space, parent) :
+			ustack_space_new(&s->space, images);
+	if (*err) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void shared_space_put(struct shared_space *s)
+{
+	if (!s || --s->refs)
+		return;
+	ustack_space_free(s->space);
+	free(s);
+}
+
+static struct process *process_find(const struct processes *ps, uint32_t pid)
+{
+	struct hash_node *n = hash_find(&ps->procs, pid);
+
+	return n ? container_of(n, struct process, node) : NULL;
+}
+
+static int process_new(struct processes *ps, uint32_t pid,
+		       const struct ustack_space *parent, struct process **out)
+{
+	struct process *p = calloc(1, sizeof(*p));
+	int ret;
+
+	if (!p)
+		return -ENOMEM;
+	p->space = space_new(ps->images, parent, &ret);
+	if (p->space) {
+		ret = hash_add(&ps->procs, &p->node, pid);
+		if (!ret) {
+			*out = p;
+			return 0;
+		}
+		shared_space_put(p->space);
+	}
+	free(p);
+	return ret;
+}
+
+static void process_put(struct processes *ps, struct process *p)
+{
+	if (--p->nr_threads)
+		return;
+	hash_del(&ps->procs, &p->node);
+	shared_space_put(p->space);
+	free(p);
+}
+
+struct thread *processes_find_thread(const struct processes *ps, uint32_t tid)
+{
+	struct hash_node *n = hash_find(&ps->threads, tid);
+
+	return n ? container_of(n, struct thread, node) : NULL;
+}
+
+/* Takes a thread off the list of ended ones, as its id is in use again. */
+static void thread_revive(struct processes *ps, struct thread *th)
+{
+	struct thread **p = &ps->dead_head, *prev = NULL;
+
+	if (!th->dead)
+		return;
+	while (*p != th) {
+		prev = *p;
+		p = &prev->next_dead;
+	}
+	*p = th->next_dead;
+	if (ps->dead_tail == th)
+		ps->dead_tail = prev;
+	th->next_dead = NULL;
+	th->dead = false;
+	ps->nr_dead--;
+}
+
+static void thread_name(struct thread *th)
+{
+	if (!th->tid)
+		strcpy(th->comm, "swapper");
+	else
+		snprintf(th->comm, sizeof(th->comm), ":%d", (int)th->tid);
+}
+
+int processes_thread(struct processes *ps, uint32_t pid, uint32_t tid,
+		     struct thread **out)
+{
+	struct thread *th = processes_find_thread(ps, tid);
+	struct process *p;
+	int ret;
+
+	if (th && th->pid == pid) {
+		*out = th;
+		return 0;
+	}
+	p = process_find(ps, pid);
+	if (!p) {
+		ret = process_new(ps, pid, NULL, &p);
+		if (ret)
+			return ret;
+	}
+	p->nr_threads++;
+	if (th) {
+		/* Its id was another thread's, whose end was not recorded. */
+		thread_revive(ps, th);
+		process_put(ps, th->proc);
+		th->cookie = 0;
+	} else {
+		ret = -E2BIG;
+		if (ps->threads.nr < THREADS_MAX) {
+			th = calloc(1, sizeof(*th));
+			ret = th ? hash_add(&ps->threads, &th->node, tid) :
+				   -ENOMEM;
+		}
+		if (ret) {
+			free(th);
+			process_put(ps, p);
+			return ret;
+		}
+	}
+	th->pid = pid;
+	th->tid = tid;
+	th->proc = p;
+	thread_name(th);
+	*out = th;
+	return 0;
+}
+
+/* Copies a string that must end within size bytes. */
+static bool string(char *to, size_t to_size, const uint8_t *from, size_t size)
+{
+	size_t n = strnlen((const char *)from, size);
+
+	if (n == size)
+		return false;
+	if (n >= to_size)
+		n = to_size - 1;
+	memcpy(to, from, n);
+	to[n] = '\0';
+	return true;
+}
+
+int processes_comm(struct processes *ps, const struct record *r, size_t end)
+{
+	struct thread *th;
+	char comm[COMM_MAX];
+	int ret;
+
+	if (end < 16 || !string(comm, sizeof(comm), r->data + 16, end - 16))
+		return -EBADMSG;
+	ret = processes_thread(ps, get32(r->data + 8), get32(r->data + 12),
+			       &th);
+	if (ret)
+		return ret;
+	strcpy(th->comm, comm);
+	if (record_misc(r) & PERF_RECORD_MISC_COMM_EXEC) {
+		/* Captures from before the exec keep the old space. */
+		struct shared_space *s = space_new(ps->images, NULL, &ret);
+
+		if (!s)
+			return ret;
+		shared_space_put(th->proc->space);
+		th->proc->space = s;
+	}
+	return 0;
+}
+
+int processes_fork(struct processes *ps, const struct record *r, size_t end)
+{
+	uint32_t pid, ppid, tid, ptid;
+	struct thread *th, *parent;
+	int ret;
+
+	if (end < 32)
+		return -EBADMSG;
+	pid = get32(r->data + 8);
+	ppid = get32(r->data + 12);
+	tid = get32(r->data + 16);
+	ptid = get32(r->data + 20);
+	ret = processes_thread(ps, pid, tid, &th);
+	if (ret)
+		return ret;
+	thread_revive(ps, th);
+	th->cookie = 0;
+	parent = processes_find_thread(ps, ptid);
+	if (parent && parent != th)
+		strcpy(th->comm, parent->comm);
+	if (pid != ppid) {
+		const struct ustack_space *from = NULL;
+		struct process *p = process_find(ps, ppid);
+		struct shared_space *s;
+
+		if (p && !(record_misc(r) & PERF_RECORD_MISC_FORK_EXEC))
+			from = p->space->space;
+		s = space_new(ps->images, from, &ret);
+		if (!s)
+			return ret;
+		shared_space_put(th->proc->space);
+		th->proc->space = s;
+	}
+	return 0;
+}
+
+int processes_exit(struct processes *ps, const struct record *r, size_t end,
+		   uint32_t *tid)
+{
+	struct thread *th;
+
+	if (end < 32)
+		return -EBADMSG;
+	*tid = get32(r->data + 16);
+	th = processes_find_thread(ps, *tid);
+	if (!th || th->dead)
+		return 0;
+	th->dead = true;
+	if (ps->dead_tail)
+		ps->dead_tail->next_dead = th;
+	else
+		ps->dead_head = th;
+	ps->dead_tail = th;
+	if (++ps->nr_dead > DEAD_MAX) {
+		th = ps->dead_head;
+		thread_revive(ps, th);
+		hash_del(&ps->threads, &th->node);
+		process_put(ps, th->proc);
+		free(th);
+	}
+	return 0;
+}
+
+/* What the record tells of the file; jit is memory for the path of a JIT. */
+static void read_file(struct ustack_map *map, const struct build_ids *ids,
+		      const struct record *r, char *jit)
+{
+	bool v2 = record_type(r) == PERF_RECORD_MMAP2;
+	const struct build_id *id;
+
+	if (v2)
+		map->prot = get32(r->data + 64);
+	if (path_is_anonymous(map->path) && (!v2 || map->prot & PROT_EXEC)) {
+		/* Its names are where perf looks for them. */
+		path_of_jit(jit, map->pid);
+		map->path = jit;
+	} else if (v2 && record_misc(r) & PERF_RECORD_MISC_MMAP_BUILD_ID) {
+		/* u8 size, three reserved bytes, id[20] */
+		map->build_id = r->data + 44;
+		map->build_id_size = r->data[40] <= 20 ? r->data[40] : 0;
+		return;
+	} else if (v2) {
+		map->maj = get32(r->data + 40);
+		map->min = get32(r->data + 44);
+		map->ino = get64(r->data + 48);
+		map->ino_generation = get64(r->data + 56);
+	}
+	id = build_ids_find(ids, map->path);
+	if (id) {
+		map->build_id = id->id;
+		map->build_id_size = id->size;
+	}
+}
+
+int processes_map(struct processes *ps, const struct build_ids *ids,
+		  const struct record *r, size_t end)
+{
+	size_t at = record_type(r) == PERF_RECORD_MMAP2 ? 72 : 40;
+	struct ustack_map map = { .sz = sizeof(map) };
+	char jit[JIT_PATH_MAX];
+	struct thread *th;
+	int ret;
+
+	if (end < at ||
+	    strnlen((const char *)r->data + at, end - at) == end - at)
+		return -EBADMSG;
+	map.pid = get32(r->data + 8);
+	if ((record_misc(r) & PERF_RECORD_MISC_CPUMODE_MASK) !=
+		    PERF_RECORD_MISC_USER ||
+	    map.pid == UINT32_MAX)
+		return 0; /* the kernel's own text and modules */
+	map.addr = get64(r->data + 16);
+	map.size = get64(r->data + 24);
+	map.pgoff = get64(r->data + 32);
+	map.path = (const char *)r->data + at;
+	if (!map.size || map.addr + map.size - 1 < map.addr)
+		return 0;
+	read_file(&map, ids, r, jit);
+	ret = processes_thread(ps, map.pid, get32(r->data + 12), &th);
+	return ret ? ret : ustack_space_map(th->proc->space->space, &map);
+}
+
+void processes_free(struct processes *ps)
+{
+	struct hash_node *n;
+
+	while ((n = hash_pop(&ps->threads)))
+		free(container_of(n, struct thread, node));
+	hash_free(&ps->threads);
+	while ((n = hash_pop(&ps->procs))) {
+		struct process *p = container_of(n, struct process, node);
+
+		shared_space_put(p->space);
+		free(p);
+	}
+	hash_free(&ps->procs);
+}

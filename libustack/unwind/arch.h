@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * The interface of an architecture.  It has a folder with
+ *
+ *   registers.h	register numbers, their roles, their DWARF columns, and which
+ *			of them are callee-saved: a rule has a slot for each of those
+ *   frame.h		return addresses, the red zone, the range of user addresses,
+ *			call frame instructions that no other architecture has
+ *
+ * and implements the functions below and those of plt.h.  No code outside the
+ * folder names a register.
+ */
+#ifndef USTACK_UNWIND_ARCH_H
+#define USTACK_UNWIND_ARCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "module/space.h"
+#include "unwind/cpu.h"
+#include "unwind/mem.h"
+#include "unwind/row.h"
+#include "unwind/x86/frame.h"
+
+/* Registers by perf's numbers to those by ours.  -ENODATA: pc or sp is missing. */
+int arch_cpu(struct cpu *cpu, const struct ustack_regs *regs);
+/* The other way: those of the set which that are known. */
+void arch_regs(struct ustack_regs *regs, enum ustack_abi abi,
+	       const struct cpu *cpu, uint32_t which);
+
+/* Could the instruction before the return address ra be a call? */
+bool arch_after_call(const struct image *image, uint64_t ra);
+
+/* Guesses the row of a pc without CFI from the code that follows.  0 or -ENOENT. */
+int arch_scan(const struct image *image, uint64_t pc, struct cfi_row *row);
+
+enum arch_left {
+	ARCH_STAYED,		/* it is no such code */
+	ARCH_RETURNED,		/* cpu is that of its caller */
+	ARCH_RESUMED,		/* cpu is that of what a signal interrupted */
+};
+
+/*
+ * Leaves code that the kernel provides, the vDSO, by what is known of it without
+ * its file.  map holds the pc in cpu; exact: that is no return address.
+ */
+enum arch_left arch_leave_kernel_code(struct cpu *cpu, const struct mem *mem,
+				      struct ustack_space *space,
+				      const struct map *map, bool exact);
+
+#endif

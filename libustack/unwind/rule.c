@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* The rule of a row, and the cache of rules. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "module/image.h"
+#include "unwind/arch.h"
+#include "unwind/rule.h"
+#include "util/hash.h"
+
+/* Bytes of code in a block. */
+#define NEAR 16
+#define WIDE 1024
+
+void rules_init(struct rules *rules)
+{
+	memset(rules->near, 0, sizeof(rules->near));
+	memset(rules->wide, 0, sizeof(rules->wide));
+	rules->nr = 0;
+	rules->v[0].image = 0;
+}
+
+/* The pcs around pc that row applies to, up to what fits into size. */
+static void rule_range(struct rule *rule, const struct cfi_row *row,
+		       uint64_t pc)
+{
+	uint64_t size;
+
+	rule->start = row->start;
+	if (pc - rule->start >= UINT16_MAX)
+		rule->start = pc;
+	size = row->end - rule->start;
+	rule->size = size < UINT16_MAX ? size : UINT16_MAX;
+}
+
+void rule_compile(struct rule *rule, const struct cfi_row *row)
+{
+	const struct cfi_rule *ra = &row->reg[row->ra];
+
+	rule->flags = row->signal ? RULE_SIGNAL : 0;
+	rule->saved = 0;
+	rule->depth = 1;
+	memset(rule->slot, -1, sizeof(rule->slot));
+	if (ra->kind == CFI_UNDEFINED) {
+		rule->flags |= RULE_OUTERMOST;
+		return;
+	}
+	if (row->signal || !row_has_usual_ra(row) ||
+	    row->cfa.kind != CFI_VAL_OFFSET || row->cfa.off < INT32_MIN ||
+	    row->cfa.off > INT32_MAX)
+		goto full;
+	rule->cfa_reg = row->cfa.reg;
+	rule->cfa_off = row->cfa.off;
+	for (unsigned int reg = 0, kept = 0; reg < NR_REGS; reg++) {
+		const struct cfi_rule *r = &row->reg[reg];
+		bool keeps = kept < NR_KEPT && kept_reg[kept] == reg;
+
+		if (r->kind != CFI_SAME && reg != REG_PC) {
+			if (r->kind != CFI_OFFSET || r->off % 8 ||
+			    r->off / 8 < INT8_MIN || r->off >= 0 || !keeps)
+				goto full;
+			rule->saved |= 1u << kept;
+			rule->slot[kept] = r->off / 8;
+			if (-rule->slot[kept] > rule->depth)
+				rule->depth = -rule->slot[kept];
+		}
+		kept += keeps;
+	}
+	return;
+full:
+	rule->flags |= RULE_FULL;
+}
+
+static bool holds(const struct rule *rule, const struct image *image,
+		  uint64_t pc)
+{
+	return rule->image == image->id && pc - rule->start < rule->size;
+}
+
+static void rule_make(struct rule *rule, const struct image *image,
+		      uint64_t pc, uint64_t insn)
+{
+	struct cfi_row row;
+	int err = cfi_row(&image->cfi, pc, &row);
+
+	rule->image = image->id;
+	rule->start = pc;
+	rule->size = 1;
+	if (!err) {
+		rule_range(rule, &row, pc);
+		rule_compile(rule, &row);
+		/* Slots are 8 bytes each. */
+		if (!image->is_64 && !(rule->flags & RULE_OUTERMOST))
+			rule->flags |= RULE_FULL;
+	} else if (err != -ENOENT) {
+		rule->flags = RULE_BROKEN;
+	} else {
+		rule->flags = RULE_FULL;
+		if (image->is_64 && !arch_scan(image, insn, &row))
+			rule_compile(rule, &row);
+		rule->flags = rule->flags & RULE_FULL ? RULE_NONE : RULE_GUESS;
+	}
+}
+
+/*
+ * Nearly all rules are found in the set of their block of NEAR pcs.  Most rules
+ * apply to more than one block: a pc whose block does not have it yet gets it
+ * from the last such rule of the WIDE block, rather than making it again.
+ */
+const struct rule *rule_find(struct rules *rules, const struct image *image,
+			     uint64_t pc, uint64_t insn)
+{
+	uint16_t *near = rules->near[hash_slot(image->id ^ pc / NEAR, RULES)];
+	uint16_t *wide, found;
+
+	for (int i = 0; i < RULE_WAYS; i++)
+		if (holds(&rules->v[near[i]], image, pc))
+			return &rules->v[near[i]];
+	wide = &rules->wide[hash_slot(image->id ^ pc / WIDE, RULES)];
+	found = *wide;
+	if (!holds(&rules->v[found], image, pc)) {
+		found = rules->nr = rules->nr % RULES + 1;
+		rule_make(&rules->v[found], image, pc, insn);
+		if (rules->v[found].size > NEAR)
+			*wide = found;
+	}
+	near[1] = near[0];
+	near[0] = found;
+	return &rules->v[found];
+}

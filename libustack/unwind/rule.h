@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/* In: a pc.  Out: how to step from there, in 32 bytes, and cached. */
+#ifndef USTACK_UNWIND_RULE_H
+#define USTACK_UNWIND_RULE_H
+
+#include <stdint.h>
+
+#include "unwind/cpu.h"
+#include "unwind/row.h"
+
+#ifndef RULES			/* fuzz targets need fewer */
+#define RULES 16384		/* that are cached; a power of two, below 65536 */
+#endif
+#define RULE_WAYS 2		/* of the cache */
+
+enum {
+	RULE_NONE = 1,		/* no FDE */
+	RULE_BROKEN = 2,	/* an FDE that cannot be used */
+	RULE_OUTERMOST = 4,	/* the return address is undefined */
+	RULE_SIGNAL = 8,	/* a signal trampoline */
+	RULE_FULL = 16,		/* does not fit in here: use cfi_row() */
+	RULE_GUESS = 32,	/* no FDE either: guessed from the code */
+};
+
+/*
+ * Without flags: CFA = cfa_reg + cfa_off; the return address is at ra_addr(CFA);
+ * kept_reg[n], if bit n of saved is set, is at CFA + 8 * slot[n]; all other
+ * registers are unchanged.
+ */
+struct rule {
+	uint64_t image;		/* its id: the image may be gone */
+	uint64_t start;		/* it applies to size pcs from here */
+	int32_t cfa_off;
+	uint16_t size;
+	uint8_t cfa_reg;
+	uint8_t flags;
+	uint8_t saved;
+	uint8_t depth;		/* how many words below the CFA it reads */
+	int8_t slot[NR_KEPT];	/* -1, which is in the frame in any case, if not saved */
+};
+
+/*
+ * Rules are stored in the order in which they are made.  Scattered by their hash
+ * they would touch so many pages that page faults cost more than making them.
+ */
+struct rules {
+	/* Indices of v, or 0, by hash of a block of pcs: see rule_find(). */
+	uint16_t near[RULES][RULE_WAYS];
+	uint16_t wide[RULES];
+	uint16_t nr;		/* index of the newest; the next one is the oldest */
+	struct rule v[RULES + 1];
+};
+
+/* rules need not be zeroed before. */
+void rules_init(struct rules *rules);
+/*
+ * pc is what CFI is looked up by.  insn, the address of the next instruction, is
+ * the same or, for a return address, one higher: code without CFI is scanned
+ * from there.  Never NULL; borrowed until the next call.
+ */
+const struct rule *rule_find(struct rules *rules, const struct image *image,
+			     uint64_t pc, uint64_t insn);
+/* The rule that row makes; all but its image, start and size. */
+void rule_compile(struct rule *rule, const struct cfi_row *row);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/* In: the registers of a frame.  Out: those of its caller, or why there is none. */
+#ifndef USTACK_UNWIND_STEP_H
+#define USTACK_UNWIND_STEP_H
+
+#include "module/space.h"
+#include "unwind/arch.h"
+#include "unwind/last_walk.h"
+#include "unwind/mem.h"
+#include "unwind/row.h"
+#include "unwind/rule.h"
+
+/* Where a walk is. */
+struct cursor {
+	struct rules *rules;
+	const struct ustack_stack *stack;
+	struct ustack_space *space;	/* of stack */
+	struct mem mem;
+	struct cpu cpu;		/* of the frame being left */
+	bool exact;		/* its pc is that of an instruction, no return address */
+	bool fallback;		/* it was found without CFI */
+	struct map *map;	/* that holds its pc; NULL: not looked up yet */
+	struct walk_frame *entry;	/* what is remembered of it */
+	/* Only if the caller wants registers: */
+	uint32_t restored;	/* those that the last row had a rule for */
+	uint32_t valid;		/* those that hold what the frame's code had */
+};
+
+/* Steps return this, or an enum ustack_end; then the cursor has not moved. */
+#define GO_ON (-1)
+
+/* Could there be a frame at pc?  signal: it was interrupted there. */
+static inline int step_land(struct cursor *c, uint64_t pc, bool signal)
+{
+	if (!pc)
+		return USTACK_END_FINISHED;
+	if (signal && in_vsyscall(pc)) {
+		c->map = NULL;
+		return GO_ON;
+	}
+	if (pc >> USER_ADDRESS_BITS || pc < 4096)
+		return USTACK_END_BAD_MEMORY;
+	/* With nothing mapped there, it is not code. */
+	if (!c->map || !map_holds(c->map, pc - !signal))
+		c->map = space_find(c->space, pc - !signal);
+	return c->map ? GO_ON : USTACK_END_NO_RULE;
+}
+
+/* The kernel put this frame there; the next one's pc was interrupted. */
+static inline void mark_signal(struct ustack_frame *frame)
+{
+	/* Its ip is where the handler returns to, not behind a call. */
+	frame->flags |= USTACK_FRAME_SIGNAL;
+	frame->flags &= ~USTACK_FRAME_RETURN;
+}
+
+/* --- unwind.c --- */
+
+/* By a rule without flags. */
+int step_rule(struct cursor *c, const struct rule *rule, uint64_t *cfa);
+/* By the CFI of pc, of which rule was made. */
+int step_cfi(struct cursor *c, const struct map *map, uint64_t pc,
+	     const struct rule *rule, struct ustack_frame *frame);
+
+/* --- step_row.c --- */
+
+/* Moves on to a caller with these registers. */
+int step_to(struct cursor *c, const struct cpu *to, bool signal);
+/* By a rule without flags, where the frame is not all in one range. */
+int step_far(struct cursor *c, const struct rule *rule, uint64_t cfa);
+int step_row(struct cursor *c, const struct cfi_row *row, uint64_t *cfa);
+
+/* --- step_guess.c --- */
+
+/* A pc without CFI, in a file that is known; rule: as its code implies, if at all. */
+int step_without_cfi(struct cursor *c, const struct map *map, uint64_t pc,
+		     const struct rule *rule, struct ustack_frame *frame);
+/* A pc of which nothing is known; map may be NULL. */
+int step_unknown(struct cursor *c, const struct map *map,
+		 struct ustack_frame *frame);
+
+#endif

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Which maps show the same file: by build-id, bytes, device and inode, path.
+ * What open() is told, and what is tried again.
+ */
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+
+#include "elffile.h"
+
+static struct ustack_images_opts opts;
+static struct ustack_images *images;
+static struct ustack_space *space;
+
+static const uint8_t id_a[20] = { 0xaa, 0x01 }, id_b[20] = { 0xbb };
+
+static void begin(void)
+{
+	ustack_space_free(space);
+	ustack_images_free(images);
+	assert_int_equal(ustack_images_new(&images, &opts), 0);
+	assert_int_equal(ustack_space_new(&space, images), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	if (make_dir())
+		return -1;
+	opts = (struct ustack_images_opts){ .sz = sizeof(opts), .root = dir,
+					    .build_id_dir = "" };
+	begin();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ustack_space_free(space);
+	ustack_images_free(images);
+	space = NULL;
+	images = NULL;
+	return remove_dir();
+}
+
+/* A map of one page at addr, with more that is known. */
+#define MAP(...) map(&(struct ustack_map){ .sz = sizeof(struct ustack_map), \
+					   .size = 0x1000, __VA_ARGS__ })
+
+static struct map *map(const struct ustack_map *m)
+{
+	struct map *found;
+
+	assert_int_equal(ustack_space_map(space, m), 0);
+	found = space_find(space, m->addr);
+	assert_non_null(found);
+	return found;
+}
+
+static const struct image *image_at_page(uint64_t addr)
+{
+	return space_find(space, addr)->image;
+}
+
+/* --- the same file or not -------------------------------------------------------- */
+
+static void by_build_id(void **state)
+{
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
+
+	(void)state;
+	MAP(.addr = 0x1000, .path = "/a", .build_id = id_a, .build_id_size = 20);
+	MAP(.addr = 0x2000, .path = "/b", .build_id = id_a, .build_id_size = 20,
+	    .ino = 7);
+	MAP(.addr = 0x3000, .path = "/a", .build_id = id_b, .build_id_size = 20);
+	MAP(.addr = 0x4000, .path = "/a", .ino = 7);
+	assert_ptr_equal(image_at_page(0x1000), image_at_page(0x2000));
+	assert_ptr_not_equal(image_at_page(0x1000), image_at_page(0x3000));
+	assert_ptr_not_equal(image_at_page(0x2000), image_at_page(0x4000));
+	/* Each map shows its own path. */
+	ustack_symbolize(space, 0x1000, &sym);
+	assert_string_equal(sym.path, "/a");
+	ustack_symbolize(space, 0x2000, &sym);
+	assert_string_equal(sym.path, "/b");
+}
+
+/* One path in two containers, one file under two paths. */
+static void by_inode(void **state)
+{
+	(void)state;
+	MAP(.addr = 0x1000, .path = "/a", .maj = 8, .min = 1, .ino = 7,
+	    .ino_generation = 3);
+	MAP(.addr = 0x2000, .path = "/a", .maj = 8, .min = 2, .ino = 7,
+	    .ino_generation = 3);
+	MAP(.addr = 0x3000, .path = "/a", .maj = 8, .min = 1, .ino = 8,
+	    .ino_generation = 3);
+	MAP(.addr = 0x4000, .path = "/a", .maj = 8, .min = 1, .ino = 7,
+	    .ino_generation = 4);
+	MAP(.addr = 0x5000, .path = "/a", .maj = 9, .min = 1, .ino = 7,
+	    .ino_generation = 3);
+	MAP(.addr = 0x6000, .path = "/a");
+	for (uint64_t a = 0x1000; a <= 0x6000; a += 0x1000)
+		for (uint64_t b = 0x1000; b < a; b += 0x1000)
+			assert_ptr_not_equal(image_at_page(a),
+					     image_at_page(b));
+	MAP(.addr = 0x7000, .path = "/b", .maj = 8, .min = 1, .ino = 7,
+	    .ino_generation = 3);
+	assert_ptr_equal(image_at_page(0x1000), image_at_page(0x7000));
+	MAP(.addr = 0x8000, .path = "/a");
+	assert_ptr_equal(image_at_page(0x6000), image_at_page(0x8000));
+}
+
+/* The number of a file that is gone is given to another one. */
+static void inode_without_generation(void **state)
+{
+	(void)state;
+	MAP(.addr = 0x1000, .path = "/a", .maj = 8, .ino = 7);
+	MAP(.addr = 0x2000, .path = "/b", .maj = 8, .ino = 7);
+	MAP(.addr = 0x3000, .path = "/a (deleted)", .maj = 8, .ino = 7);
+	MAP(.addr = 0x4000, .path = "/ab", .maj = 8, .ino = 7);
+	assert_ptr_not_equal(image_at_page(0x1000), image_at_page(0x2000));
+	assert_ptr_equal(image_at_page(0x1000), image_at_page(0x3000));
+	assert_ptr_not_equal(image_at_page(0x1000), image_at_page(0x4000));
+	/* Nothing but the path, and it says that it is another file's now. */
+	MAP(.addr = 0x5000, .path = "/a");
+	MAP(.addr = 0x6000, .path = "/a (deleted)");
+	assert_ptr_not_equal(image_at_page(0x5000), image_at_page(0x6000));
+}
+
+/* A JIT's table is its process's, whatever lies behind the memory. */
+static void jit(void **state)
+{
+	(void)state;
+	MAP(.addr = 0x1000, .path = "/tmp/perf-1.map", .ino = 7,
+	    .ino_generation = 1, .build_id = id_a, .build_id_size = 20);
+	MAP(.addr = 0x2000, .path = "/tmp/perf-2.map", .ino = 7,
+	    .ino_generation = 1, .build_id = id_a, .build_id_size = 20);
+	MAP(.addr = 0x3000, .path = "/tmp/perf-1.map");
+	assert_ptr_not_equal(image_at_page(0x1000), image_at_page(0x2000));
+	assert_ptr_equal(image_at_page(0x1000), image_at_page(0x3000));
+}
+
+/* --- files that the caller gives ----------------------------------------------------- */
+
+static struct elf_file elf;
+
+static void bytes(void **state)
+{
+	static struct elf_file copy;
+	struct map *m;
+
+	(void)state;
+	make_elf(&elf, 0x1000, id_a, NULL, 0);
+	copy = elf;
+	m = MAP(.addr = 0x1000, .path = "[vdso]", .data = &copy,
+		.data_size = copy.size);
+	/* They are copied, and what has that path is another file. */
+	memset(&copy, 0xff, sizeof(copy));
+	assert_true(map_usable(m));
+	assert_true(m->image->id_found.size == 20);
+	assert_memory_equal(m->image->data, &elf, elf.size);
+	MAP(.addr = 0x2000, .path = "/other", .data = &elf,
+	    .data_size = elf.size);
+	assert_ptr_equal(image_at_page(0x1000), image_at_page(0x2000));
+	elf.id.id[19]++;
+	m = MAP(.addr = 0x3000, .path = "[vdso]", .data = &elf,
+		.data_size = elf.size);
+	assert_ptr_not_equal(image_at_page(0x1000), m->image);
+	assert_true(map_usable(m));
+	MAP(.addr = 0x4000, .path = "[vdso]");
+	assert_ptr_not_equal(image_at_page(0x1000), image_at_page(0x4000));
+	/* No ELF file is no error, nor is one with another build-id. */
+	m = MAP(.addr = 0x5000, .data = "junk", .data_size = 4);
+	assert_false(map_usable(m));
+	m = MAP(.addr = 0x6000, .data = &elf, .data_size = elf.size,
+		.build_id = id_b, .build_id_size = 20);
+	assert_false(map_usable(m));
+	assert_string_equal(m->origin->path, "//anon");
+	/* The right one comes later. */
+	memcpy(elf.id.id, id_b, 20);
+	m = MAP(.addr = 0x6000, .data = &elf, .data_size = elf.size,
+		.build_id = id_b, .build_id_size = 20);
+	assert_true(map_usable(m));
+}
+
+/* What the caller gives takes precedence over a path that names no ELF file. */
+static void jit_object(void **state)
+{
+	struct map *data, *fd, *junk;
+	int prog;
+
+	(void)state;
+	make_elf(&elf, 0x1000, NULL, NULL, 0);
+	MAP(.addr = 0x1000, .path = "/tmp/perf-1.map");
+	data = MAP(.addr = 0x10000, .path = "/tmp/perf-1.map", .data = &elf,
+		   .data_size = elf.size);
+	assert_true(map_usable(data));
+	assert_false(map_usable(space_find(space, 0x1000)));
+	write_elf_parts("/prog", 0x1000, NULL, NULL, 0);
+	prog = open(in_dir("/prog"), O_RDONLY);
+	fd = MAP(.addr = 0x20000, .path = "/tmp/perf-1.map", .fd = prog,
+		 .has_fd = 1);
+	close(prog);
+	assert_true(map_usable(fd));
+	assert_int_equal(ustack_images_unusable(images, NULL, NULL), 0);
+	junk = MAP(.addr = 0x30000, .path = "/tmp/perf-1.map", .data = "junk",
+		   .data_size = 4);
+	assert_false(map_usable(junk));
+	assert_int_equal(ustack_images_unusable(images, NULL, NULL), 1);
+}
+
+static void descriptor(void **state)
+{
+	struct stat st;
+	struct map *m;
+	int fd;
+
+	(void)state;
+	write_elf_parts("/prog", 0x1000, id_a, NULL, 0);
+	fd = open(in_dir("/prog"), O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	m = MAP(.addr = 0x1000, .path = "/gone", .fd = fd, .has_fd = 1);
+	assert_int_equal(close(fd), 0);
+	assert_true(map_usable(m));
+	assert_int_equal(m->origin->ino, st.st_ino);
+	/* The inode is the descriptor's. */
+	MAP(.addr = 0x2000, .path = "/gone", .ino = st.st_ino,
+	    .maj = major(st.st_dev), .min = minor(st.st_dev));
+	assert_ptr_equal(image_at_page(0x1000), image_at_page(0x2000));
+	/* What could not be found before is usable now. */
+	m = MAP(.addr = 0x3000, .path = "/gone", .build_id = id_a,
+		.build_id_size = 20);
+	assert_false(map_usable(m));
+	fd = open(in_dir("/prog"), O_RDONLY);
+	MAP(.addr = 0x4000, .fd = fd, .has_fd = 1, .build_id = id_a,
+	    .build_id_size = 20);
+	close(fd);
+	assert_true(map_usable(space_find(space, 0x3000)));
+	assert_true(map_usable(space_find(space, 0x4000)));
+	/* A directory. */
+	fd = open(dir, O_RDONLY);
+	m = MAP(.addr = 0x5000, .fd = fd, .has_fd = 1);
+	close(fd);
+	assert_false(map_usable(m));
+}
+
+static void refused(void **state)
+{
+	struct ustack_map m = { .sz = sizeof(m), .addr = 0x1000,
+				.size = 0x1000, .path = "/a" };
+	struct {
+		struct ustack_map known;
+		uint64_t newer;
+	} more = { .known = m };
+
+	(void)state;
+	assert_int_equal(ustack_space_map(space, NULL), -EINVAL);
+	m.fd = -1;
+	assert_int_equal(ustack_space_map(space, &m), 0);
+	m.has_fd = 1;
+	assert_int_equal(ustack_space_map(space, &m), -EBADF);
+	m.ino = 1;
+	assert_int_equal(ustack_space_map(space, &m), -EBADF);
+	m.ino = 0;
+	m.data = "junk";
+	m.data_size = 4;
+	assert_int_equal(ustack_space_map(space, &m), -EINVAL);
+	m.has_fd = 0;
+	m.data_size = 0;
+	assert_int_equal(ustack_space_map(space, &m), -EINVAL);
+	m.data = NULL;
+	m.sz = 0;
+	assert_int_equal(ustack_space_map(space, &m), -EINVAL);
+	/* An older caller, a newer one, and one that wants what is not there. */
+	m.sz = offsetof(struct ustack_map, build_id);
+	m.has_fd = 1;
+	assert_int_equal(ustack_space_map(space, &m), 0);
+	more.known.sz = sizeof(more);
+	assert_int_equal(ustack_space_map(space, &more.known), 0);
+	more.newer = 1;
+	assert_int_equal(ustack_space_map(space, &more.known), -EINVAL);
+}
+
+/* --- open() -------------------------------------------------------------------------- */
+
+static struct ustack_map told;
+static char told_path[32];
+static int asked;
+static uint32_t only_pid;
+
+static int open_it(void *arg, enum ustack_file file, const struct ustack_map *m)
+{
+	(void)arg;
+	(void)file;
+	asked++;
+	told = *m;
+	strcpy(told_path, m->path);
+	if (m->build_id)
+		assert_memory_equal(m->build_id, id_a, 20);
+	return m->pid == only_pid ? open(in_dir("/prog"), O_RDONLY) : -ENOENT;
+}
+
+static void open_is_told(void **state)
+{
+	struct map *m;
+
+	(void)state;
+	opts.open = open_it;
+	begin();
+	asked = 0;
+	write_elf_parts("/prog", 0x1000, id_a, NULL, 0);
+	m = MAP(.addr = 0x7000, .pgoff = 0x10, .path = "/a", .maj = 1, .min = 2, .ino = 3, .ino_generation = 4,
+		.prot = PROT_READ | PROT_EXEC, .pid = 77, .build_id = id_a,
+		.build_id_size = 20);
+	assert_int_equal(asked, 0);
+	only_pid = 77;
+	assert_true(map_usable(m));
+	assert_int_equal(asked, 1);
+	assert_true(told.sz == sizeof(told) && told.addr == 0x7000 &&
+		    told.size == 0x1000 && told.pgoff == 0x10);
+	assert_string_equal(told_path, "/a");
+	assert_true(told.maj == 1 && told.min == 2 && told.ino == 3 &&
+		    told.ino_generation == 4);
+	assert_int_equal(told.prot, PROT_READ | PROT_EXEC);
+	assert_int_equal(told.pid, 77);
+	assert_int_equal(told.build_id_size, 20);
+	assert_int_equal(told.has_fd, 0);
+	assert_null(told.data);
+	/* It is there for all who map it. */
+	m = MAP(.addr = 0x1000, .path = "/b", .build_id = id_a,
+		.build_id_size = 20, .pid = 78);
+	assert_true(map_usable(m));
+	assert_int_equal(asked, 1);
+}
+
+/* A process that is gone took its root with it; another one's may do. */
+static void another_process(void **state)
+{
+	struct map *m;
+
+	(void)state;
+	opts.open = open_it;
+	begin();
+	asked = 0;
+	only_pid = 2;
+	write_elf_parts("/prog", 0x1000, id_a, NULL, 0);
+	m = MAP(.addr = 0x1000, .path = "/a", .build_id = id_a,
+		.build_id_size = 20, .pid = 1);
+	assert_false(map_usable(m));
+	assert_false(map_usable(m));
+	m = MAP(.addr = 0x2000, .path = "/a", .build_id = id_a,
+		.build_id_size = 20, .pid = 1);
+	assert_false(map_usable(m));
+	assert_int_equal(asked, 1);
+	m = MAP(.addr = 0x3000, .path = "/a", .build_id = id_a,
+		.build_id_size = 20, .pid = 2);
+	assert_true(map_usable(m));
+	assert_int_equal(asked, 2);
+	assert_true(map_usable(space_find(space, 0x1000)));
+	assert_true(map_usable(space_find(space, 0x2000)));
+	assert_int_equal(asked, 2);
+}
+
+/* Without a build-id elsewhere it is looked for under every path. */
+static void another_path(void **state)
+{
+	struct map *m;
+	size_t n;
+
+	(void)state;
+	write_elf_parts("/b", 0x1000, id_a, NULL, 0);
+	m = MAP(.addr = 0x1000, .path = "/a", .build_id = id_a,
+		.build_id_size = 20);
+	assert_false(map_usable(m));
+	n = ustack_images_unusable(images, NULL, NULL);
+	assert_int_equal(n, 1);
+	/* Once for each: it is not there a moment later either. */
+	write_elf_parts("/a", 0x1000, id_a, NULL, 0);
+	m = MAP(.addr = 0x2000, .path = "/a", .build_id = id_a,
+		.build_id_size = 20);
+	assert_false(map_usable(m));
+	m = MAP(.addr = 0x3000, .path = "/b", .build_id = id_a,
+		.build_id_size = 20);
+	assert_true(map_usable(m));
+	assert_true(map_usable(space_find(space, 0x1000)));
+	assert_int_equal(ustack_images_unusable(images, NULL, NULL), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(by_build_id),  TEST(by_inode),
+		TEST(inode_without_generation),
+		TEST(jit),	    TEST(bytes),
+		TEST(jit_object),   TEST(descriptor),
+		TEST(refused),
+		TEST(open_is_told), TEST(another_process),
+		TEST(another_path),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
