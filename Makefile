@@ -266,8 +266,8 @@ check-unit: deps ## only the tests that need no guest and no kernel
 
 check: deps ## all tests: unit tests, all series apply and build, guest tests
 	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 300 $(host_tests) \
-		--jobs 1 --limit 3600 $(patch_test) tests/build/kernel.sh tests/build/perf.sh tests/build/demo.sh \
-		tests/build/documentation.sh tests/build/deb.sh \
+		--jobs 1 --limit 3600 $(patch_test) tests/build/kernel.sh tests/build/perf.sh \
+		tests/build/documentation.sh --again 1 tests/build/demo.sh tests/build/deb.sh \
 		--jobs 2 --limit 1200 $(wildcard tests/qemu/*.sh)
 .PHONY: check
 
