@@ -127,6 +127,18 @@ static void check_want(const struct want *w, const struct ring *r,
 			fail("%s: another register %d", w->name, bit);
 }
 
+/*
+ * Of a frame that is deeper than any before, the page may end with it, and with the
+ * page the stack's mapping: have room below, for the red zone.
+ */
+static NOINLINE void touch_below(void)
+{
+	uint8_t below[PAGE];
+
+	below[0] = 1;
+	asm volatile("" : : "r"(below) : "memory");
+}
+
 /* Leave something to copy: more than one record holds. */
 static NOINLINE void sample_deep(void)
 {
@@ -134,6 +146,7 @@ static NOINLINE void sample_deep(void)
 
 	for (size_t i = 0; i < 200 * KIB; i++)
 		frame[i] = i * 7;
+	touch_below();
 	marked_store(MARK, fresh);
 	marked_call(MARK, SYS_getppid);
 }
