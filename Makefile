@@ -52,11 +52,12 @@ build/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/cc kerne
 
 kernel-debug: build/kernel-debug/.done ## build it with KASAN, lockdep and other checks
 kernel-kcsan: build/kernel-kcsan/.done ## build it with KCSAN, the finder of data races
-build/kernel-debug/.done build/kernel-kcsan/.done: build/kernel-%/.done: build/kernel.id \
+kernel-rt: build/kernel-rt/.done ## build it with PREEMPT_RT and lockdep
+build/kernel-debug/.done build/kernel-kcsan/.done build/kernel-rt/.done: build/kernel-%/.done: build/kernel.id \
 		kernel-patches/build kernel-patches/cc kernel-patches/config/guest.config kernel-patches/config/%.config
 	$(call step,kernel-$*,kernel-patches/build build/linux build/kernel-$* kernel-patches/config/$*.config)
 	@touch $@
-.PHONY: kernel-debug kernel-kcsan
+.PHONY: kernel-debug kernel-kcsan kernel-rt
 
 # Without any patch, to compare with.
 build/base/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/cc kernel-patches/config/guest.config
@@ -276,7 +277,7 @@ check: deps ## all tests: unit tests, all series apply and build, guest tests
 # KASAN takes an address of it for a wild one.
 KIND ?= debug
 
-check-debug: deps ## the guest tests on the debug kernel, or that of KIND=kcsan
+check-debug: deps ## the guest tests on the debug kernel, or that of KIND=kcsan or rt
 	@$(MAKE) --no-print-directory kernel-$(KIND) perf
 	@$(MAKE) --no-print-directory -s -j$(jobs) lib
 	@KERNEL=$(CURDIR)/build/kernel-$(KIND)/arch/x86/boot/bzImage VM_TIME_FACTOR=10 VM_APPEND=no5lvl \
