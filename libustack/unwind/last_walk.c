@@ -8,6 +8,11 @@
  * ip, with these values in sp and the registers of live, it reads these slots.
  * The words are compared with what is in the slots now, so that a stale frame
  * costs time but is never wrong.
+ *
+ * Where a step from f to f + 1 is plain, this holds for every kept register:
+ * f[1].kept is what f's slot had if f saves it, and else f[0].kept.  A frame that
+ * is taken over is one of this walk from then on: it gets this walk's registers,
+ * those too that no step needed so far, for a later one may.
  */
 #include <string.h>
 
@@ -108,6 +113,30 @@ static void copy_kept(struct walk_frame *f, const struct cpu *cpu)
 		f->kept[kept] = cpu->reg[kept_reg[kept]];
 }
 
+/*
+ * The first of n frames has what is in cpu: so do the others, each register up to
+ * the plain step that restores it.
+ */
+static void pass_on_kept(struct walk_frame *f, const struct cpu *cpu, size_t n)
+{
+	unsigned int differs = 0;
+
+	for (unsigned int kept = 0; kept < NR_KEPT; kept++)
+		if (f->kept[kept] != cpu->reg[kept_reg[kept]])
+			differs |= 1u << kept;
+	copy_kept(f, cpu);
+	for (size_t i = 1; i < n && f[i - 1].plain; i++) {
+		differs &= ~f[i - 1].saved;
+		if (!differs)
+			break;
+		for (unsigned int rest = differs; rest; rest &= rest - 1) {
+			unsigned int kept = __builtin_ctz(rest);
+
+			f[i].kept[kept] = f[0].kept[kept];
+		}
+	}
+}
+
 /* Takes n frames over from the last walk, the first of which is in cpu. */
 static void take_over(struct walk *walk, const struct cpu *cpu, size_t n)
 {
@@ -118,7 +147,7 @@ static void take_over(struct walk *walk, const struct cpu *cpu, size_t n)
 	if (!n)
 		return;
 	memcpy(to, &walk->last->frame[walk->at], n * sizeof(*to));
-	copy_kept(to, cpu);
+	pass_on_kept(to, cpu, n);
 	walk->nr += n;
 }
 

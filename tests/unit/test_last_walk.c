@@ -11,6 +11,7 @@
  *	1400 by_expr	-, rbp, RA			CFA by expression
  *	1500 on_rbx	-, -, -, rbx, -, RA		CFA = rbx + 24
  *	1600 saves_more	-, -, rbp, r13, RA
+ *	1700 realigned	any number of words, rbp, RA	CFA = rbp + 16 by expression
  */
 #include "literal.h"
 
@@ -51,6 +52,8 @@ static int setup(void **state)
 	    3);
 	FDE(&cfi, cie, 0x1600, 0x100, DW_CFA_def_cfa_offset, 40,
 	    DW_CFA_offset | 13, 2, DW_CFA_offset | 6, 3);
+	FDE(&cfi, cie, 0x1700, 0x100, DW_CFA_def_cfa_expression, 2, DW_OP_breg6,
+	    16, DW_CFA_offset | 6, 2);
 	assert_int_equal(ustack_images_new(&images, NULL), 0);
 	assert_int_equal(ustack_space_new(&space, images), 0);
 	assert_int_equal(ustack_unwinder_new(&unwinder), 0);
@@ -181,6 +184,31 @@ static void another_register(void **state)
 	CHAIN(USTACK_END_NO_REGS, 0x401210, 0x401320);
 }
 
+/*
+ * rbp is TOP - 32 in the first walk and TOP - 16 in the second, which takes the
+ * two frames of small over from the first.  Neither needs rbp.  Then the third
+ * takes over the frames of the second, and its realigned frame has the rbp of it.
+ */
+static void registers_of_an_older_walk(void **state)
+{
+	(void)state;
+	STACK(0, 0x401110, 0, 0x401120, 0, 0x401701, 0, 0, 0, 0, 0, 0x401010, 0,
+	      0x401020);
+	reg(RIP, 0x401130);
+	reg(RBP, TOP - 32);
+	CHAIN(USTACK_END_FINISHED, 0x401130, 0x401110, 0x401120, 0x401701,
+	      0x401010);
+	STACK(0, 0, TOP - 16, 13, 0x401110, 0, 0x401120, 0, 0x401701, 0, 0,
+	      0, 0, 0, 0x401010, 0, 0x401020);
+	reg(RIP, 0x401610);
+	reg(RBP, 77);
+	CHAIN(USTACK_END_FINISHED, 0x401610, 0x401110, 0x401120, 0x401701,
+	      0x401020);
+	words[WORDS - 9] = 0x401702;
+	CHAIN(USTACK_END_FINISHED, 0x401610, 0x401110, 0x401120, 0x401702,
+	      0x401020);
+}
+
 /* 1800: sub $8,%rsp; call *%rax; add $8,%rsp; ret, without CFI */
 static void without_cfi(void **state)
 {
@@ -202,7 +230,6 @@ static void without_cfi(void **state)
 	}
 }
 
-/* The same words with other maps. */
 /* The task has gone over to 32-bit code, at the same ip and sp. */
 static void other_width(void **state)
 {
@@ -217,6 +244,7 @@ static void other_width(void **state)
 	      0x401010);
 }
 
+/* The same words with other maps. */
 static void other_maps(void **state)
 {
 	struct ustack_space *child;
@@ -517,8 +545,9 @@ int main(void)
 		TEST(the_same_again),	      TEST(another_return_address),
 		TEST(another_saved_register), TEST(another_register),
 		TEST(without_cfi),	      TEST(other_width),
-		TEST(other_maps),	      TEST(frames_taken_over),
-		TEST(on_another_register),    TEST(same_as_without),
+		TEST(other_maps),	      TEST(registers_of_an_older_walk),
+		TEST(frames_taken_over),      TEST(on_another_register),
+		TEST(same_as_without),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
