@@ -19,6 +19,8 @@ void rules_init(struct rules *rules)
 	memset(rules->wide, 0, sizeof(rules->wide));
 	rules->nr = 0;
 	rules->v[0].image = 0;
+	for (size_t i = 0; i < GUESSES; i++)
+		rules->guess[i].image = 0;
 }
 
 /* The pcs around pc that row applies to, up to what fits into size. */
@@ -78,8 +80,16 @@ static bool holds(const struct rule *rule, const struct image *image,
 	return rule->image == image->id && pc - rule->start < rule->size;
 }
 
-static void rule_make(struct rule *rule, const struct image *image,
-		      uint64_t pc, uint64_t insn)
+/* Slots are 8 bytes each. */
+static void compile_for(struct rule *rule, const struct image *image,
+			const struct cfi_row *row)
+{
+	rule_compile(rule, row);
+	if (!image->is_64 && !(rule->flags & RULE_OUTERMOST))
+		rule->flags |= RULE_FULL;
+}
+
+static void rule_make(struct rule *rule, const struct image *image, uint64_t pc)
 {
 	struct cfi_row row;
 	int err = cfi_row(&image->cfi, pc, &row);
@@ -89,17 +99,9 @@ static void rule_make(struct rule *rule, const struct image *image,
 	rule->size = 1;
 	if (!err) {
 		rule_range(rule, &row, pc);
-		rule_compile(rule, &row);
-		/* Slots are 8 bytes each. */
-		if (!image->is_64 && !(rule->flags & RULE_OUTERMOST))
-			rule->flags |= RULE_FULL;
-	} else if (err != -ENOENT) {
-		rule->flags = RULE_BROKEN;
+		compile_for(rule, image, &row);
 	} else {
-		rule->flags = RULE_FULL;
-		if (image->is_64 && !arch_scan(image, insn, &row))
-			rule_compile(rule, &row);
-		rule->flags = rule->flags & RULE_FULL ? RULE_NONE : RULE_GUESS;
+		rule->flags = err == -ENOENT ? RULE_NONE : RULE_BROKEN;
 	}
 }
 
@@ -109,7 +111,7 @@ static void rule_make(struct rule *rule, const struct image *image,
  * from the last such rule of the WIDE block, rather than making it again.
  */
 const struct rule *rule_find(struct rules *rules, const struct image *image,
-			     uint64_t pc, uint64_t insn)
+			     uint64_t pc)
 {
 	uint16_t *near = rules->near[hash_slot(image->id ^ pc / NEAR, RULES)];
 	uint16_t *wide, found;
@@ -121,11 +123,30 @@ const struct rule *rule_find(struct rules *rules, const struct image *image,
 	found = *wide;
 	if (!holds(&rules->v[found], image, pc)) {
 		found = rules->nr = rules->nr % RULES + 1;
-		rule_make(&rules->v[found], image, pc, insn);
+		rule_make(&rules->v[found], image, pc);
 		if (rules->v[found].size > NEAR)
 			*wide = found;
 	}
 	near[1] = near[0];
 	near[0] = found;
 	return &rules->v[found];
+}
+
+const struct rule *rule_guess(struct rules *rules, const struct image *image,
+			      uint64_t insn)
+{
+	size_t slot = hash_slot(image->id ^ insn, GUESSES);
+	struct rule *rule = &rules->guess[slot];
+	struct cfi_row row;
+
+	if (holds(rule, image, insn))
+		return rule;
+	rule->image = image->id;
+	rule->start = insn;
+	rule->size = 1;
+	if (arch_scan(image, insn, &row))
+		rule->flags = RULE_NONE;
+	else
+		compile_for(rule, image, &row);
+	return rule;
 }

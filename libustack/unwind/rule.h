@@ -12,14 +12,14 @@
 #define RULES 16384		/* that are cached; a power of two, below 65536 */
 #endif
 #define RULE_WAYS 2		/* of the cache */
+#define GUESSES (RULES / 16)	/* that are cached, of code without CFI */
 
 enum {
-	RULE_NONE = 1,		/* no FDE */
+	RULE_NONE = 1,		/* no FDE; of a guess: nothing to go by */
 	RULE_BROKEN = 2,	/* an FDE that cannot be used */
 	RULE_OUTERMOST = 4,	/* the return address is undefined */
 	RULE_SIGNAL = 8,	/* a signal trampoline */
-	RULE_FULL = 16,		/* does not fit in here: use cfi_row() */
-	RULE_GUESS = 32,	/* no FDE either: guessed from the code */
+	RULE_FULL = 16,		/* does not fit in here: use cfi_row(), or arch_scan() */
 };
 
 /*
@@ -40,6 +40,11 @@ struct rule {
 };
 
 /*
+ * A rule is what CFI says of all pcs that it applies to, and a guess what the code
+ * from its one pc on implies: each depends on the image and that pc alone, on
+ * nothing that was looked up before.  So CFI, which is looked up by pc - 1 for a
+ * return address, and code, which goes on at pc, have tables of their own.
+ *
  * Rules are stored in the order in which they are made.  Scattered by their hash
  * they would touch so many pages that page faults cost more than making them.
  */
@@ -49,17 +54,17 @@ struct rules {
 	uint16_t wide[RULES];
 	uint16_t nr;		/* index of the newest; the next one is the oldest */
 	struct rule v[RULES + 1];
+	struct rule guess[GUESSES];	/* by hash of start */
 };
 
 /* rules need not be zeroed before. */
 void rules_init(struct rules *rules);
-/*
- * pc is what CFI is looked up by.  insn, the address of the next instruction, is
- * the same or, for a return address, one higher: code without CFI is scanned
- * from there.  Never NULL; borrowed until the next call.
- */
+/* What CFI says of pc.  Never NULL; borrowed until the next call. */
 const struct rule *rule_find(struct rules *rules, const struct image *image,
-			     uint64_t pc, uint64_t insn);
+			     uint64_t pc);
+/* What the code implies of insn, the address of an instruction.  As above. */
+const struct rule *rule_guess(struct rules *rules, const struct image *image,
+			      uint64_t insn);
 /* The rule that row makes; all but its image, start and size. */
 void rule_compile(struct rule *rule, const struct cfi_row *row);
 

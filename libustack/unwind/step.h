@@ -72,9 +72,9 @@ int step_row(struct cursor *c, const struct cfi_row *row, uint64_t *cfa);
 
 /* --- step_guess.c --- */
 
-/* A pc without CFI, in a file that is known; rule: as its code implies, if at all. */
+/* A pc without CFI, in a file that is known. */
 int step_without_cfi(struct cursor *c, const struct map *map, uint64_t pc,
-		     const struct rule *rule, struct ustack_frame *frame);
+		     struct ustack_frame *frame);
 /* A pc of which nothing is known; map may be NULL. */
 int step_unknown(struct cursor *c, const struct map *map,
 		 struct ustack_frame *frame);

@@ -78,7 +78,7 @@ static bool is_new_thread(struct cursor *c, const struct image *image,
 		return false;
 	cfi_hole(&image->cfi, pc, &start, &end);
 	return end != UINT64_MAX && end - pc < ENTRY_SIZE &&
-	       rule_find(c->rules, image, end, end)->flags & RULE_OUTERMOST;
+	       rule_find(c->rules, image, end)->flags & RULE_OUTERMOST;
 }
 
 /*
@@ -111,13 +111,12 @@ static bool step_beside(struct cursor *c, const struct map *map, uint64_t other,
 			struct ustack_frame *frame, int *end)
 {
 	const struct image *image = map->image;
-	const struct rule *rule = rule_find(c->rules, image, other, other);
+	const struct rule *rule = rule_find(c->rules, image, other);
 	struct cfi_row row;
 	bool on = true;
 
 	if (!(rule->flags & RULE_SIGNAL)) {
-		if (c->exact ||
-		    rule->flags & (RULE_NONE | RULE_GUESS | RULE_BROKEN))
+		if (c->exact || rule->flags & (RULE_NONE | RULE_BROKEN))
 			return false;
 		if (c->mem.is_32)
 			on = !cfi_row(&image->cfi, other, &row) &&
@@ -130,13 +129,30 @@ static bool step_beside(struct cursor *c, const struct map *map, uint64_t other,
 	return true;
 }
 
+/* As the code from here on implies: 1, and *end is how that step ended. */
+static bool step_scanned(struct cursor *c, const struct image *image,
+			 uint64_t insn, uint64_t *cfa, int *end)
+{
+	const struct rule *rule = rule_guess(c->rules, image, insn);
+	struct cfi_row row;
+
+	if (!(rule->flags & RULE_FULL)) {
+		if (!rule_leads_on(c, rule))
+			return false;
+		*end = step_rule(c, rule, cfa);
+		return true;
+	}
+	if (arch_scan(image, insn, &row) || !row_leads_on(c, &row))
+		return false;
+	*end = step_row(c, &row, cfa);
+	return true;
+}
+
 int step_without_cfi(struct cursor *c, const struct map *map, uint64_t pc,
-		     const struct rule *rule, struct ustack_frame *frame)
+		     struct ustack_frame *frame)
 {
 	const struct image *image = map->image;
 	uint64_t other = c->exact ? pc - 1 : pc + 1;
-	struct rule guess = *rule;	/* it is borrowed until the next is found */
-	struct cfi_row row;
 	int end;
 
 	if (step_beside(c, map, other, frame, &end))
@@ -144,11 +160,9 @@ int step_without_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 	if (is_entry(image, pc) || is_new_thread(c, image, pc))
 		return USTACK_END_FINISHED;
 	c->fallback = true;
-	if (c->mem.is_32 && !arch_scan(image, c->exact ? pc : other, &row) &&
-	    row_leads_on(c, &row))
-		return step_row(c, &row, &frame->cfa);
-	return rule_leads_on(c, &guess) ? step_rule(c, &guess, &frame->cfa) :
-					  step_frame_pointer(c, &frame->cfa);
+	if (step_scanned(c, image, c->exact ? pc : other, &frame->cfa, &end))
+		return end;
+	return step_frame_pointer(c, &frame->cfa);
 }
 
 int step_unknown(struct cursor *c, const struct map *map,

@@ -132,15 +132,14 @@ step(struct cursor *c, struct ustack_frame *frame)
 	/* A task can map files of the other class, but not run them. */
 	if (map && map_usable(map) &&
 	    map->image->is_64 != c->mem.is_32) {
-		uint64_t insn = ip - map->bias, pc = insn - !c->exact;
-		const struct rule *rule = rule_find(c->rules, map->image, pc,
-						    insn);
+		uint64_t pc = ip - map->bias - !c->exact;
+		const struct rule *rule = rule_find(c->rules, map->image, pc);
 
 		if (!rule->flags)
 			return step_rule(c, rule, &frame->cfa);
-		if (!(rule->flags & (RULE_NONE | RULE_GUESS)))
+		if (!(rule->flags & RULE_NONE))
 			return step_cfi(c, map, pc, rule, frame);
-		end = step_without_cfi(c, map, pc, rule, frame);
+		end = step_without_cfi(c, map, pc, frame);
 	} else {
 		end = step_without_image(c, map, frame);
 	}

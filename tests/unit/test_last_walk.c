@@ -99,6 +99,16 @@ static enum ustack_end end;
 			assert_true(frames[i_].ip == ips_[i_]);              \
 	} while (0)
 
+/* For what it leaves behind. */
+static void run_only(void)
+{
+	struct ustack_range r = { regs.val[RSP], TOP - regs.val[RSP],
+				  (const uint8_t *)words +
+					  (regs.val[RSP] - BASE) };
+
+	unwind_stack(unwinder, space, &regs, &r, 1, frames, FRAMES, &end);
+}
+
 #define STACK(...)                                                           \
 	do {                                                                 \
 		const uint64_t w_[] = { __VA_ARGS__ };                       \
@@ -227,6 +237,29 @@ static void without_cfi(void **state)
 		assert_int_equal(frames[2].flags, USTACK_FRAME_RETURN |
 							  USTACK_FRAME_FALLBACK);
 		assert_int_equal(frames[3].flags, USTACK_FRAME_RETURN);
+	}
+}
+
+/*
+ * The same, and then a sample at 1806 itself: the first time, its ip is where the
+ * instruction behind the call begins; the return address is looked up by 1805.
+ */
+static void without_cfi_and_interrupted(void **state)
+{
+	static const uint8_t bytes[] = { 0x48, 0x83, 0xec, 0x08, 0xff, 0xd0,
+					 0x48, 0x83, 0xc4, 0x08, 0xc3 };
+
+	(void)state;
+	memcpy(code.data + 0x800, bytes, sizeof(bytes));
+	memcpy(code.data + 0x10e, bytes + 4, 2);
+	for (uint64_t ip = 0x401805; ip <= 0x401807; ip++) {
+		STACK(0, 0x401110, 0, 0x401010);
+		reg(RIP, ip);
+		run_only();
+		STACK(0, 0x401806, 0, 0x401110, 0, 0x401010);
+		reg(RIP, 0x401110);
+		CHAIN(USTACK_END_FINISHED, 0x401110, 0x401806, 0x401110,
+		      0x401010);
 	}
 }
 
@@ -544,8 +577,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_same_again),	      TEST(another_return_address),
 		TEST(another_saved_register), TEST(another_register),
-		TEST(without_cfi),	      TEST(other_width),
-		TEST(other_maps),	      TEST(registers_of_an_older_walk),
+		TEST(without_cfi),	      TEST(without_cfi_and_interrupted),
+		TEST(other_width),	      TEST(other_maps),
+		TEST(registers_of_an_older_walk),
 		TEST(frames_taken_over),      TEST(on_another_register),
 		TEST(same_as_without),
 	};

@@ -116,28 +116,52 @@ static void cached(void **state)
 	FDE(&frames, cie, 0x1010, 0x10, DW_CFA_restore_state);
 	a = literal_image(images, "/a", &code, &frames);
 	b = literal_image(images, "/b", &code, &frames);
-	rule = rule_find(&rules, a, 0x1004, 0x1004);
+	rule = rule_find(&rules, a, 0x1004);
 	assert_int_equal(rule->cfa_off, 48);
 	/* CFI of the same pc is not read again, that of another image is. */
 	frames.data[frames.size - 1] ^= 0xff;
-	assert_ptr_equal(rule_find(&rules, a, 0x1004, 0x1004), rule);
-	assert_true(rule_find(&rules, b, 0x1004, 0x1004)->image == b->id);
-	assert_int_equal(rule_find(&rules, a, 0x1018, 0x1018)->flags,
+	assert_ptr_equal(rule_find(&rules, a, 0x1004), rule);
+	assert_true(rule_find(&rules, b, 0x1004)->image == b->id);
+	assert_int_equal(rule_find(&rules, a, 0x1018)->flags,
 			 RULE_BROKEN);
 	/* Two adjacent pcs without CFI, looked up in turn, both stay cached. */
-	rule_find(&rules, a, 0x1030, 0x1030);
-	rule_find(&rules, a, 0x1031, 0x1031);
-	rule = rule_find(&rules, a, 0x1031, 0x1031);
-	assert_ptr_not_equal(rule_find(&rules, a, 0x1030, 0x1030), rule);
+	rule_find(&rules, a, 0x1030);
+	rule_find(&rules, a, 0x1031);
+	rule = rule_find(&rules, a, 0x1031);
+	assert_ptr_not_equal(rule_find(&rules, a, 0x1030), rule);
 	assert_true(rule->start == 0x1031);
 	/* More pcs than the cache has room for. */
 	for (int round = 0; round < 2; round++)
 		for (uint64_t pc = 0; pc < 3 * RULES; pc++)
-			assert_int_equal(rule_find(&rules, a, pc, pc)->flags,
+			assert_int_equal(rule_find(&rules, a, pc)->flags,
 					 pc < 0x1000 || pc >= 0x1020 ?
 						 RULE_NONE :
 					 pc < 0x1010 ? 0 :
 						       RULE_BROKEN);
+}
+
+/*
+ * 1000: a call without CFI: its return address is looked up by 1001, like a
+ * sample that is there, but is followed from the instruction at 1002.
+ */
+static void guessed_from_one_place(void **state)
+{
+	static const uint8_t bytes[] = { 0xff, 0xd0, 0x58, 0xc3 };
+	struct image *a;
+
+	(void)state;
+	put(&code, bytes, sizeof(bytes));	/* call *%rax; pop %rax; ret */
+	a = literal_image(images, "/a", &code, &frames);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(rule_find(&rules, a, 0x1001)->flags,
+				 RULE_NONE);
+		/* rcrb -61(%rax), and then no code: nothing that returns. */
+		assert_int_equal(rule_guess(&rules, a, 0x1001)->flags,
+				 RULE_NONE);
+		assert_int_equal(rule_guess(&rules, a, 0x1000)->cfa_off, 16);
+		assert_int_equal(rule_guess(&rules, a, 0x1002)->cfa_off, 16);
+		assert_int_equal(rule_guess(&rules, a, 0x1003)->cfa_off, 8);
+	}
 }
 
 /* A rule that applies to many pcs is made once, whichever is looked up. */
@@ -158,12 +182,12 @@ static void made_once(void **state)
 	rules.v[0] =
 		(struct rule){ .image = a->id, .start = 0x1024, .size = 1 };
 	rules_init(&rules);
-	rule = rule_find(&rules, a, 0x1024, 0x1024);
+	rule = rule_find(&rules, a, 0x1024);
 	assert_int_equal(rule->cfa_off, 48);
 	frames.data[at] ^= 0xff;
-	assert_int_equal(rule_find(&rules, a, 0x1004, 0x1004)->cfa_off, 32);
-	assert_ptr_equal(rule_find(&rules, a, 0x10e4, 0x10e4), rule);
-	assert_ptr_equal(rule_find(&rules, a, 0x10e4, 0x10e4), rule);
+	assert_int_equal(rule_find(&rules, a, 0x1004)->cfa_off, 32);
+	assert_ptr_equal(rule_find(&rules, a, 0x10e4), rule);
+	assert_ptr_equal(rule_find(&rules, a, 0x10e4), rule);
 	assert_int_equal(rules.nr, 2);
 }
 
@@ -294,7 +318,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(compact),		TEST(not_compact),
 		TEST(outermost),	TEST(cached),
-		TEST(made_once),	TEST(code_of_init),
+		TEST(made_once),	TEST(guessed_from_one_place),
+		TEST(code_of_init),
 		TEST(code_with_pushes), TEST(code_that_jumps),
 		TEST(code_that_is_none),
 	};
