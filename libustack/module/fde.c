@@ -427,20 +427,57 @@ static size_t cfi_search(const struct cfi *cfi, uint64_t pc)
 	return search(cfi->nr, starts_by, cfi, pc);
 }
 
+static void narrow(uint64_t *from, uint64_t *to, uint64_t start, uint64_t end)
+{
+	if (start > *from)
+		*from = start;
+	if (end < *to)
+		*to = end;
+}
+
+/*
+ * FDE i, found for pc: *from and *to become the pcs in [*from, *to) that the same
+ * is said of, whether it covers them or not.  0, -ENOENT or another error.
+ */
+static int cfi_try(const struct cfi *cfi, size_t i, uint64_t pc,
+		   struct fde *fde, uint64_t *from, uint64_t *to)
+{
+	int err = fde_read(cfi, cfi_offset(cfi, i), fde);
+
+	if (err)
+		return err == -ENOENT ? -EINVAL : err;
+	/* A table may have another pc than the FDE. */
+	narrow(from, to, cfi_start(cfi, i), UINT64_MAX);
+	if (pc < fde->start) {
+		narrow(from, to, 0, fde->start);
+	} else if (pc >= fde->end) {
+		narrow(from, to, fde->end, UINT64_MAX);
+	} else {
+		narrow(from, to, fde->start, fde->end);
+		return 0;
+	}
+	return -ENOENT;
+}
+
 int cfi_find(const struct cfi **cfi, uint64_t pc, struct fde *fde)
 {
-	size_t n = cfi_search(*cfi, pc);
-	int err;
+	uint64_t from = 0, to = UINT64_MAX;
 
-	if (n) {
-		err = fde_read(*cfi, cfi_offset(*cfi, n - 1), fde);
-		if (err)
-			return err == -ENOENT ? -EINVAL : err;
-		if (pc >= fde->start && pc < fde->end)
-			return 0;
+	for (; *cfi; *cfi = cfi_debug(*cfi)) {
+		size_t n = cfi_search(*cfi, pc);
+		int err;
+
+		if (n < (*cfi)->nr)
+			narrow(&from, &to, 0, cfi_start(*cfi, n));
+		err = n ? cfi_try(*cfi, n - 1, pc, fde, &from, &to) : -ENOENT;
+		if (!err) {
+			fde->from = from;
+			fde->to = to;
+		}
+		if (err != -ENOENT)
+			return err;
 	}
-	*cfi = cfi_debug(*cfi);
-	return *cfi ? cfi_find(cfi, pc, fde) : -ENOENT;
+	return -ENOENT;
 }
 
 void cfi_hole(const struct cfi *cfi, uint64_t pc, uint64_t *start,

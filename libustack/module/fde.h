@@ -42,6 +42,7 @@ struct cie {
 struct fde {
 	struct cie cie;
 	uint64_t start, end;
+	uint64_t from, to;	/* pcs in it that cfi_find() has it for */
 	struct buf insns;
 };
 
@@ -51,7 +52,9 @@ void cfi_free(struct cfi *cfi);
 /* The first pc of FDE i of cfi->nr, sorted by it. */
 uint64_t cfi_start(const struct cfi *cfi, size_t i);
 /*
- * The FDE that covers pc; *cfi becomes the one it was found in.  0, -ENOENT if
+ * The FDE that covers pc; *cfi becomes the one it was found in.  Where several do
+ * it is the last of the first table, so that it is found for less than it covers:
+ * what is made of it holds from from to to.  0, -ENOENT if
  * there is none, -EINVAL if it is broken, -ENOTSUP if it uses something that is
  * not supported.
  */

@@ -303,8 +303,8 @@ int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
 		return -EINVAL;	/* never defined */
 	if (m.now.cfa.kind == CFI_VAL_OFFSET && m.now.cfa.reg >= NR_REGS)
 		return -ENOTSUP;
-	row->start = m.start;
-	row->end = m.end;
+	row->start = m.start > fde.from ? m.start : fde.from;
+	row->end = m.end < fde.to ? m.end : fde.to;
 	row->ra = ra;
 	row->signal = fde.cie.signal;
 	row->cfa = m.now.cfa;

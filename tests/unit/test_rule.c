@@ -103,6 +103,24 @@ static void outermost(void **state)
 	assert_int_equal(rule.flags, RULE_OUTERMOST);
 }
 
+/* .debug_frame of one function: CFA = rsp + off, return address at CFA - 8. */
+static void debug_frame(struct bytes *b, uint64_t pc, uint64_t size,
+			uint8_t off)
+{
+	const uint8_t cie[] = { 4, 0, 8, 0, 1, 0x78, 16, DW_CFA_def_cfa, 7, off,
+				DW_CFA_offset | 16, 1 };
+
+	b->size = 0;
+	put_uint(b, 0, 4);
+	put_uint(b, UINT32_MAX, 4);
+	put(b, cie, sizeof(cie));
+	put_length(b, 0);
+	put_uint(b, 20, 4);
+	put_uint(b, 0, 4);
+	put_uint(b, pc, 8);
+	put_uint(b, size, 8);
+}
+
 static void cached(void **state)
 {
 	struct image *a, *b;
@@ -138,6 +156,51 @@ static void cached(void **state)
 						 RULE_NONE :
 					 pc < 0x1010 ? 0 :
 						       RULE_BROKEN);
+}
+
+/*
+ * Of FDEs that overlap the last to start has a pc; .debug_frame has those that
+ * .eh_frame lacks.  Whichever pc is looked up first.
+ */
+static void overlapping(void **state)
+{
+	static const struct {
+		uint64_t pc;
+		int off;	/* 0: none */
+	} want[] = {
+		{ 0x1000, 16 }, { 0x103f, 16 }, { 0x1040, 32 }, { 0x104f, 32 },
+		{ 0x1050, 48 }, { 0x10ff, 48 }, { 0x1100, 64 }, { 0x110f, 64 },
+		{ 0x1110, 48 }, { 0x112f, 48 }, { 0x1130, 0 },
+	};
+	const size_t nr = sizeof(want) / sizeof(want[0]);
+	static struct bytes debug;
+	struct image *a;
+	size_t cie;
+
+	(void)state;
+	code.size = 0x800;
+	cie = put_cie(&frames, false);
+	FDE(&frames, cie, 0x1000, 0x100, DW_CFA_def_cfa_offset, 16);
+	FDE(&frames, cie, 0x1040, 0x10, DW_CFA_def_cfa_offset, 32);
+	FDE(&frames, cie, 0x1100, 0x10, DW_CFA_def_cfa_offset, 64);
+	debug_frame(&debug, 0x1030, 0x100, 48);
+	a = literal_image(images, "/a", &code, NULL);
+	a->debug_frame = (struct section){ debug.data, debug.size, 0 };
+	a->eh_frame = (struct section){ frames.data, frames.size, 0x100000 };
+	assert_int_equal(cfi_init(&a->cfi, a), 0);
+	for (size_t first = 0; first < nr; first++) {
+		rules_init(&rules);
+		rule_find(&rules, a, want[first].pc);
+		for (size_t i = 0; i < nr; i++) {
+			const struct rule *rule = rule_find(&rules, a,
+							    want[i].pc);
+
+			if (want[i].off)
+				assert_int_equal(rule->cfa_off, want[i].off);
+			else
+				assert_int_equal(rule->flags, RULE_NONE);
+		}
+	}
 }
 
 /*
@@ -318,7 +381,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(compact),		TEST(not_compact),
 		TEST(outermost),	TEST(cached),
-		TEST(made_once),	TEST(guessed_from_one_place),
+		TEST(made_once),	TEST(overlapping),
+		TEST(guessed_from_one_place),
 		TEST(code_of_init),
 		TEST(code_with_pushes), TEST(code_that_jumps),
 		TEST(code_that_is_none),
