@@ -104,7 +104,7 @@ struct ustack_map {
 	size_t build_id_size;
 	uint64_t ino, ino_generation;	/* as PERF_RECORD_MMAP2 has them */
 	uint32_t maj, min;	/* of the device */
-	uint32_t prot;		/* PROT_* */
+	uint32_t prot;		/* PROT_*: without PROT_EXEC, no return address is in it */
 	uint32_t pid;		/* of the process that mapped it */
 	/*
 	 * The file itself, for what no path leads to: a vDSO, an object that a

@@ -32,6 +32,11 @@ bool path_is_anonymous(const char *path)
 	return false;
 }
 
+bool path_is_data(const char *path)
+{
+	return !strcmp(path, "[heap]") || !strncmp(path, "[stack", 6);
+}
+
 void path_of_jit(char path[JIT_PATH_MAX], uint32_t pid)
 {
 	snprintf(path, JIT_PATH_MAX, "%s%" PRIu32 "%s", jit_before, pid,

@@ -14,6 +14,8 @@
 size_t path_deleted(const char *path, size_t len);
 /* Is it memory without a file, by the names that the kernel gives it? */
 bool path_is_anonymous(const char *path);
+/* Is it memory that no program runs? */
+bool path_is_data(const char *path);
 /* The file in which JITs name their code for perf. */
 #define JIT_PATH_MAX 32
 void path_of_jit(char path[JIT_PATH_MAX], uint32_t pid);

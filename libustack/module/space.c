@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "module/space.h"
 #include "module/images.h"
+#include "module/path.h"
 #include "util/opts.h"
 #include "util/search.h"
 #include "util/unique.h"
@@ -83,6 +85,7 @@ static void map_copy(struct map *to, const struct map *from)
 	to->origin = from->origin;
 	to->prot = from->prot;
 	to->pid = from->pid;
+	to->code = from->code;
 	to->state = __atomic_load_n(&from->state, __ATOMIC_ACQUIRE);
 	if (to->state == MAP_USABLE)
 		to->bias = from->bias;
@@ -232,6 +235,14 @@ static int map_read(struct ustack_map *own, const struct ustack_map *map)
 	return 0;
 }
 
+/* Where the protection is not known, only a stack and the heap are surely data. */
+static bool is_code(const struct ustack_map *map)
+{
+	if (map->prot)
+		return map->prot & PROT_EXEC;
+	return !path_is_data(map->path);
+}
+
 int ustack_space_map(struct ustack_space *space, const struct ustack_map *map)
 {
 	struct ustack_map own;
@@ -249,6 +260,7 @@ int ustack_space_map(struct ustack_space *space, const struct ustack_map *map)
 	new.end = own.addr + own.size;
 	new.pgoff = own.pgoff;
 	new.prot = own.prot;
+	new.code = is_code(&own);
 	new.pid = own.pid;
 	err = space_replace(space, new.start, new.end, &new);
 	if (!err && (own.data || own.has_fd))

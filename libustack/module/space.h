@@ -27,6 +27,7 @@ struct map {
 	uint64_t bias;		/* user address - vaddr, once state says usable */
 	struct origin *origin;
 	uint32_t prot, pid;	/* 0: not known */
+	bool code;		/* prot lets it run, or could */
 	enum map_state state;	/* written under the images' lock */
 };
 
@@ -50,6 +51,15 @@ struct ustack_map map_describe(const struct map *map);
 void space_copy(struct ustack_space *to, const struct ustack_space *from);
 /* The map that holds addr, or NULL. */
 struct map *space_find(struct ustack_space *space, uint64_t addr);
+/* The same, but not of data. */
+static inline struct map *space_find_code(struct ustack_space *space,
+					  uint64_t addr)
+{
+	struct map *map = space_find(space, addr);
+
+	return map && map->code ? map : NULL;
+}
+
 /* The rest of map_usable(). */
 bool map_usable_now(struct map *map);
 

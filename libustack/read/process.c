@@ -274,7 +274,11 @@ static void read_file(struct ustack_map *map, const struct build_ids *ids,
 
 	if (v2)
 		map->prot = get32(r->data + 64);
-	if (path_is_anonymous(map->path) && (!v2 || map->prot & PROT_EXEC)) {
+	else if (record_misc(r) & PERF_RECORD_MISC_MMAP_DATA)
+		map->prot = PROT_READ;
+	else
+		map->prot = PROT_READ | PROT_EXEC;
+	if (path_is_anonymous(map->path) && map->prot & PROT_EXEC) {
 		/* Its names are where perf looks for them. */
 		path_of_jit(jit, map->pid);
 		map->path = jit;

@@ -40,9 +40,9 @@ static inline int step_land(struct cursor *c, uint64_t pc, bool signal)
 	}
 	if (pc >> USER_ADDRESS_BITS || pc < 4096)
 		return USTACK_END_BAD_MEMORY;
-	/* With nothing mapped there, it is not code. */
+	/* What was mapped says whether it is code. */
 	if (!c->map || !map_holds(c->map, pc - !signal))
-		c->map = space_find(c->space, pc - !signal);
+		c->map = space_find_code(c->space, pc - !signal);
 	return c->map ? GO_ON : USTACK_END_NO_RULE;
 }
 

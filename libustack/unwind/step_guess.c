@@ -7,12 +7,12 @@
 /* Could addr be where a call returns to?  Of unknown code, any is. */
 static bool returns_to(struct cursor *c, uint64_t addr)
 {
-	struct map *map = space_find(c->space, addr);
+	struct map *map = space_find_code(c->space, addr - 1);
 
 	if (!map)
 		return false;
-	map = space_find_image(c->space, addr);
-	return !map || arch_after_call(map->image, addr - map->bias);
+	return !map_usable(map) ||
+	       arch_after_call(map->image, addr - map->bias);
 }
 
 /* The caller's frame pointer and, in the word behind it, the return address. */

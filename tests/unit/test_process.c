@@ -167,6 +167,38 @@ static void what_maps_tell(void **state)
 	free(pd.buf);
 }
 
+/* PERF_RECORD_MMAP says by a bit of its header whether it is code. */
+static void old_maps_tell_data(void **state)
+{
+	struct processes ps = { 0 };
+	struct build_ids ids = { 0 };
+
+	(void)state;
+	assert_int_equal(ustack_images_new(&ps.images, NULL), 0);
+	for (int data = 0; data < 2; data++) {
+		uint64_t addr = 0x400000 + 0x1000 * data;
+		const struct map *m;
+		struct pd pd = { 0 };
+
+		pd_begin(&pd, PERF_RECORD_MMAP,
+			 PERF_RECORD_MISC_USER |
+				 (data ? PERF_RECORD_MISC_MMAP_DATA : 0));
+		pd_u32x2(&pd, 100, 100);
+		pd_u64(&pd, addr);
+		pd_u64(&pd, 0x1000);
+		pd_u64(&pd, addr);
+		pd_str(&pd, "//anon");
+		pd_end(&pd);
+		m = take_map(&ps, &ids, &pd);
+		assert_int_equal(m->code, !data);
+		assert_string_equal(m->origin->path,
+				    data ? "//anon" : "/tmp/perf-100.map");
+		free(pd.buf);
+	}
+	processes_free(&ps);
+	ustack_images_free(ps.images);
+}
+
 static void threads_share(void **state)
 {
 	struct pd_reader r;
@@ -277,6 +309,7 @@ int main(void)
 		cmocka_unit_test(fork_exec_exit),
 		cmocka_unit_test(jit),
 		cmocka_unit_test(what_maps_tell),
+		cmocka_unit_test(old_maps_tell_data),
 		cmocka_unit_test(threads_share),
 		cmocka_unit_test(synthesized),
 		cmocka_unit_test(short_tasks),

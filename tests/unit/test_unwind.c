@@ -3,6 +3,8 @@
  * Chains from literal registers and stack words.  The image "/prog" has vaddr
  * 0x1000 at 0x401000, so that ip 0x401234 is pc 0x1234 of the comments.
  */
+#include <sys/mman.h>
+
 #include "literal.h"
 
 #define SP 0x7ffc0000ULL
@@ -377,6 +379,43 @@ static void invented_frame(void **state)
 	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x7f0012345678);
 	at(0x401201, SP);
 	CHAIN(USTACK_END_NO_RULE, 0x401201, 0x401109);
+}
+
+static void map_as(uint64_t addr, const char *path, uint32_t prot)
+{
+	struct ustack_map map = { .sz = sizeof(map), .addr = addr,
+				  .size = 0x1000, .path = path, .prot = prot };
+
+	assert_int_equal(ustack_space_map(space, &map), 0);
+}
+
+/* A word that looks like a return address, but nothing can run there. */
+static void return_to_data(void **state)
+{
+	static uint64_t words[] = { 0xb, 0x401109, 1, 2, 3, 0, 4, 0x401109 };
+
+	(void)state;
+	two_functions();
+	map_as(0x500000, NULL, PROT_READ | PROT_WRITE);
+	map_as(0x501000, "[heap]", 0);
+	map_as(0x502000, "[stack]", 0);
+	map_as(0x503000, "/prog", PROT_READ);
+	map_as(0x504000, NULL, PROT_READ | PROT_EXEC);
+	map_as(0x505000, NULL, 0);
+	ranges[0] = (struct ustack_range){ SP, sizeof(words),
+					   (const uint8_t *)words };
+	nr_ranges = 1;
+	at(0x401201, SP);
+	for (words[5] = 0x500010; words[5] < 0x504000; words[5] += 0x1000) {
+		/* By CFI, and by frame pointer from code without any. */
+		CHAIN(USTACK_END_NO_RULE, 0x401201, 0x401109);
+		at(0x504800, SP);
+		reg(BP, SP + 32);
+		CHAIN(USTACK_END_NO_RULE, 0x504800);
+		at(0x401201, SP);
+	}
+	for (; words[5] < 0x506000; words[5] += 0x1000)
+		CHAIN(USTACK_END_NO_RULE, 0x401201, 0x401109, words[5]);
 }
 
 /* CFI that leads back down the stack. */
@@ -886,6 +925,7 @@ int main(void)
 		TEST(register_not_captured),
 		TEST(cfa_that_is_no_stack),
 		TEST(invented_frame),
+		TEST(return_to_data),
 		TEST(loop),
 		TEST(epilogue_slot_below_sp),
 		TEST(realigned_body),
