@@ -31,8 +31,18 @@ void arch_regs(struct ustack_regs *regs, enum ustack_abi abi,
 /* Could the instruction before the return address ra be a call? */
 bool arch_after_call(const struct image *image, uint64_t ra);
 
-/* Guesses the row of a pc without CFI from the code that follows.  0 or -ENOENT. */
+/*
+ * Guesses the row of a pc without CFI from the code that follows: one whose return
+ * address is undefined if that never returns, a signal's if it is a trampoline.
+ * 0 or -ENOENT.
+ */
 int arch_scan(const struct image *image, uint64_t pc, struct cfi_row *row);
+/* Is it a signal's trampoline, whatever CFI says? */
+bool arch_is_sigreturn(const struct image *image, uint64_t pc);
+/* Is to an instruction on the straight way from from on? */
+bool arch_straight(const struct image *image, uint64_t from, uint64_t to);
+/* Is the frame pointer cleared right before pc, as the outermost frame's is? */
+bool arch_marks_outermost(const struct image *image, uint64_t pc);
 
 enum arch_left {
 	ARCH_STAYED,		/* it is no such code */

@@ -305,6 +305,8 @@ int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
 		return -ENOTSUP;
 	row->start = m.start > fde.from ? m.start : fde.from;
 	row->end = m.end < fde.to ? m.end : fde.to;
+	row->func = fde.start;
+	row->func_end = fde.end;
 	row->ra = ra;
 	row->signal = fde.cie.signal;
 	row->cfa = m.now.cfa;

@@ -17,6 +17,7 @@ enum cfi_kind {
 	CFI_REGISTER,		/* is in reg */
 	CFI_EXPR,		/* saved where expr says */
 	CFI_VAL_EXPR,		/* is what expr says */
+	CFI_SP_OFFSET,		/* saved at sp + off, where there is no CFI */
 };
 
 struct cfi_rule {
@@ -31,6 +32,7 @@ struct cfi_rule {
 
 struct cfi_row {
 	uint64_t start, end;	/* pcs that it applies to */
+	uint64_t func, func_end; /* of its FDE */
 	uint8_t ra;		/* column of the return address */
 	bool signal;		/* frame of a signal trampoline */
 	struct cfi_rule cfa;

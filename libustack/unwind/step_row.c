@@ -98,6 +98,11 @@ static int row_cfa(const struct cursor *c, const struct cfi_row *row,
 {
 	if (row->cfa.kind == CFI_VAL_EXPR)
 		return eval(c, &row->cfa, NULL, cfa);
+	if (row->cfa.kind == CFI_SP_OFFSET)
+		return mem_read_word(&c->mem, cpu_sp(&c->cpu) + row->cfa.off,
+				     cfa) ?
+			       end_of(c, cpu_sp(&c->cpu) + row->cfa.off) :
+			       GO_ON;
 	if (!cpu_knows(&c->cpu, row->cfa.reg))
 		return USTACK_END_NO_REGS;
 	*cfa = c->cpu.reg[row->cfa.reg] + row->cfa.off;
@@ -138,9 +143,13 @@ static int restore_register(const struct cursor *c, struct cpu *to,
 	case CFI_UNDEFINED:
 		cpu_forget(to, reg);
 		break;
+	case CFI_SP_OFFSET:
+		addr = cpu_sp(&c->cpu) + r->off;
+		/* fall through */
 	case CFI_OFFSET:
 		if (!is_ra)
-			restore(c, to, reg, addr, r->off < 0);
+			restore(c, to, reg, addr,
+				r->kind == CFI_OFFSET && r->off < 0);
 		else if (!mem_read_word(&c->mem, addr, &val))
 			cpu_set(to, reg, val);
 		else

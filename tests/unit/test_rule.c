@@ -129,6 +129,7 @@ static void cached(void **state)
 
 	(void)state;
 	code.size = 0x800;
+	code.data[0xb] = 0xe8;		/* call, at the end of the first */
 	cie = put_cie(&frames, false);
 	FDE(&frames, cie, 0x1000, 0x10, DW_CFA_def_cfa_offset, 48);
 	FDE(&frames, cie, 0x1010, 0x10, DW_CFA_restore_state);
@@ -351,6 +352,182 @@ static void code_that_jumps(void **state)
 	assert_int_equal(guess(&row, 0x100b), -ENOENT);
 }
 
+static void saves(uint64_t pc, uint8_t reg, int64_t off)
+{
+	struct cfi_row row;
+
+	assert_int_equal(guess(&row, pc), 0);
+	assert_int_equal(row.reg[reg].kind, off ? CFI_OFFSET : CFI_SAME);
+	if (off)
+		assert_int_equal(row.reg[reg].off, off);
+}
+
+/* The straight way comes back, or ends in a trap: the other one is taken. */
+static void code_that_loops(void **state)
+{
+	struct cfi_row row;
+
+	(void)state;
+	CODE(0x53,				/* 1000: push %rbx */
+	     0x48, 0x83, 0xec, 0x10,		/* 1001: sub $16,%rsp */
+	     0x84, 0xc0,			/* 1005: test %al,%al */
+	     0x74, 0x0b,			/* 1007: je 1014 */
+	     0xff, 0xd0,			/* 1009: call *%rax */
+	     0x85, 0xc0,			/* 100b: test %eax,%eax */
+	     0x0f, 0x84, 2, 0, 0, 0,		/* 100d: je 1015 */
+	     0xeb, 0xf0,			/* 1013: jmp 1005 */
+	     0x48, 0x83, 0xc4, 0x10,		/* 1015: add $16,%rsp */
+	     0x5b,				/* 1019: pop %rbx */
+	     0xc3);				/* 101a: ret */
+	is(0x1005, REG_RSP, 32);
+	is(0x100b, REG_RSP, 32);
+	is(0x1013, REG_RSP, 32);
+	saves(0x100b, REG_RBX, -16);
+	/* Before they are saved, registers are unchanged; and behind that. */
+	saves(0x1000, REG_RBX, 0);
+	saves(0x101a, REG_RBX, 0);
+	CODE(0x74, 0x02,			/* 1000: je 1004 */
+	     0x0f, 0x0b,			/* 1002: ud2 */
+	     0x48, 0x83, 0xc4, 0x18, 0xc3,	/* 1004: add $24,%rsp; ret */
+	     0x75, 0xfe, 0xeb, 0xfc);		/* 1009: jne 1009; jmp 1009 */
+	is(0x1000, REG_RSP, 32);
+	assert_int_equal(guess(&row, 0x1002), -ENOENT);
+	assert_int_equal(guess(&row, 0x1009), -ENOENT);
+}
+
+/* Arguments are popped into any register; what is saved, into its own. */
+static void code_that_cleans_up(void **state)
+{
+	(void)state;
+	CODE(0xff, 0xd0,			/* 1000: call *%rax */
+	     0x5a, 0x59,			/* 1002: pop %rdx; pop %rcx */
+	     0x5b,				/* 1004: pop %rbx */
+	     0xc3);				/* 1005: ret */
+	is(0x1002, REG_RSP, 32);
+	saves(0x1002, REG_RBX, -16);
+	saves(0x1002, REG_RDX, 0);
+	saves(0x1002, REG_RCX, 0);
+}
+
+/* Go: a frame pointer that is saved and loaded by mov. */
+static void code_that_loads(void **state)
+{
+	(void)state;
+	CODE(0x48, 0x83, 0xec, 0x20,		/* 1000: sub $32,%rsp */
+	     0x48, 0x89, 0x6c, 0x24, 0x18,	/* 1004: mov %rbp,24(%rsp) */
+	     0x48, 0x8d, 0x6c, 0x24, 0x18,	/* 1009: lea 24(%rsp),%rbp */
+	     0xff, 0xd0,			/* 100e: call *%rax */
+	     0x48, 0x8b, 0x6c, 0x24, 0x18,	/* 1010: mov 24(%rsp),%rbp */
+	     0x48, 0x83, 0xc4, 0x20,		/* 1015: add $32,%rsp */
+	     0xc3);				/* 1019: ret */
+	is(0x1010, REG_RSP, 40);
+	saves(0x1010, REG_RBP, -16);
+	/* It is stored on the way, before it is loaded. */
+	is(0x1004, REG_RSP, 40);
+	saves(0x1004, REG_RBP, 0);
+	saves(0x1015, REG_RBP, 0);
+}
+
+/*
+ * 1000: add $40,%rsp; jmp 1010: a tail call; what that function saves is not ours
+ * 1010: push %rbx; mov 8(%rsp),%rbx; pop %rbx; ret
+ */
+static void code_of_a_tail_call(void **state)
+{
+	(void)state;
+	CODE(0x5b, 0x48, 0x83, 0xc4, 0x28, 0xeb, 0x09);
+	code.size = 0x10;
+	put(&code, (const uint8_t[]){ 0x53, 0x48, 0x8b, 0x5c, 0x24, 0x08, 0x5b,
+				      0xc3 }, 8);
+	is(0x1000, REG_RSP, 56);
+	saves(0x1000, REG_RBX, -56);
+	is(0x1001, REG_RSP, 48);
+	saves(0x1001, REG_RBX, 0);
+}
+
+/* A jump by a table is no tail call: rsp is not at the return address there. */
+static void code_of_a_switch(void **state)
+{
+	struct cfi_row row;
+
+	(void)state;
+	CODE(0x74, 0x07,			/* 1000: je 1009 */
+	     0xff, 0x24, 0xc5, 0, 0, 0, 0,	/* 1002: jmp *0(,%rax,8) */
+	     0x58, 0xc3,			/* 1009: pop %rax; ret */
+	     0x48, 0x01, 0xd0, 0xff, 0xe0,	/* 100b: add %rdx,%rax; jmp *%rax */
+	     0xff, 0x25, 0, 0, 0, 0);		/* 1010: jmp *0(%rip) */
+	is(0x1000, REG_RSP, 16);
+	assert_int_equal(guess(&row, 0x1002), -ENOENT);
+	assert_int_equal(guess(&row, 0x100b), -ENOENT);
+	is(0x1010, REG_RSP, 8);
+}
+
+/* Behind the padding another function begins, with an empty frame. */
+static void code_behind_a_last_call(void **state)
+{
+	(void)state;
+	CODE(0x74, 0x09,			/* 1000: je 100b */
+	     0xe8, 0, 0, 0, 0,			/* 1002: call abort */
+	     0x0f, 0x1f, 0x40, 0x00,		/* 1007: nopl 0(%rax) */
+	     0x48, 0x83, 0xc4, 0x18, 0xc3);	/* 100b: add $24,%rsp; ret */
+	code.data[0x0b + 4] = 0xc3;
+	is(0x1000, REG_RSP, 32);
+}
+
+/* xor %eax,%eax; mov $60,%al; syscall; hlt: as where musl's threads end */
+static void code_that_never_returns(void **state)
+{
+	struct cfi_row row;
+
+	(void)state;
+	CODE(0x31, 0xc0, 0xb0, 0x3c, 0x0f, 0x05, 0xf4,
+	     0x74, 0xf7,			/* 1007: je 1000 */
+	     0xf4,				/* 1009: hlt */
+	     0x74, 0xf4,			/* 100a: je 1000 */
+	     0xcc);				/* 100c: int3 */
+	for (uint64_t pc = 0x1000; pc < 0x100a; pc++) {
+		if (pc == 0x1001 || pc == 0x1003 || pc == 0x1004 ||
+		    pc == 0x1005 || pc == 0x1008)
+			continue;
+		assert_int_equal(guess(&row, pc), 0);
+		assert_int_equal(row.reg[REG_RIP].kind, CFI_UNDEFINED);
+	}
+	/* Where one of the ways leads is not known. */
+	assert_int_equal(guess(&row, 0x100a), -ENOENT);
+	/* Another system call: it goes on, and nobody knows where. */
+	code.data[3] = 39;
+	code.data[6] = 0xcc;
+	assert_int_equal(guess(&row, 0x1000), -ENOENT);
+}
+
+/* From each instruction of a trampoline, and from behind it. */
+static void code_of_a_trampoline(void **state)
+{
+	static const uint64_t of_64[] = { 0x1011, 0x1018, 0x101a };
+	struct cfi_row row;
+
+	(void)state;
+	CODE(0);
+	code.size = 0x11;
+	/* 1011: mov $15,%rax; syscall */
+	put(&code, (const uint8_t[]){ 0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 5,
+				      0xcc }, 10);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(guess(&row, of_64[i]), 0);
+		assert_true(row.signal);
+		assert_int_equal(row.cfa.kind, CFI_SP_OFFSET);
+		assert_int_equal(row.cfa.off, 160);
+		assert_int_equal(row.reg[REG_RIP].off, 168);
+		assert_int_equal(row.reg[REG_RBX].off, 128);
+	}
+	/* mov $15,%eax is as good; 14 is another call. */
+	CODE(0xb8, 15, 0, 0, 0, 0x0f, 5);
+	assert_int_equal(guess(&row, 0x1000), 0);
+	assert_true(row.signal);
+	CODE(0xb8, 14, 0, 0, 0, 0x0f, 5);
+	assert_int_equal(guess(&row, 0x1000), -ENOENT);
+}
+
 /* Random bytes: nothing outside of them is read. */
 static void code_that_is_none(void **state)
 {
@@ -385,6 +562,11 @@ int main(void)
 		TEST(guessed_from_one_place),
 		TEST(code_of_init),
 		TEST(code_with_pushes), TEST(code_that_jumps),
+		TEST(code_that_loops),	TEST(code_that_cleans_up),
+		TEST(code_that_loads),	TEST(code_of_a_tail_call),
+		TEST(code_of_a_switch), TEST(code_behind_a_last_call),
+		TEST(code_that_never_returns),
+		TEST(code_of_a_trampoline),
 		TEST(code_that_is_none),
 	};
 

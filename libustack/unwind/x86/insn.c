@@ -109,7 +109,7 @@ static void decode_modrm(struct buf *code, struct insn *insn, uint8_t rex)
 		sib = buf_uint(code, 1);
 		insn->rm = sib & 7;
 		if ((sib >> 3 & 7) != 4 || rex & REX_X)
-			insn->other_address = true;
+			insn->other_address = insn->indexed = true;
 	}
 	if (insn->mod == 1) {
 		insn->disp = buf_sint(code, 1);

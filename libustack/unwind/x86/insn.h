@@ -23,6 +23,7 @@ struct insn {
 	bool vex;		/* VEX or EVEX: another instruction than without */
 	bool has_modrm;
 	bool other_address;	/* not just rm + disp: an index, or relative to rip */
+	bool indexed;		/* an index */
 	uint8_t mod, reg, rm;	/* of modrm, with the REX bits; reg also of op */
 	int32_t disp;
 	int64_t imm;
