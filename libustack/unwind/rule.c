@@ -89,6 +89,41 @@ static void compile_for(struct rule *rule, const struct image *image,
 		rule->flags |= RULE_FULL;
 }
 
+#define TRAMPOLINE_MAX 16	/* bytes of one, at most */
+
+/*
+ * Go has CFI for the trampoline that its handlers return to, but it says that it
+ * is a function like any other: it is better known by its code.
+ */
+static bool is_trampoline(const struct image *image, const struct cfi_row *row)
+{
+	return row->func_end - row->func <= TRAMPOLINE_MAX && !row->signal &&
+	       arch_is_sigreturn(image, row->func);
+}
+
+/*
+ * The last byte of a function is where a return address behind it is looked up.
+ * There is one if the function ends in a call.  Else that address was put on the
+ * stack as the start of what follows, and the function has nothing to do with it.
+ */
+static void part_edge(struct rule *rule, const struct image *image,
+		      struct cfi_row *row, uint64_t pc)
+{
+	size_t left;
+
+	if (row->end != row->func_end || row->end - row->start < 2)
+		return;
+	if (pc != row->end - 1) {
+		row->end--;
+		return;
+	}
+	row->start = pc;
+	if (image_at(image, pc, &left) &&
+	    (!arch_after_call(image, pc + 1) ||
+	     arch_is_sigreturn(image, pc + 1)))
+		rule->flags |= RULE_EDGE;
+}
+
 static void rule_make(struct rule *rule, const struct image *image, uint64_t pc)
 {
 	struct cfi_row row;
@@ -97,9 +132,12 @@ static void rule_make(struct rule *rule, const struct image *image, uint64_t pc)
 	rule->image = image->id;
 	rule->start = pc;
 	rule->size = 1;
-	if (!err) {
-		rule_range(rule, &row, pc);
+	if (!err && is_trampoline(image, &row)) {
+		rule->flags = RULE_NONE;
+	} else if (!err) {
 		compile_for(rule, image, &row);
+		part_edge(rule, image, &row, pc);
+		rule_range(rule, &row, pc);
 	} else {
 		rule->flags = err == -ENOENT ? RULE_NONE : RULE_BROKEN;
 	}

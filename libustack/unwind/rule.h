@@ -19,6 +19,7 @@ enum {
 	RULE_BROKEN = 2,	/* an FDE that cannot be used */
 	RULE_OUTERMOST = 4,	/* the return address is undefined */
 	RULE_SIGNAL = 8,	/* a signal trampoline */
+	RULE_EDGE = 32,		/* no return address is behind it: see step_edge() */
 	RULE_FULL = 16,		/* does not fit in here: use cfi_row(), or arch_scan() */
 };
 

@@ -19,6 +19,7 @@ struct cursor {
 	struct cpu cpu;		/* of the frame being left */
 	bool exact;		/* its pc is that of an instruction, no return address */
 	bool fallback;		/* it was found without CFI */
+	bool guessed;		/* it, or one that it was found by, is a guess */
 	struct map *map;	/* that holds its pc; NULL: not looked up yet */
 	struct walk_frame *entry;	/* what is remembered of it */
 	/* Only if the caller wants registers: */
@@ -28,21 +29,24 @@ struct cursor {
 
 /* Steps return this, or an enum ustack_end; then the cursor has not moved. */
 #define GO_ON (-1)
+#define NO_FRAME (-2)		/* nor is this one a frame: NO_RULE for its callee */
 
 /* Could there be a frame at pc?  signal: it was interrupted there. */
 static inline int step_land(struct cursor *c, uint64_t pc, bool signal)
 {
-	if (!pc)
-		return USTACK_END_FINISHED;
-	if (signal && in_vsyscall(pc)) {
-		c->map = NULL;
+	if (signal) {
+		/* It may have got there by a call of something that is no code. */
+		c->map = in_vsyscall(pc) ? NULL : space_find(c->space, pc);
 		return GO_ON;
 	}
+	/* What was guessed may have missed the real one. */
+	if (!pc)
+		return c->guessed ? USTACK_END_NO_RULE : USTACK_END_FINISHED;
 	if (pc >> USER_ADDRESS_BITS || pc < 4096)
 		return USTACK_END_BAD_MEMORY;
 	/* What was mapped says whether it is code. */
-	if (!c->map || !map_holds(c->map, pc - !signal))
-		c->map = space_find_code(c->space, pc - !signal);
+	if (!c->map || !map_holds(c->map, pc - 1))
+		c->map = space_find_code(c->space, pc - 1);
 	return c->map ? GO_ON : USTACK_END_NO_RULE;
 }
 
@@ -72,6 +76,12 @@ int step_row(struct cursor *c, const struct cfi_row *row, uint64_t *cfa);
 
 /* --- step_guess.c --- */
 
+/*
+ * A return address that is not behind a call, but where another function starts:
+ * 1, and *end is how the step of that one ended.
+ */
+bool step_edge(struct cursor *c, const struct map *map, uint64_t pc,
+	       struct ustack_frame *frame, int *end);
 /* A pc without CFI, in a file that is known. */
 int step_without_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 		     struct ustack_frame *frame);

@@ -3,16 +3,21 @@
 #include "unwind/step.h"
 
 #define ENTRY_SIZE 128		/* no _start or clone() without CFI is larger */
+#define BOTTOM_WORDS 64		/* nor a frame of the function called there */
 
-/* Could addr be where a call returns to?  Of unknown code, any is. */
+/* Could a function return to addr?  Of unknown code, to any. */
 static bool returns_to(struct cursor *c, uint64_t addr)
 {
 	struct map *map = space_find_code(c->space, addr - 1);
+	uint64_t insn;
 
 	if (!map)
 		return false;
-	return !map_usable(map) ||
-	       arch_after_call(map->image, addr - map->bias);
+	if (!map_usable(map))
+		return true;
+	insn = addr - map->bias;
+	return arch_after_call(map->image, insn) ||
+	       arch_is_sigreturn(map->image, insn);
 }
 
 /* The caller's frame pointer and, in the word behind it, the return address. */
@@ -32,6 +37,7 @@ static int step_frame_pointer(struct cursor *c, uint64_t *cfa)
 	cpu_set(&to, REG_FP, next);
 	cpu_set(&to, REG_SP, *cfa);
 	cpu_set(&to, REG_PC, ra);
+	c->guessed = true;
 	return step_to(c, &to, false);
 }
 
@@ -63,6 +69,33 @@ static bool row_leads_on(struct cursor *c, const struct cfi_row *row)
 	       leads_on(c, row->cfa.reg, row->cfa.off, ra->off);
 }
 
+/* As the code from insn on implies: 1, and *end is how that step ended. */
+static bool step_scanned(struct cursor *c, const struct image *image,
+			 uint64_t insn, struct ustack_frame *frame, int *end)
+{
+	const struct rule *rule = rule_guess(c->rules, image, insn);
+	struct cfi_row row;
+
+	if (!(rule->flags & RULE_FULL)) {
+		if (!rule_leads_on(c, rule))
+			return false;
+		c->fallback = c->guessed = true;
+		*end = step_rule(c, rule, &frame->cfa);
+		return true;
+	}
+	if (arch_scan(image, insn, &row) ||
+	    (!row.signal && !row_leads_on(c, &row)))
+		return false;
+	/* By its instructions, a trampoline is one without doubt. */
+	if (row.signal)
+		mark_signal(frame);
+	else
+		c->guessed = true;
+	c->fallback = true;
+	*end = step_row(c, &row, &frame->cfa);
+	return true;
+}
+
 /*
  * glibc's clone() has no CFI behind its system call, neither for the parent nor
  * for the child, up to the CFI that says that the child has no caller.  The
@@ -82,18 +115,30 @@ static bool is_new_thread(struct cursor *c, const struct image *image,
 }
 
 /*
- * _start of ld.so and of other run-times has no CFI.  The entry point of the
- * file, in the same hole, tells that it is the outermost frame.
+ * _start of ld.so and of other run-times has no CFI.  What the entry point of the
+ * file leads to, straight on, is the outermost frame.
  */
-static bool is_entry(const struct image *image, uint64_t pc)
+static bool is_entry(const struct image *image, uint64_t insn)
 {
-	uint64_t start, end;
+	return image->entry && insn >= image->entry &&
+	       insn - image->entry < ENTRY_SIZE &&
+	       arch_straight(image, image->entry, insn);
+}
 
-	if (!image->entry || pc < image->entry ||
-	    pc - image->entry >= ENTRY_SIZE)
+/*
+ * Code that never returns, whichever way it takes, has no caller if it was never
+ * called, as where a coroutine ends up, or if it marks the outermost frame, as
+ * where a thread starts.
+ */
+static bool never_returns(struct cursor *c, const struct image *image,
+			  uint64_t insn)
+{
+	if (!(rule_guess(c->rules, image, insn)->flags & RULE_OUTERMOST))
 		return false;
-	cfi_hole(&image->cfi, pc, &start, &end);
-	return image->entry >= start;
+	if (!c->exact && !arch_after_call(image, insn))
+		return true;
+	return cpu_knows(&c->cpu, REG_FP) && !c->cpu.reg[REG_FP] &&
+	       arch_marks_outermost(image, insn);
 }
 
 /*
@@ -104,8 +149,10 @@ static bool is_entry(const struct image *image, uint64_t pc)
  * instruction, where __restore_rt and its FDE end.  32-bit handlers return to
  * where __kernel_sigreturn and its FDE begin.
  *
- * A return address at the start of a function was put there by makecontext():
- * unless that function has a caller after all, the stack begins there.
+ * A return address that no call is behind, at the start of a function, was put
+ * there by makecontext(): unless that function has a caller after all, the stack
+ * begins there.  A function that returns is no such bottom, but a pointer to it
+ * was taken for a return address.
  */
 static bool step_beside(struct cursor *c, const struct map *map, uint64_t other,
 			struct ustack_frame *frame, int *end)
@@ -116,7 +163,8 @@ static bool step_beside(struct cursor *c, const struct map *map, uint64_t other,
 	bool on = true;
 
 	if (!(rule->flags & RULE_SIGNAL)) {
-		if (c->exact || rule->flags & (RULE_NONE | RULE_BROKEN))
+		if (c->exact || rule->flags & (RULE_NONE | RULE_BROKEN) ||
+		    arch_after_call(image, other))
 			return false;
 		if (c->mem.is_32)
 			on = !cfi_row(&image->cfi, other, &row) &&
@@ -125,44 +173,102 @@ static bool step_beside(struct cursor *c, const struct map *map, uint64_t other,
 			on = rule_leads_on(c, rule);
 	}
 	*end = on ? step_cfi(c, map, other, rule, frame) :
-		    USTACK_END_FINISHED;
+	       never_returns(c, image, other) ? USTACK_END_FINISHED :
+						NO_FRAME;
 	return true;
 }
 
-/* As the code from here on implies: 1, and *end is how that step ended. */
-static bool step_scanned(struct cursor *c, const struct image *image,
-			 uint64_t insn, uint64_t *cfa, int *end)
+/* Is insn, a return address, in code that nothing called? */
+static bool is_bottom(struct cursor *c, const struct image *image,
+		      uint64_t insn)
 {
-	const struct rule *rule = rule_guess(c->rules, image, insn);
-	struct cfi_row row;
-
-	if (!(rule->flags & RULE_FULL)) {
-		if (!rule_leads_on(c, rule))
-			return false;
-		*end = step_rule(c, rule, cfa);
+	if (rule_find(c->rules, image, insn - 1)->flags & RULE_OUTERMOST)
 		return true;
+	return is_entry(image, insn) ||
+	       (rule_guess(c->rules, image, insn)->flags & RULE_OUTERMOST &&
+		arch_marks_outermost(image, insn));
+}
+
+/*
+ * A function that never returns does not tell by its code where its caller is:
+ * the one that calls main() and then exit() is such, or the first of a thread.  If
+ * the next return address on the stack is that of a bottom, nobody is between.
+ */
+static bool step_to_bottom(struct cursor *c, uint64_t *cfa, int *end)
+{
+	unsigned int word = mem_word_size(&c->mem);
+	uint64_t at = cpu_sp(&c->cpu), ra = 0;
+	const struct map *map = NULL;
+	struct cpu to = { 0 };
+
+	for (int n = 0; n < BOTTOM_WORDS && !map; n++, at += word) {
+		if (mem_read_word(&c->mem, at, &ra))
+			return false;
+		if (!returns_to(c, ra))
+			continue;
+		map = space_find_image(c->space, ra - 1);
+		if (!map)
+			return false;	/* of unknown code */
 	}
-	if (arch_scan(image, insn, &row) || !row_leads_on(c, &row))
+	if (!map || !is_bottom(c, map->image, ra - map->bias))
 		return false;
-	*end = step_row(c, &row, cfa);
+	*cfa = at;
+	cpu_set(&to, REG_FP, 0);
+	cpu_set(&to, REG_SP, at);
+	cpu_set(&to, REG_PC, ra);
+	c->guessed = true;
+	*end = step_to(c, &to, false);
 	return true;
+}
+
+bool step_edge(struct cursor *c, const struct map *map, uint64_t pc,
+	       struct ustack_frame *frame, int *end)
+{
+	return step_beside(c, map, pc + 1, frame, end) ||
+	       (arch_is_sigreturn(map->image, pc + 1) &&
+		step_scanned(c, map->image, pc + 1, frame, end));
 }
 
 int step_without_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 		     struct ustack_frame *frame)
 {
 	const struct image *image = map->image;
-	uint64_t other = c->exact ? pc - 1 : pc + 1;
+	uint64_t insn = c->exact ? pc : pc + 1;
 	int end;
 
-	if (step_beside(c, map, other, frame, &end))
+	if (step_beside(c, map, c->exact ? pc - 1 : insn, frame, &end))
 		return end;
-	if (is_entry(image, pc) || is_new_thread(c, image, pc))
+	if (is_new_thread(c, image, pc))
+		return USTACK_END_FINISHED;
+	if (step_scanned(c, image, insn, frame, &end))
+		return end;
+	if (is_entry(image, insn) || never_returns(c, image, insn))
 		return USTACK_END_FINISHED;
 	c->fallback = true;
-	if (step_scanned(c, image, c->exact ? pc : other, &frame->cfa, &end))
+	if (step_to_bottom(c, &frame->cfa, &end))
 		return end;
 	return step_frame_pointer(c, &frame->cfa);
+}
+
+/*
+ * A call through a null or wild pointer: where it led to is no code, and the
+ * return address is all that it pushed.
+ */
+static bool step_wild_call(struct cursor *c, const struct map *map,
+			   uint64_t *cfa, int *end)
+{
+	unsigned int word = mem_word_size(&c->mem);
+	const struct cfi_row row = {
+		.ra = REG_PC,
+		.cfa = { .kind = CFI_VAL_OFFSET, .reg = REG_SP, .off = word },
+		.reg = { [REG_PC] = { .kind = CFI_OFFSET, .off = -(int64_t)word } },
+	};
+
+	if (!c->exact || (map && map->code) || !row_leads_on(c, &row))
+		return false;
+	c->guessed = true;
+	*end = step_row(c, &row, cfa);
+	return true;
 }
 
 int step_unknown(struct cursor *c, const struct map *map,
@@ -170,7 +276,10 @@ int step_unknown(struct cursor *c, const struct map *map,
 {
 	enum arch_left left = ARCH_STAYED;
 	struct cpu to = c->cpu;
+	int end;
 
+	if (step_wild_call(c, map, &frame->cfa, &end))
+		return end;
 	if (map)
 		left = arch_leave_kernel_code(&to, &c->mem, c->space, map,
 					      c->exact);

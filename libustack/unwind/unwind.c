@@ -137,12 +137,19 @@ step(struct cursor *c, struct ustack_frame *frame)
 
 		if (!rule->flags)
 			return step_rule(c, rule, &frame->cfa);
+		if (rule->flags & RULE_EDGE && !c->exact) {
+			if (step_edge(c, map, pc, frame, &end))
+				goto guessed;
+			rule = rule_find(c->rules, map->image, pc);
+		}
 		if (!(rule->flags & RULE_NONE))
 			return step_cfi(c, map, pc, rule, frame);
-		end = step_without_cfi(c, map, pc, frame);
+		end = map->code ? step_without_cfi(c, map, pc, frame) :
+				  step_without_image(c, map, frame);
 	} else {
 		end = step_without_image(c, map, frame);
 	}
+guessed:
 	/* It depends on more than what is remembered of a frame. */
 	c->entry->plain = false;
 	return end;
@@ -221,6 +228,11 @@ walk(struct cursor *c, struct walk *w, struct ustack_frame *frames, size_t max,
 			break;
 		e = USTACK_END_LIMIT;
 	}
+	if (e == NO_FRAME) {
+		e = USTACK_END_NO_RULE;
+		/* The first one is the caller's word. */
+		n -= n > 1;
+	}
 	if (!with_regs)
 		walk_end(w, &c->cpu, e == USTACK_END_TRUNCATED);
 	*end = e;
@@ -261,7 +273,7 @@ static void cursor_init(struct cursor *c, struct ustack_unwinder *unwinder,
 	c->mem.fallback = read_other;
 	c->mem.arg = c;
 	c->exact = !(stack->flags & USTACK_STACK_RETURN);
-	c->fallback = false;
+	c->fallback = c->guessed = false;
 	c->map = NULL;
 	c->restored = c->valid = UINT32_MAX;
 }

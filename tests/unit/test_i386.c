@@ -325,6 +325,46 @@ static void signal_frame_of_a_vdso_without_a_file(void **state)
 }
 
 /* Position-independent code calls its next instruction, for the address. */
+/*
+ * A library's own, without CFI:
+ * 1700: pop %eax; mov $119,%eax; int $0x80
+ * 1710: mov $173,%eax; int $0x80
+ */
+static void trampolines_without_cfi(void **state)
+{
+	static const uint8_t of_signal[] = { 0x58, 0xb8, 119, 0, 0, 0, 0xcd,
+					     0x80 };
+	static const uint8_t of_info[] = { 0xb8, 173, 0, 0, 0, 0xcd, 0x80 };
+	uint32_t stack[60] = { 0x51, 0x8049700, 11 };
+	/* f was interrupted at 200; it and main follow. */
+	const uint32_t old[] = { 0x8049109, 1, 0xb, SP + 0x300, 0x8049012 };
+	const uint32_t from = SP + 4 * 55;
+
+	(void)state;
+	memcpy(code.data + 0x700, of_signal, sizeof(of_signal));
+	memcpy(code.data + 0x710, of_info, sizeof(of_info));
+	memcpy(stack + 55, old, sizeof(old));
+	/* struct sigcontext behind the number: ebp, esp, eip */
+	stack[3 + 6] = SP + 4 * 58;
+	stack[3 + 7] = from;
+	stack[3 + 14] = 0x8049200;
+	reg(EIP, 0x8049201);
+	reg(ESP, SP);
+	reg(BP, 0);
+	CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0x8049700, 0x8049200,
+	      0x8049109, 0x8049012);
+	assert_int_equal(frames[1].flags, USTACK_FRAME_SIGNAL);
+	memset(stack + 1, 0, 54 * 4);
+	stack[1] = 0x8049710;
+	/* ... and behind two pointers, siginfo and what is before it. */
+	stack[2 + 40 + 6] = SP + 4 * 58;
+	stack[2 + 40 + 7] = from;
+	stack[2 + 40 + 14] = 0x8049200;
+	CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0x8049710, 0x8049200,
+	      0x8049109, 0x8049012);
+	assert_int_equal(frames[1].flags, USTACK_FRAME_SIGNAL);
+}
+
 static void no_cfi(void **state)
 {
 	static const uint32_t stack[] = {
@@ -377,6 +417,7 @@ static void start_of_a_function(void **state)
 
 	(void)state;
 	put_call();
+	code.data[0x200] = 0xf4;	/* hlt: it never returns */
 	reg(EIP, 0x8049201);
 	reg(ESP, SP);
 	reg(BP, SP + 20);
@@ -424,6 +465,7 @@ int main(void)
 		TEST(frame_pointer),	   TEST(signal_frame_of_the_vdso),
 		TEST(vsyscall),		   TEST(no_cfi),
 		TEST(signal_frame_of_a_vdso_without_a_file),
+		TEST(trampolines_without_cfi),
 		TEST(start_of_a_function), TEST(file_of_the_other_class),
 	};
 

@@ -38,6 +38,7 @@ static int setup(void **state)
 	memset(&code, 0, sizeof(code));
 	memset(&cfi, 0, sizeof(cfi));
 	code.size = 0x1000;
+	code.data[0x30b] = 0xe8;	/* call */
 	cie = put_cie(&cfi, false);
 	FDE(&cfi, cie, 0x1000, 0x20, DW_CFA_undefined, 16);
 	FDE(&cfi, cie, 0x1100, 0x40, DW_CFA_def_cfa_offset, 32);

@@ -185,10 +185,19 @@ static void exact_pc_of_the_sample(void **state)
 	CHAIN(USTACK_END_FINISHED, 0x401200, 0x401109, 0x401012);
 }
 
+/* At vaddr, a call that ends there. */
+static void put_call_before(uint64_t vaddr)
+{
+	static const uint8_t call[] = { 0xe8, 0, 0, 0, 0 };
+
+	memcpy(code.data + (vaddr - 0x1000) - 5, call, sizeof(call));
+}
+
 /* A call that never returns ends its function: 1240 is in the next one. */
 static void noreturn_call(void **state)
 {
 	(void)state;
+	put_call_before(0x1240);
 	FDE(&cfi, cie, 0x1240, 0x40, DW_CFA_def_cfa_offset, 64);
 	two_functions();
 	STACK(SP, 0xb, 0x401240, 0xb, 0x401109, 1, 2, 3, 0x401012);
@@ -207,6 +216,8 @@ static void noreturn_call(void **state)
  */
 static void throws(void)
 {
+	put_call_before(0x1328);
+	put_call_before(0x1330);
 	FDE(&cfi, cie, 0x1300, 0x30, DW_CFA_advance_loc | 4, DW_CFA_def_cfa, 6,
 	    16, DW_CFA_offset | 6, 2, DW_CFA_offset | 3, 3,
 	    DW_CFA_advance_loc | 9, DW_CFA_GNU_args_size, 16,
@@ -768,15 +779,297 @@ static void clone_of_both(void **state)
 	CHAIN(USTACK_END_FINISHED, 0x401607);
 }
 
-/* The return address that makecontext() writes: the start of __start_context. */
+/*
+ * The return address that makecontext() writes: the start of __start_context.
+ * It may lie right behind another function.
+ *
+ * 1700: mov %rbx,%rsp; mov (%rsp),%rdi; test %rdi,%rdi; je 1711
+ * 170c: call __setcontext
+ * 1711: call exit; hlt
+ */
 static void start_of_a_context(void **state)
 {
+	static const uint8_t bytes[] = {
+		0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24, 0x48, 0x85, 0xff,
+		0x74, 0x05, 0xe8, 0, 0, 0, 0, 0xe8, 0, 0, 0, 0, 0xf4,
+	};
+
 	(void)state;
+	memcpy(code.data + 0x700, bytes, sizeof(bytes));
 	FDE(&cfi, cie, 0x1700, 0x20, DW_CFA_nop);
+	FDE(&cfi, cie, 0x1750, 0x10, DW_CFA_def_cfa_offset, 16);
+	FDE(&cfi, cie, 0x1760, 0x20, DW_CFA_nop);
+	memcpy(code.data + 0x760, bytes, sizeof(bytes));
 	two_functions();
-	STACK(SP, 0xb, 0x401700, 0x7f0000001000, 0);
+	{
+		STACK(SP, 0xb, 0x401700, 0x7f0000001000, 0);
+		at(0x401201, SP);
+		CHAIN(USTACK_END_FINISHED, 0x401201, 0x401700);
+	}
+	{
+		STACK(SP, 0xb, 0x401760, 0x7f0000001000, 0);
+		CHAIN(USTACK_END_FINISHED, 0x401201, 0x401760);
+	}
+}
+
+/*
+ * A pointer to a function that returns, where a coroutine keeps its argument: it
+ * was not called there.  What never returns, but was called, has a caller.
+ */
+static void pointer_to_a_function(void **state)
+{
+	static const uint8_t bytes[] = { 0x48, 0x83, 0xec, 0x08, 0xff, 0xd0,
+					 0x48, 0x83, 0xc4, 0x08, 0xc3 };
+
+	(void)state;
+	FDE(&cfi, cie, 0x1700, 0x10, DW_CFA_nop);
+	FDE(&cfi, cie, 0x1710, 0x20, DW_CFA_nop);
+	memcpy(code.data + 0x700, bytes, sizeof(bytes));
+	memcpy(code.data + 0x710, bytes, sizeof(bytes));
+	two_functions();
+	for (int again = 0; again < 2; again++) {
+		{
+			STACK(SP, 0xb, 0x401700, 1, 0);
+			at(0x401201, SP);
+			CHAIN(USTACK_END_NO_RULE, 0x401201);
+			assert_true(frames[0].cfa == SP + 16);
+		}
+		{
+			STACK(SP, 0xb, 0x401710, 1, 0);
+			CHAIN(USTACK_END_NO_RULE, 0x401201);
+		}
+	}
+}
+
+/* mov $15,%rax; syscall: of musl, of Go, of programs' own; without any CFI. */
+static const uint8_t trampoline[] = {
+	0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05, 0xcc,
+};
+
+/*
+ * At sp is the trampoline that the handler returns to, then the kernel's frame:
+ * what it interrupted is pc, with its stack at old.
+ */
+static void put_signal(uint64_t *words, uint64_t to, uint64_t old, uint64_t pc)
+{
+	memset(words, 0, 32 * 8);
+	words[0] = to;
+	words[1 + 160 / 8] = old;
+	words[1 + 168 / 8] = pc;
+	words[1 + 128 / 8] = 0xb;
+}
+
+/* f was interrupted before its push, and its handler at 1400 waits. */
+static void interrupted(uint64_t to, uint64_t *words)
+{
+	put_signal(words, to, SP + 32 * 8, 0x401200);
+	memcpy(words + 32,
+	       (const uint64_t[]){ 0x401109, 1, 2, 3, 0x401012 }, 5 * 8);
+	ranges[0] = (struct ustack_range){ SP, 37 * 8,
+					   (const uint8_t *)words };
+	nr_ranges = 1;
+}
+
+/*
+ * 1400: the handler, with CFI; 1420: one without, that ends in ret
+ * 1700, 1750, 1790: trampolines: far from all CFI; right behind a function, with
+ * bytes before that could be a call; with CFI as Go has it.
+ */
+static void trampolines_without_cfi(void **state)
+{
+	static const uint64_t at_[] = { 0x700, 0x750, 0x790 };
+	uint64_t words[37];
+
+	(void)state;
+	FDE(&cfi, cie, 0x1400, 0x20, DW_CFA_nop);
+	FDE(&cfi, cie, 0x1740, 0x10, DW_CFA_def_cfa_offset, 64);
+	FDE(&cfi, cie, 0x1790, 0x0a, DW_CFA_nop);
+	code.data[0x420] = 0x90;
+	code.data[0x421] = 0xc3;
+	for (int i = 0; i < 3; i++)
+		memcpy(code.data + at_[i], trampoline, sizeof(trampoline));
+	put_call_before(0x1750);
+	two_functions();
+	for (int i = 0; i < 3; i++) {
+		uint64_t to = 0x401000 + at_[i];
+
+		interrupted(to, words);
+		for (int again = 0; again < 2; again++) {
+			at(0x401408, SP);
+			CHAIN(USTACK_END_FINISHED, 0x401408, to, 0x401200,
+			      0x401109, 0x401012);
+			assert_int_equal(frames[1].flags, USTACK_FRAME_SIGNAL);
+			assert_int_equal(frames[2].flags, USTACK_FRAME_FALLBACK);
+			assert_int_equal(frames[3].flags, USTACK_FRAME_RETURN);
+			at(0x401420, SP);
+			CHAIN(USTACK_END_FINISHED, 0x401420, to, 0x401200,
+			      0x401109, 0x401012);
+		}
+		/* In the trampoline, and in the system call of it. */
+		for (int n = 0; n < 3; n++) {
+			uint64_t ip = to + (n ? 5 + 2 * n : 0);
+
+			at(ip, SP + 8);
+			CHAIN(USTACK_END_FINISHED, ip, 0x401200, 0x401109,
+			      0x401012);
+		}
+	}
+}
+
+/* call *%rax with 0, with a wild pointer, or with a pointer to data. */
+static void calls_of_no_code(void **state)
+{
+	static const uint8_t call[] = { 0xff, 0xd0 };
+	static const uint64_t wild[] = { 0, 8, 0x500010, 0x123456789,
+					 0xdeadbeefdeadbeef };
+	uint64_t words[41];
+
+	(void)state;
+	FDE(&cfi, cie, 0x1400, 0x20, DW_CFA_nop);
+	memcpy(code.data + 0x20e, call, sizeof(call));
+	memcpy(code.data + 0x107, call, sizeof(call));
+	memcpy(code.data + 0x700, trampoline, sizeof(trampoline));
+	two_functions();
+	map_as(0x500000, NULL, PROT_READ | PROT_WRITE);
+	for (size_t i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
+		STACK(SP, 0x401210, 0xb, 0x401109, SP + 64, 0x401109, 3,
+		      0x401012, 0);
+		/* The frame pointer leads past the caller. */
+		reg(BP, SP + 24);
+		at(wild[i], SP);
+		CHAIN(USTACK_END_FINISHED, wild[i], 0x401210, 0x401109,
+		      0x401012);
+		assert_int_equal(frames[1].flags,
+				 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+		/* The handler of the signal that it got. */
+		put_signal(words, 0x401700, SP + 32 * 8, wild[i]);
+		memcpy(words + 32, words_, sizeof(words_));
+		ranges[0] = (struct ustack_range){ SP, sizeof(words),
+						   (const uint8_t *)words };
+		at(0x401408, SP);
+		CHAIN(USTACK_END_FINISHED, 0x401408, 0x401700, wild[i],
+		      0x401210, 0x401109, 0x401012);
+	}
+}
+
+/* 1500: sub $8,%rsp; call *%rax; add $8,%rsp; ret, without CFI */
+static void nothing_above_a_guess(void **state)
+{
+	static const uint8_t init[] = { 0x48, 0x83, 0xec, 0x08, 0xff, 0xd0,
+					0x48, 0x83, 0xc4, 0x08, 0xc3 };
+
+	(void)state;
+	memcpy(code.data + 0x500, init, sizeof(init));
+	put_call_before(0x1109);
+	two_functions();
+	map_as(0x504000, NULL, PROT_READ | PROT_EXEC);
+	/* By CFI alone, a return address of 0 is the end. */
+	STACK(SP, 0xb, 0x401506, 8, 0x401109, 1, 2, 3, 0, 0);
 	at(0x401201, SP);
-	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401700);
+	CHAIN(USTACK_END_NO_RULE, 0x401201, 0x401506, 0x401109);
+	at(0x401109, SP + 32);
+	CHAIN(USTACK_END_FINISHED, 0x401109);
+	/* By frame pointer. */
+	at(0x504010, SP);
+	reg(BP, SP + 64);
+	CHAIN(USTACK_END_NO_RULE, 0x504010);
+}
+
+/*
+ * 1500: xor %rbp,%rbp; mov %rsp,%rdi; and $-16,%rsp; call 1600	_start of musl
+ * 150f: nop; ret						another function
+ * 1511: push %rbx; call *%rax; pop %rbx; ret
+ */
+static void entry_and_what_follows(void **state)
+{
+	static const uint8_t bytes[] = {
+		0x48, 0x31, 0xed, 0x48, 0x89, 0xe7, 0x48, 0x83, 0xe4, 0xf0,
+		0xe8, 0xf1, 0, 0, 0, 0x90, 0xc3, 0x53, 0xff, 0xd0, 0x5b, 0xc3,
+	};
+
+	(void)state;
+	memcpy(code.data + 0x500, bytes, sizeof(bytes));
+	put_call_before(0x1109);
+	two_functions();
+	prog->entry = 0x1500;
+	STACK(SP, 0xb, 0x40150f, 1, 0x7ffc0100, 0, 0);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x40150f);
+	{
+		STACK(SP, 0xb, 0x401514, 0xb, 0x401109, 1, 2, 3, 0x401012);
+		CHAIN(USTACK_END_FINISHED, 0x401201, 0x401514, 0x401109,
+		      0x401012);
+	}
+	{
+		STACK(SP, 0xb, 0x401514, 0xb, 0x7ffc0100, 1, 2, 3, 0x401012);
+		reg(BP, 0);
+		CHAIN(USTACK_END_NO_RULE, 0x401201, 0x401514);
+	}
+}
+
+/*
+ * 1500: xor %rbp,%rbp; call 1600; jmp 1500		_start of musl
+ * 1600: sub $24,%rsp; call main; call exit; int3
+ * 1700: xor %ebp,%ebp; pop %rdi; call *%r9		clone() in the child
+ * 1706: mov %eax,%edi; xor %eax,%eax; mov $60,%al; syscall; hlt
+ */
+static void musl(void)
+{
+	static const uint8_t start[] = { 0x48, 0x31, 0xed, 0xe8, 0xf8, 0, 0, 0,
+					 0xeb, 0xf6 };
+	static const uint8_t calls_main[] = { 0x48, 0x83, 0xec, 0x18,
+					      0xe8, 0, 0, 0, 0,
+					      0xe8, 0, 0, 0, 0, 0xcc };
+	static const uint8_t clone[] = { 0x31, 0xed, 0x5f, 0x41, 0xff, 0xd1,
+					 0x89, 0xc7, 0x31, 0xc0, 0xb0, 0x3c,
+					 0x0f, 0x05, 0xf4 };
+
+	memcpy(code.data + 0x500, start, sizeof(start));
+	memcpy(code.data + 0x600, calls_main, sizeof(calls_main));
+	memcpy(code.data + 0x700, clone, sizeof(clone));
+	two_functions();
+	prog->entry = 0x1500;
+}
+
+/* What calls main() never returns: its caller is next on the stack, or unknown. */
+static void bottom_of_a_process(void **state)
+{
+	(void)state;
+	put_call_before(0x1109);
+	musl();
+	STACK(SP, 0xb, 0x401609, 1, 2, 3, 0x401508, 1, 0x7ffc0100, 0);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401609, 0x401508);
+	assert_int_equal(frames[2].flags,
+			 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+	{
+		/* Somebody is between. */
+		STACK(SP, 0xb, 0x401609, 1, 0x401109, 3, 0x401508, 1, 0);
+		CHAIN(USTACK_END_NO_RULE, 0x401201, 0x401609);
+	}
+}
+
+static void bottom_of_a_thread(void **state)
+{
+	(void)state;
+	musl();
+	/* Its first function returns, or does not. */
+	STACK(SP, 0xb, 0x401706, 1, 2);
+	at(0x401201, SP);
+	reg(BP, 0);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401706);
+	{
+		STACK(SP, 0xb, 0x401609, 1, 2, 3, 0x401706, 0);
+		CHAIN(USTACK_END_FINISHED, 0x401201, 0x401609, 0x401706);
+	}
+	/* A function that calls exit() has a caller. */
+	code.data[0x701] = 0xc0;	/* xor %eax,%eax */
+	ustack_unwinder_free(unwinder);
+	assert_int_equal(ustack_unwinder_new(&unwinder), 0);
+	{
+		STACK(SP, 0xb, 0x401706, 1, 2);
+		CHAIN(USTACK_END_NO_RULE, 0x401201, 0x401706);
+	}
 }
 
 static void map_at(uint64_t addr, uint64_t end_, uint64_t pgoff,
@@ -944,6 +1237,13 @@ int main(void)
 		TEST(entry_point),
 		TEST(clone_of_both),
 		TEST(start_of_a_context),
+		TEST(pointer_to_a_function),
+		TEST(trampolines_without_cfi),
+		TEST(calls_of_no_code),
+		TEST(nothing_above_a_guess),
+		TEST(entry_and_what_follows),
+		TEST(bottom_of_a_process),
+		TEST(bottom_of_a_thread),
 		TEST(map_over_a_map),
 		TEST(prelinked),
 		TEST(garbage),
