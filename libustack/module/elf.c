@@ -99,6 +99,19 @@ static void read_build_id(struct elf_id *id, Elf *elf, const GElf_Phdr *ph)
 	}
 }
 
+/* Go's build-id: type 4, of the owner "Go". */
+static bool is_go_note(Elf *elf, const GElf_Phdr *ph)
+{
+	Elf_Data *notes = elf_getdata_rawchunk(elf, ph->p_offset, ph->p_filesz,
+					       ELF_T_NHDR);
+	size_t name, desc;
+	GElf_Nhdr note;
+
+	return notes && gelf_getnote(notes, 0, &note, &name, &desc) &&
+	       note.n_type == 4 && note.n_namesz == 4 &&
+	       !memcmp((const char *)notes->d_buf + name, "Go\0", 4);
+}
+
 static int read_segments(struct image *image, Elf *elf)
 {
 	struct section *hdr = &image->eh_frame_hdr;
@@ -122,8 +135,10 @@ static int read_segments(struct image *image, Elf *elf)
 				image->base = ph.p_vaddr;
 			first = false;
 			add_segment(image, &ph);
-		} else if (ph.p_type == PT_NOTE && !image->id_found.size) {
-			read_build_id(&image->id_found, elf, &ph);
+		} else if (ph.p_type == PT_NOTE) {
+			image->is_go |= is_go_note(elf, &ph);
+			if (!image->id_found.size)
+				read_build_id(&image->id_found, elf, &ph);
 		}
 	}
 	hdr->data = hdr->size ? image_at(image, hdr->vaddr, &left) : NULL;

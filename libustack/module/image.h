@@ -69,6 +69,7 @@ struct image {
 	struct mapping mapping;	/* of data, if it was mapped */
 	struct elf_id id_found;	/* the build-id in the file */
 	bool is_64;		/* ELFCLASS64 */
+	bool is_go;		/* made by Go's own linker */
 	uint64_t entry;
 	uint64_t base;		/* vaddr of the first segment */
 	struct segment *segments;

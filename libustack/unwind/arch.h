@@ -39,6 +39,13 @@ bool arch_after_call(const struct image *image, uint64_t ra);
 int arch_scan(const struct image *image, uint64_t pc, struct cfi_row *row);
 /* Is it a signal's trampoline, whatever CFI says? */
 bool arch_is_sigreturn(const struct image *image, uint64_t pc);
+/*
+ * Of Go, whose CFI does not tell: has the code from from to pc gone over to another
+ * stack?  Then what is on this one called nobody.
+ */
+bool arch_switches_stack(const struct image *image, uint64_t from, uint64_t pc);
+/* Is ra where a goroutine returns to, which begins as if it had called? */
+bool arch_is_goexit(const struct image *image, uint64_t ra);
 /* Is to an instruction on the straight way from from on? */
 bool arch_straight(const struct image *image, uint64_t from, uint64_t to);
 /* Is the frame pointer cleared right before pc, as the outermost frame's is? */

@@ -124,6 +124,25 @@ static void part_edge(struct rule *rule, const struct image *image,
 		rule->flags |= RULE_EDGE;
 }
 
+#define SWITCHER_MAX 512	/* bytes of a function that switches stacks */
+#define SWITCH_MAX 48		/* from there to the call on the other stack */
+
+/* Go's CFI says of its own run-time that the caller is where it was. */
+static void go_rule(struct rule *rule, const struct image *image,
+		    struct cfi_row *row, uint64_t pc)
+{
+	uint64_t from = pc - row->func > SWITCH_MAX ? pc - SWITCH_MAX :
+						      row->func;
+
+	if (row->func_end - row->func > SWITCHER_MAX ||
+	    !arch_switches_stack(image, row->func, row->func_end))
+		return;
+	row->start = pc;
+	row->end = pc + 1;
+	if (arch_switches_stack(image, from, pc))
+		rule->flags |= RULE_SWITCHED;
+}
+
 static void rule_make(struct rule *rule, const struct image *image, uint64_t pc)
 {
 	struct cfi_row row;
@@ -137,6 +156,8 @@ static void rule_make(struct rule *rule, const struct image *image, uint64_t pc)
 	} else if (!err) {
 		compile_for(rule, image, &row);
 		part_edge(rule, image, &row, pc);
+		if (image->is_go)
+			go_rule(rule, image, &row, pc);
 		rule_range(rule, &row, pc);
 	} else {
 		rule->flags = err == -ENOENT ? RULE_NONE : RULE_BROKEN;
@@ -182,7 +203,10 @@ const struct rule *rule_guess(struct rules *rules, const struct image *image,
 	rule->image = image->id;
 	rule->start = insn;
 	rule->size = 1;
-	if (arch_scan(image, insn, &row))
+	if (image->is_go &&
+	    arch_switches_stack(image, insn - SWITCH_MAX, insn))
+		rule->flags = RULE_SWITCHED;
+	else if (arch_scan(image, insn, &row))
 		rule->flags = RULE_NONE;
 	else
 		compile_for(rule, image, &row);

@@ -17,7 +17,8 @@ static bool returns_to(struct cursor *c, uint64_t addr)
 		return true;
 	insn = addr - map->bias;
 	return arch_after_call(map->image, insn) ||
-	       arch_is_sigreturn(map->image, insn);
+	       arch_is_sigreturn(map->image, insn) ||
+	       arch_is_goexit(map->image, insn);
 }
 
 /* The caller's frame pointer and, in the word behind it, the return address. */
@@ -56,7 +57,7 @@ static bool leads_on(struct cursor *c, unsigned int cfa_reg, int64_t cfa_off,
 static bool rule_leads_on(struct cursor *c, const struct rule *rule)
 {
 	return !(rule->flags & (RULE_NONE | RULE_BROKEN | RULE_OUTERMOST |
-				RULE_FULL)) &&
+				RULE_FULL | RULE_SWITCHED)) &&
 	       leads_on(c, rule->cfa_reg, rule->cfa_off, ra_addr(0));
 }
 
@@ -242,8 +243,12 @@ int step_without_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 		return USTACK_END_FINISHED;
 	if (step_scanned(c, image, insn, frame, &end))
 		return end;
-	if (is_entry(image, insn) || never_returns(c, image, insn))
+	if (is_entry(image, insn) || never_returns(c, image, insn) ||
+	    (!c->exact && arch_is_goexit(image, insn)))
 		return USTACK_END_FINISHED;
+	/* Not even by frame pointer: rbp is of the stack that was left. */
+	if (rule_guess(c->rules, image, insn)->flags & RULE_SWITCHED)
+		return USTACK_END_NO_RULE;
 	c->fallback = true;
 	if (step_to_bottom(c, &frame->cfa, &end))
 		return end;

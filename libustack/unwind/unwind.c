@@ -101,6 +101,8 @@ int step_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 
 	if (rule->flags & RULE_OUTERMOST)
 		return USTACK_END_FINISHED;
+	if (rule->flags & RULE_SWITCHED)
+		return USTACK_END_NO_RULE;
 	if (rule->flags & RULE_SIGNAL)
 		mark_signal(frame);
 	if (!(rule->flags & (RULE_FULL | RULE_BROKEN)))

@@ -1072,6 +1072,66 @@ static void bottom_of_a_thread(void **state)
 	}
 }
 
+/*
+ * Go.  1500: nop; call goexit1; nop	1520: mov %rbx,%rsp; call *%rdi; ret
+ * with CFI that has its caller at rsp + 8, as it was before.
+ */
+static void stacks_of_go(void **state)
+{
+	static const uint8_t goexit[] = { 0x90, 0xe8, 0, 0, 0, 0, 0x90, 0xcc };
+	static const uint8_t systemstack[] = { 0x48, 0x89, 0xdc, 0xff, 0xd7,
+					       0xc3 };
+	static const uint8_t mcall[] = { 0x49, 0x8b, 0x66, 0x38, 0x50, 0x41,
+					 0xff, 0xd4, 0x58, 0xc3 };
+	static const uint8_t ret[] = { 0x48, 0x83, 0xc4, 0x08, 0xc3 };
+
+	(void)state;
+	memcpy(code.data + 0x500, goexit, sizeof(goexit));
+	memcpy(code.data + 0x520, systemstack, sizeof(systemstack));
+	memcpy(code.data + 0x600, mcall, sizeof(mcall));
+	memcpy(code.data + 0x700, ret, sizeof(ret));
+	FDE(&cfi, cie, 0x1520, 6, DW_CFA_nop);
+	put_call_before(0x1109);
+	two_functions();
+	for (int go = 0; go < 2; go++) {
+		prog->is_go = go;
+		ustack_unwinder_free(unwinder);
+		assert_int_equal(ustack_unwinder_new(&unwinder), 0);
+		for (int again = 0; again < 2; again++) {
+			/* A row of the same function, where it is right. */
+			STACK(SP, 0xb, 0x401525, 0x401109, 1, 2, 3, 0x401012);
+			at(0x401520, SP + 16);
+			CHAIN(USTACK_END_FINISHED, 0x401520, 0x401109,
+			      0x401012);
+			at(0x401201, SP);
+			if (go)
+				CHAIN(USTACK_END_NO_RULE, 0x401201, 0x401525);
+			else
+				CHAIN(USTACK_END_FINISHED, 0x401201, 0x401525,
+				      0x401109, 0x401012);
+		}
+		{
+			/* Without CFI; not by frame pointer either. */
+			STACK(SP, 0xb, 0x401608, 0xa, 0x401109, 0, 0x401109, 3,
+			      0x401012);
+			reg(BP, SP + 32);
+			if (go)
+				CHAIN(USTACK_END_NO_RULE, 0x401201, 0x401608);
+			else
+				CHAIN(USTACK_END_FINISHED, 0x401201, 0x401608,
+				      0x401109, 0x401012);
+		}
+		{
+			STACK(SP, 8, 0x401501, 0, 0);
+			at(0x401700, SP);
+			if (go)
+				CHAIN(USTACK_END_FINISHED, 0x401700, 0x401501);
+			else
+				CHAIN(USTACK_END_NO_RULE, 0x401700);
+		}
+	}
+}
+
 static void map_at(uint64_t addr, uint64_t end_, uint64_t pgoff,
 		   const char *path)
 {
@@ -1244,6 +1304,7 @@ int main(void)
 		TEST(entry_and_what_follows),
 		TEST(bottom_of_a_process),
 		TEST(bottom_of_a_thread),
+		TEST(stacks_of_go),
 		TEST(map_over_a_map),
 		TEST(prelinked),
 		TEST(garbage),

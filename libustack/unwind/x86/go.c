@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* Code of Go's run-time that does not keep to the conventions. */
+#include "module/image.h"
+#include "unwind/arch.h"
+
+/* mov to rsp, from a register but rbp, or from memory that is not on the stack. */
+static bool loads_sp(const uint8_t *p)
+{
+	uint8_t modrm = p[2];
+
+	/* REX.W, perhaps with a bit for the other register */
+	if ((p[0] & 0xfa) != 0x48)
+		return false;
+	if (p[1] == 0x89)
+		return (modrm & 0xc7) == 0xc4 && (modrm & 0x38) != 0x28;
+	if (p[1] != 0x8b || (modrm & 0x38) != 0x20)
+		return false;
+	return modrm >> 6 == 3 ? modrm != 0xe5 : (modrm & 7) != 4;
+}
+
+bool arch_switches_stack(const struct image *image, uint64_t from, uint64_t pc)
+{
+	size_t left;
+	const uint8_t *p = image_at(image, from, &left);
+
+	if (!p || left < pc - from)
+		return false;
+	for (uint64_t at = 0; at + 3 <= pc - from; at++)
+		if (loads_sp(p + at))
+			return true;
+	return false;
+}
+
+/* nop; here: call goexit1; nop */
+bool arch_is_goexit(const struct image *image, uint64_t ra)
+{
+	size_t left;
+	const uint8_t *p = image_at(image, ra - 1, &left);
+
+	return image->is_go && ra % 16 == 1 && p && left >= 7 &&
+	       p[0] == 0x90 && p[1] == 0xe8 && p[6] == 0x90;
+}
