@@ -20,7 +20,7 @@ struct cursor {
 	bool exact;		/* its pc is that of an instruction, no return address */
 	bool fallback;		/* it was found without CFI */
 	bool guessed;		/* it, or one that it was found by, is a guess */
-	struct map *map;	/* that holds its pc; NULL: not looked up yet */
+	struct map *map;	/* of code, that holds its pc; NULL: not looked up yet */
 	struct walk_frame *entry;	/* what is remembered of it */
 	/* Only if the caller wants registers: */
 	uint32_t restored;	/* those that the last row had a rule for */
@@ -36,7 +36,7 @@ static inline int step_land(struct cursor *c, uint64_t pc, bool signal)
 {
 	if (signal) {
 		/* It may have got there by a call of something that is no code. */
-		c->map = in_vsyscall(pc) ? NULL : space_find(c->space, pc);
+		c->map = NULL;
 		return GO_ON;
 	}
 	/* What was guessed may have missed the real one. */

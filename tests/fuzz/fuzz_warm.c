@@ -215,6 +215,7 @@ static struct image *make_image(struct ustack_images *images,
 		abort();
 	image->nr_segments = 1;
 	image->is_64 = true;
+	image->is_go = one_in(4);
 	image->entry = one_in(4) ? VADDR + choose(CODE) : 0;
 	image->segments[0] = (struct segment){ VADDR, 0, CODE, 5 };
 	image->eh_frame = (struct section){ frames->data, frames->size,

@@ -950,6 +950,12 @@ static void calls_of_no_code(void **state)
 		CHAIN(USTACK_END_FINISHED, 0x401408, 0x401700, wild[i],
 		      0x401210, 0x401109, 0x401012);
 	}
+	/* A signal in data: what is there is not returned to for that. */
+	map_as(0x503000, "/prog", PROT_READ);
+	put_signal(words, 0x401700, SP + 32 * 8, 0x503201);
+	words[33] = 0x503109;
+	at(0x401408, SP);
+	CHAIN(USTACK_END_NO_RULE, 0x401408, 0x401700, 0x503201);
 }
 
 /* 1500: sub $8,%rsp; call *%rax; add $8,%rsp; ret, without CFI */

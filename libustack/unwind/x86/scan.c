@@ -525,10 +525,13 @@ bool arch_straight(const struct image *image, uint64_t from, uint64_t to)
 	while (from < to) {
 		size_t left;
 		const uint8_t *code = image_at(image, from, &left);
-		struct buf b = { code, code + left, false };
 		struct insn i;
+		struct buf b;
 
-		if (!code || insn_decode(&b, &i, image->is_64))
+		if (!code)
+			return false;
+		b = (struct buf){ code, code + left, false };
+		if (insn_decode(&b, &i, image->is_64))
 			return false;
 		/* Behind a ret or a jump another function may begin. */
 		if (i.map == MAP_ONE && !i.vex &&
