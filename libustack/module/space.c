@@ -86,6 +86,7 @@ static void map_copy(struct map *to, const struct map *from)
 	to->prot = from->prot;
 	to->pid = from->pid;
 	to->code = from->code;
+	to->copied = from->copied;
 	to->state = __atomic_load_n(&from->state, __ATOMIC_ACQUIRE);
 	if (to->state == MAP_USABLE)
 		to->bias = from->bias;
@@ -243,6 +244,92 @@ static bool is_code(const struct ustack_map *map)
 	return !path_is_data(map->path);
 }
 
+/* Executable, without a file: of a JIT, or text that was copied. */
+static bool is_anonymous_code(const struct map *map)
+{
+	const char *path = map->origin->path;
+
+	return map->prot & PROT_EXEC &&
+	       (path_is_jit(path) || path_is_anonymous(path));
+}
+
+static bool is_file_code(const struct map *map)
+{
+	return map->code && !map->origin->is_jit &&
+	       path_is_file(map->origin->path);
+}
+
+/*
+ * Programs copy their text to anonymous memory in place, for huge pages or to
+ * patch it: what lay there tells what it is.  Returns where that ends; new becomes
+ * its file's, or stays as it is.
+ */
+static uint64_t remap(struct ustack_space *space, struct map *new)
+{
+	const struct maps *maps = space->maps;
+	size_t i = maps ? maps_search(maps, new->start) : 0;
+	const struct map *old = maps && i < maps->nr ? &maps->v[i] : NULL;
+
+	if (!old || old->start >= new->end)
+		return new->end;
+	if (old->start > new->start)
+		return old->start;
+	if (is_file_code(old)) {
+		new->origin = old->origin;
+		new->image = old->image;
+		new->pgoff = old->pgoff + (new->start - old->start);
+		new->copied = true;
+	}
+	return old->end < new->end ? old->end : new->end;
+}
+
+/* Piece by piece, as old maps end. */
+static int map_anonymous_code(struct ustack_space *space, const struct map *new)
+{
+	struct map piece = *new;
+	int err = 0;
+
+	while (!err && piece.start < new->end) {
+		uint64_t end;
+
+		piece.end = new->end;
+		piece.origin = new->origin;
+		piece.image = new->image;
+		piece.pgoff = new->pgoff + (piece.start - new->start);
+		piece.copied = false;
+		end = piece.end = remap(space, &piece);
+		/* The old map holds it until it is replaced. */
+		origin_get(piece.origin);
+		err = space_replace(space, piece.start, end, &piece);
+		origin_put(piece.origin);
+		piece.start = end;
+	}
+	return err;
+}
+
+/*
+ * Of a process that did it before it was looked at: anonymous code between two
+ * parts of a file, at the distance that they have in the file.
+ */
+static void fill_gap(struct maps *maps, uint64_t start)
+{
+	size_t i = maps_search(maps, start);
+	struct map *v = &maps->v[i];
+
+	if (i < 2 || i == maps->nr || v->start != start ||
+	    !is_anonymous_code(&v[-1]) || v[-2].origin != v->origin ||
+	    v[-2].end != v[-1].start || v[-1].end != start ||
+	    v->start - v->pgoff != v[-2].start - v[-2].pgoff)
+		return;
+	origin_put(v[-1].origin);
+	origin_get(v->origin);
+	v[-1].origin = v->origin;
+	v[-1].image = v->image;
+	v[-1].pgoff = v[-2].pgoff + (v[-1].start - v[-2].start);
+	v[-1].state = MAP_NEW;
+	v[-1].copied = true;
+}
+
 int ustack_space_map(struct ustack_space *space, const struct ustack_map *map)
 {
 	struct ustack_map own;
@@ -262,9 +349,17 @@ int ustack_space_map(struct ustack_space *space, const struct ustack_map *map)
 	new.prot = own.prot;
 	new.code = is_code(&own);
 	new.pid = own.pid;
-	err = space_replace(space, new.start, new.end, &new);
-	if (!err && (own.data || own.has_fd))
-		open_given(&new, &own);
+	if (own.data || own.has_fd) {
+		err = space_replace(space, new.start, new.end, &new);
+		if (!err)
+			open_given(&new, &own);
+	} else if (is_anonymous_code(&new)) {
+		err = map_anonymous_code(space, &new);
+	} else {
+		err = space_replace(space, new.start, new.end, &new);
+		if (!err)
+			fill_gap(space->maps, new.start);
+	}
 	origin_put(new.origin);
 	return err;
 }

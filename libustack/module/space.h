@@ -28,6 +28,7 @@ struct map {
 	struct origin *origin;
 	uint32_t prot, pid;	/* 0: not known */
 	bool code;		/* prot lets it run, or could */
+	bool copied;		/* to anonymous memory, from origin: see remap() */
 	enum map_state state;	/* written under the images' lock */
 };
 

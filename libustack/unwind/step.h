@@ -31,6 +31,9 @@ struct cursor {
 #define GO_ON (-1)
 #define NO_FRAME (-2)		/* nor is this one a frame: NO_RULE for its callee */
 
+/* The rest of step_land(), where map is a copy of a file's text. */
+int step_land_in_copy(struct cursor *c, uint64_t pc);
+
 /* Could there be a frame at pc?  signal: it was interrupted there. */
 static inline int step_land(struct cursor *c, uint64_t pc, bool signal)
 {
@@ -45,9 +48,12 @@ static inline int step_land(struct cursor *c, uint64_t pc, bool signal)
 	if (pc >> USER_ADDRESS_BITS || pc < 4096)
 		return USTACK_END_BAD_MEMORY;
 	/* What was mapped says whether it is code. */
-	if (!c->map || !map_holds(c->map, pc - 1))
-		c->map = space_find_code(c->space, pc - 1);
-	return c->map ? GO_ON : USTACK_END_NO_RULE;
+	if (c->map && map_holds(c->map, pc - 1))
+		return GO_ON;
+	c->map = space_find_code(c->space, pc - 1);
+	return !c->map	       ? USTACK_END_NO_RULE :
+	       c->map->copied ? step_land_in_copy(c, pc) :
+				 GO_ON;
 }
 
 /* The kernel put this frame there; the next one's pc was interrupted. */

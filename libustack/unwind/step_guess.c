@@ -21,6 +21,16 @@ static bool returns_to(struct cursor *c, uint64_t addr)
 	       arch_is_goexit(map->image, insn);
 }
 
+/*
+ * The file is that of what lay there before.  Each return address has to fit, as
+ * the memory may have been unmapped meanwhile, and be a JIT's now.
+ */
+int step_land_in_copy(struct cursor *c, uint64_t pc)
+{
+	c->map = NULL;
+	return returns_to(c, pc) ? GO_ON : USTACK_END_NO_RULE;
+}
+
 /* The caller's frame pointer and, in the word behind it, the return address. */
 static int step_frame_pointer(struct cursor *c, uint64_t *cfa)
 {

@@ -1217,6 +1217,75 @@ static void map_over_a_map(void **state)
 }
 
 /*
+ * Text that the program copied to anonymous pages in place: first writable, then
+ * not.  What is called there has to be called in the file, too.
+ */
+static void remapped_text(void **state)
+{
+	static const uint32_t prots[] = {
+		PROT_READ | PROT_WRITE | PROT_EXEC, PROT_READ | PROT_EXEC,
+	};
+
+	(void)state;
+	put_call_before(0x1109);
+	put_call_before(0x1012);
+	two_functions();
+	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x401012);
+	for (int i = 0; i < 4; i++) {
+		struct ustack_map map = { .sz = sizeof(map), .addr = 0x401000,
+					  .size = i < 2 ? 0x180 : 0x1000,
+					  .prot = prots[i % 2] };
+
+		assert_int_equal(ustack_space_map(space, &map), 0);
+		at(0x401201, SP);
+		CHAIN(USTACK_END_FINISHED, 0x401201, 0x401109, 0x401012);
+		assert_int_equal(frames[2].flags, USTACK_FRAME_RETURN);
+		lies_in(0x401109, "/prog", 0x1109);
+	}
+	{
+		STACK(SP, 0xb, 0x401108, 1, 2, 3, 0x401012);
+		CHAIN(USTACK_END_NO_RULE, 0x401201);
+	}
+	/* Data is no text, and what lies behind the file is not the file's. */
+	map_as(0x402000, NULL, PROT_READ | PROT_EXEC);
+	map_as(0x400000, "/prog", PROT_READ);
+	map_as(0x400000, NULL, PROT_READ | PROT_EXEC);
+	lies_in(0x402109, "//anon", 0x109);
+	lies_in(0x400109, "//anon", 0x109);
+}
+
+/* The same of a process whose maps are read later: in the order of addresses. */
+static void text_was_remapped(void **state)
+{
+	(void)state;
+	put_call_before(0x1109);
+	put_call_before(0x1012);
+	FDE(&cfi, cie, 0x1100, 0x40, DW_CFA_advance_loc | 4,
+	    DW_CFA_def_cfa_offset, 32);
+	FDE(&cfi, cie, 0x1200, 0x40, DW_CFA_advance_loc | 1,
+	    DW_CFA_def_cfa_offset, 16, DW_CFA_offset | 3, 2);
+	prog = literal_image(images, "/prog", &code, &cfi);
+	map_at(0x401000, 0x401080, 0, "/prog");
+	for (int far = 0; far < 2; far++) {
+		struct ustack_map map = { .sz = sizeof(map), .addr = 0x401080,
+					  .size = 0x100,
+					  .prot = PROT_READ | PROT_EXEC };
+		STACK(SP, 0xb, 0x401109, 1, 2, 3, 0x401012);
+
+		assert_int_equal(ustack_space_unmap(space, 0x401080, 0xf80), 0);
+		assert_int_equal(ustack_space_map(space, &map), 0);
+		/* Where the rest of the file is somewhere else, it is no copy. */
+		map_at(0x401180, 0x402000, far ? 0x190 : 0x180, "/prog");
+		lies_in(0x401109, far ? "//anon" : "/prog",
+			far ? 0x89 : 0x1109);
+		at(0x401201, SP);
+		if (!far)
+			CHAIN(USTACK_END_FINISHED, 0x401201, 0x401109,
+			      0x401012);
+	}
+}
+
+/*
  * The program above, but with vaddrs from 0x3000001000 on: where that was free
  * it lies there, else elsewhere.
  */
@@ -1312,6 +1381,8 @@ int main(void)
 		TEST(bottom_of_a_thread),
 		TEST(stacks_of_go),
 		TEST(map_over_a_map),
+		TEST(remapped_text),
+		TEST(text_was_remapped),
 		TEST(prelinked),
 		TEST(garbage),
 	};
