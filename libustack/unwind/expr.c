@@ -28,9 +28,17 @@ static bool compare(uint8_t op, int64_t a, int64_t b)
 	}
 }
 
-static int binary(uint8_t op, uint64_t a, uint64_t b, uint64_t *r)
+/* Operands have the size of an address, 4 or 8 bytes. */
+static int64_t as_signed(uint64_t val, unsigned int size)
 {
-	int64_t sa = (int64_t)a, sb = (int64_t)b;
+	return size == 4 ? (int32_t)val : (int64_t)val;
+}
+
+static int binary(uint8_t op, uint64_t a, uint64_t b, uint64_t *r,
+		  unsigned int size)
+{
+	int64_t sa = as_signed(a, size), sb = as_signed(b, size);
+	unsigned int bits = 8 * size;
 
 	switch (op) {
 	case DW_OP_and:
@@ -62,13 +70,13 @@ static int binary(uint8_t op, uint64_t a, uint64_t b, uint64_t *r)
 		*r = a % b;
 		break;
 	case DW_OP_shl:
-		*r = b < 64 ? a << b : 0;
+		*r = b < bits ? a << b : 0;
 		break;
 	case DW_OP_shr:
-		*r = b < 64 ? a >> b : 0;
+		*r = b < bits ? a >> b : 0;
 		break;
 	case DW_OP_shra:
-		*r = (uint64_t)(sa >> (b < 64 ? b : 63));
+		*r = (uint64_t)(sa >> (b < bits ? b : bits - 1));
 		break;
 	case DW_OP_eq ... DW_OP_ne:
 		*r = compare(op, sa, sb);
@@ -229,8 +237,6 @@ static int deref(struct machine *m, uint8_t op)
 
 	if (!size || size > 8)
 		return -EINVAL;
-	if (m->mem->is_32)
-		*addr = (uint32_t)*addr;
 	if (mem_read(m->mem, *addr, &val, size)) {
 		*m->fault = *addr;
 		return -EFAULT;
@@ -245,7 +251,7 @@ static int unary(struct machine *m, uint8_t op)
 
 	switch (op) {
 	case DW_OP_abs:
-		if ((int64_t)*val < 0)
+		if (as_signed(*val, mem_word_size(m->mem)) < 0)
 			*val = -*val;
 		break;
 	case DW_OP_neg:
@@ -304,7 +310,7 @@ static int run(struct machine *m, uint8_t op)
 		return 0;
 	default:
 		err = binary(op, m->stack[m->n - 2], m->stack[m->n - 1],
-			     &m->stack[m->n - 2]);
+			     &m->stack[m->n - 2], mem_word_size(m->mem));
 		m->n--;
 		return err;
 	}
@@ -324,7 +330,7 @@ int expr_eval(const uint8_t *expr, size_t size, const uint64_t *initial,
 	m.n = 0;
 	m.fault = fault;
 	if (initial)
-		push(&m, *initial);
+		push(&m, mem->is_32 ? (uint32_t)*initial : *initial);
 	while (m.code.p < m.code.end) {
 		uint8_t op = buf_uint(&m.code, 1);
 		int need = pops(op);
@@ -337,11 +343,12 @@ int expr_eval(const uint8_t *expr, size_t size, const uint64_t *initial,
 			return err;
 		if (m.code.bad)
 			return -EINVAL;
+		/* All but the last one have been cut before. */
+		if (mem->is_32 && m.n)
+			m.stack[m.n - 1] = (uint32_t)m.stack[m.n - 1];
 	}
 	if (!m.n)
 		return -EINVAL;
 	*result = m.stack[m.n - 1];
-	if (mem->is_32)
-		*result = (uint32_t)*result;
 	return 0;
 }

@@ -79,6 +79,36 @@ static void arithmetic(void **state)
 	IS(0, DW_OP_lit1, DW_OP_lit1, DW_OP_ne);
 }
 
+/* Of a 32-bit program: operands have 4 bytes, and so has all that is made of them. */
+static void arithmetic_of_32_bits(void **state)
+{
+	(void)state;
+	mem.is_32 = true;
+	cpu_set(&cpu, REG_RSP, 0xffff0000);
+	/* esp + 4 + ((unsigned)-16 >> 28) */
+	IS(0xffff0013, DW_OP_breg4, 4, DW_OP_const1s, 0xf0, DW_OP_const1u, 28,
+	   DW_OP_shr, DW_OP_plus);
+	/* esp + 4 + 8 * (esp < 0) */
+	IS(0xffff000c, DW_OP_breg4, 4, DW_OP_breg4, 0, DW_OP_lit0, DW_OP_lt,
+	   DW_OP_lit3, DW_OP_shl, DW_OP_plus);
+	IS(0xffffffff, DW_OP_const1s, 0xff);
+	IS(0x04030201, DW_OP_const8u, 1, 2, 3, 4, 5, 6, 7, 8);
+	IS(0x10000, DW_OP_breg4, 0, DW_OP_abs);
+	IS(0xffff8000, DW_OP_breg4, 0, DW_OP_lit2, DW_OP_div);
+	IS(0x80000000, DW_OP_const4u, 0, 0, 0, 0x80, DW_OP_const1s, 0xff,
+	   DW_OP_div);
+	IS(0xfffff000, DW_OP_breg4, 0, DW_OP_lit4, DW_OP_shra);
+	IS(0xffffffff, DW_OP_breg4, 0, DW_OP_const1u, 32, DW_OP_shra);
+	IS(0, DW_OP_breg4, 0, DW_OP_const1u, 32, DW_OP_shr);
+	IS(0, DW_OP_breg4, 0, DW_OP_const1u, 16, DW_OP_shl);
+	IS(0xf, DW_OP_breg4, 0x80, 0x80, 0x04, DW_OP_lit15, DW_OP_plus);
+	IS(1, DW_OP_breg4, 0, DW_OP_dup, DW_OP_plus, DW_OP_const4u, 0, 0, 0xfe,
+	   0xff, DW_OP_eq);
+	IS(1, DW_OP_lit0, DW_OP_not, DW_OP_const1s, 0xff, DW_OP_eq);
+	IS(0x7788, DW_OP_const2u, 0, 0x70, DW_OP_deref_size, 2);
+	IS(0x55667788, DW_OP_const2u, 0, 0x70, DW_OP_deref_size, 8);
+}
+
 static void operands(void **state)
 {
 	(void)state;
@@ -161,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(constants, setup),
 		cmocka_unit_test_setup(arithmetic, setup),
+		cmocka_unit_test_setup(arithmetic_of_32_bits, setup),
 		cmocka_unit_test_setup(operands, setup),
 		cmocka_unit_test_setup(memory, setup),
 		cmocka_unit_test_setup(plt, setup),
