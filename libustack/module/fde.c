@@ -46,6 +46,12 @@ static uint64_t buf_format(struct buf *b, uint8_t encoding)
 	}
 }
 
+/* Where addresses have 4 bytes, sums of them wrap there. */
+static uint64_t cfi_addr(const struct cfi *cfi, uint64_t addr)
+{
+	return cfi->is_32 ? (uint32_t)addr : addr;
+}
+
 /* vaddr: that of b->p; datarel: what values can be relative to. */
 static uint64_t buf_encoded(struct buf *b, uint8_t encoding, uint64_t vaddr,
 			    uint64_t datarel)
@@ -201,9 +207,10 @@ static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
 
 uint64_t cfi_pc(const struct cfi *cfi, const struct cie *cie, struct buf *b)
 {
-	return buf_encoded(b, cie->encoding, frames_vaddr(cfi, b->p),
-			   cfi->hdr.vaddr) +
-	       cfi->bias;
+	return cfi_addr(cfi, buf_encoded(b, cie->encoding,
+					 frames_vaddr(cfi, b->p),
+					 cfi->hdr.vaddr) +
+				     cfi->bias);
 }
 
 static int fde_read(const struct cfi *cfi, uint64_t offset, struct fde *fde)
@@ -311,7 +318,8 @@ static bool cfi_use_hdr(struct cfi *cfi, const struct image *image)
 	frame_enc = buf_uint(&b, 1);
 	count_enc = buf_uint(&b, 1);
 	table_enc = buf_uint(&b, 1);
-	frames = buf_encoded(&b, frame_enc, hdr->vaddr + 4, hdr->vaddr);
+	frames = cfi_addr(cfi, buf_encoded(&b, pointer(cfi, frame_enc),
+					   hdr->vaddr + 4, hdr->vaddr));
 	if (b.bad)
 		return false;
 	cfi->hdr = *hdr;
@@ -403,7 +411,7 @@ uint64_t cfi_start(const struct cfi *cfi, size_t i)
 		return fde_read(cfi, cfi->index[i], &fde) ? 0 : fde.start;
 	}
 	memcpy(&start, cfi->table + 8 * i, 4);
-	return cfi->hdr.vaddr + start;
+	return cfi_addr(cfi, cfi->hdr.vaddr + start);
 }
 
 static uint64_t cfi_offset(const struct cfi *cfi, size_t i)
@@ -413,7 +421,7 @@ static uint64_t cfi_offset(const struct cfi *cfi, size_t i)
 	if (!cfi->table)
 		return cfi->index[i];
 	memcpy(&at, cfi->table + 8 * i + 4, 4);
-	return cfi->hdr.vaddr + at - cfi->frames.vaddr;
+	return cfi_addr(cfi, cfi->hdr.vaddr + at - cfi->frames.vaddr);
 }
 
 static bool starts_by(const void *cfi, size_t i, uint64_t pc)

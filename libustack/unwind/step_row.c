@@ -137,6 +137,10 @@ static int restore_register(const struct cursor *c, struct cpu *to,
 	uint64_t addr = cfa + r->off, val;
 	int end = GO_ON;
 
+	if (r->kind == CFI_SP_OFFSET)
+		addr = cpu_sp(&c->cpu) + r->off;
+	if (c->mem.is_32)
+		addr = (uint32_t)addr;
 	switch (r->kind) {
 	case CFI_SAME:
 		break;
@@ -144,8 +148,6 @@ static int restore_register(const struct cursor *c, struct cpu *to,
 		cpu_forget(to, reg);
 		break;
 	case CFI_SP_OFFSET:
-		addr = cpu_sp(&c->cpu) + r->off;
-		/* fall through */
 	case CFI_OFFSET:
 		if (!is_ra)
 			restore(c, to, reg, addr,

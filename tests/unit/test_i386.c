@@ -326,6 +326,38 @@ static void signal_frame_of_a_vdso_without_a_file(void **state)
 
 /* Position-independent code calls its next instruction, for the address. */
 /*
+ * Pcs relative to where they stand, in .eh_frame above the code, so that the sum
+ * carries past 32 bits: in 4 bytes without sign, and as absolute ones have them.
+ */
+static void pcs_that_wrap(void **state)
+{
+	static const uint8_t encodings[] = { DW_EH_PE_pcrel | DW_EH_PE_udata4,
+					     DW_EH_PE_pcrel | DW_EH_PE_absptr,
+					     DW_EH_PE_pcrel | DW_EH_PE_sdata4 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(encodings); i++) {
+		struct image *image;
+		struct cfi_row row;
+		char path[8];
+		size_t cie, at;
+
+		memset(&cfi, 0, sizeof(cfi));
+		cie = put_cie_32(false);
+		cfi.data[cie + 16] = encodings[i];
+		assert_int_equal(cfi.data[cie + 15], 1);
+		at = cfi.size + 8;
+		FDE_32(cie, 0x1100 - (0x100000 + at), 0x40,
+		       DW_CFA_def_cfa_offset, 12);
+		snprintf(path, sizeof(path), "/%zu", i);
+		image = literal_image_of(images, path, &code, &cfi, false);
+		assert_int_equal(cfi_row(&image->cfi, 0x1110, &row), 0);
+		assert_int_equal(row.cfa.off, 12);
+		assert_int_equal(cfi_row(&image->cfi, 0x1140, &row), -ENOENT);
+	}
+}
+
+/*
  * A library's own, without CFI:
  * 1700: pop %eax; mov $119,%eax; int $0x80
  * 1710: mov $173,%eax; int $0x80
@@ -465,7 +497,7 @@ int main(void)
 		TEST(frame_pointer),	   TEST(signal_frame_of_the_vdso),
 		TEST(vsyscall),		   TEST(no_cfi),
 		TEST(signal_frame_of_a_vdso_without_a_file),
-		TEST(trampolines_without_cfi),
+		TEST(trampolines_without_cfi), TEST(pcs_that_wrap),
 		TEST(start_of_a_function), TEST(file_of_the_other_class),
 	};
 
