@@ -170,6 +170,7 @@ static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
 	struct buf *b = &e.body;
 	const char *augmentation;
 	uint8_t version;
+	bool is_eh;
 	int err;
 
 	if (entry_at(cfi, offset, &e) || !e.is_cie)
@@ -186,6 +187,10 @@ static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
 		if (buf_uint(b, 1) != (cfi->is_32 ? 4 : 8) || buf_uint(b, 1))
 			return -ENOTSUP;
 	}
+	/* Of gcc 2: the address of its exception table. */
+	is_eh = !strcmp(augmentation, "eh");
+	if (is_eh)
+		buf_skip(b, cfi->is_32 ? 4 : 8);
 	*cie = (struct cie){ .encoding = DW_EH_PE_absptr };
 	cie->code_align = buf_uleb(b);
 	cie->data_align = buf_sleb(b);
@@ -193,7 +198,7 @@ static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
 	if (b->bad)
 		return -EINVAL;
 	cie->sized = *augmentation == 'z';
-	if (*augmentation && !cie->sized)
+	if (*augmentation && !cie->sized && !is_eh)
 		return -ENOTSUP;
 	if (cie->sized) {
 		err = cie_augmentation(cfi, b, augmentation + 1, cie);
@@ -238,6 +243,8 @@ static int fde_read(const struct cfi *cfi, uint64_t offset, struct fde *fde)
 	return 0;
 }
 
+#define EMPTY_MAX 8		/* FDEs of no pc that are passed over */
+
 /* --- search ------------------------------------------------------------- */
 
 struct found {
@@ -252,6 +259,18 @@ static int found_compare(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
+/*
+ * Of objects that were linked together each may have an end mark in .eh_frame.
+ * What is behind the last one is another section, if its size is not known.
+ */
+static bool is_end_mark(const struct cfi *cfi, uint64_t offset)
+{
+	const struct section *s = &cfi->frames;
+
+	return cfi->whole && offset <= s->size && s->size - offset >= 4 &&
+	       !get32(s->data + offset);
+}
+
 /* All FDEs of the section, in its order; the caller frees *found. */
 static int cfi_read_all(const struct cfi *cfi, struct found **found, size_t *nr)
 {
@@ -261,7 +280,13 @@ static int cfi_read_all(const struct cfi *cfi, struct found **found, size_t *nr)
 	struct entry e;
 	struct fde fde;
 
-	while (offset <= UINT32_MAX && !entry_at(cfi, offset, &e)) {
+	while (offset <= UINT32_MAX) {
+		if (is_end_mark(cfi, offset)) {
+			offset += 4;
+			continue;
+		}
+		if (entry_at(cfi, offset, &e))
+			break;
 		if (!e.is_cie && !fde_read(cfi, offset, &fde) &&
 		    fde.start < fde.end) {
 			if (*nr == max) {
@@ -347,8 +372,10 @@ int cfi_init(struct cfi *cfi, struct image *image)
 	/* cfi_use_hdr() may have found .eh_frame, but no table of it. */
 	if (!image->eh_frame.data)
 		image_section(image, ".eh_frame", &image->eh_frame);
-	if (image->eh_frame.data)
+	if (image->eh_frame.data) {
 		cfi->frames = image->eh_frame;
+		cfi->whole = true;
+	}
 	return cfi->frames.data ? cfi_build_index(cfi) : 0;
 }
 
@@ -384,8 +411,7 @@ static int make_debug_cfi(void *arg)
 	return cfi_init_debug(&image->debug_cfi, image);
 }
 
-/* The CFI of .debug_frame, or NULL. */
-static const struct cfi *cfi_debug(const struct cfi *cfi)
+const struct cfi *cfi_next(const struct cfi *cfi)
 {
 	struct image *image = cfi->image;
 
@@ -452,8 +478,11 @@ static int cfi_try(const struct cfi *cfi, size_t i, uint64_t pc,
 {
 	int err = fde_read(cfi, cfi_offset(cfi, i), fde);
 
-	if (err)
+	if (err) {
+		/* Nothing is known of any other pc. */
+		narrow(from, to, pc, pc + 1);
 		return err == -ENOENT ? -EINVAL : err;
+	}
 	/* A table may have another pc than the FDE. */
 	narrow(from, to, cfi_start(cfi, i), UINT64_MAX);
 	if (pc < fde->start) {
@@ -467,25 +496,41 @@ static int cfi_try(const struct cfi *cfi, size_t i, uint64_t pc,
 	return -ENOENT;
 }
 
+/* FDE n - 1, or the one before: those of no pc at all are passed over. */
+static int cfi_try_empty(const struct cfi *cfi, size_t n, uint64_t pc,
+			 struct fde *fde, uint64_t *from, uint64_t *to)
+{
+	int err = -ENOENT;
+
+	for (int tries = 0; n && err == -ENOENT && tries < EMPTY_MAX; tries++) {
+		err = cfi_try(cfi, --n, pc, fde, from, to);
+		if (fde->start != fde->end)
+			break;
+	}
+	return err;
+}
+
 int cfi_find(const struct cfi **cfi, uint64_t pc, struct fde *fde)
 {
 	uint64_t from = 0, to = UINT64_MAX;
+	int first = -ENOENT;
 
-	for (; *cfi; *cfi = cfi_debug(*cfi)) {
+	for (; *cfi; *cfi = cfi_next(*cfi)) {
 		size_t n = cfi_search(*cfi, pc);
 		int err;
 
 		if (n < (*cfi)->nr)
 			narrow(&from, &to, 0, cfi_start(*cfi, n));
-		err = n ? cfi_try(*cfi, n - 1, pc, fde, &from, &to) : -ENOENT;
+		err = cfi_try_empty(*cfi, n, pc, fde, &from, &to);
 		if (!err) {
 			fde->from = from;
 			fde->to = to;
+			return 0;
 		}
-		if (err != -ENOENT)
-			return err;
+		if (first == -ENOENT)
+			first = err;
 	}
-	return -ENOENT;
+	return first;
 }
 
 void cfi_hole(const struct cfi *cfi, uint64_t pc, uint64_t *start,
@@ -498,7 +543,7 @@ void cfi_hole(const struct cfi *cfi, uint64_t pc, uint64_t *start,
 	*end = n < cfi->nr ? cfi_start(cfi, n) : UINT64_MAX;
 	if (n && !fde_read(cfi, cfi_offset(cfi, n - 1), &fde))
 		*start = fde.end;
-	cfi = cfi_debug(cfi);
+	cfi = cfi_next(cfi);
 	if (cfi) {
 		uint64_t after, before;
 

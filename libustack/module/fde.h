@@ -14,6 +14,7 @@
 struct cfi {
 	struct section frames;	/* .eh_frame or .debug_frame */
 	bool debug_frame;
+	bool whole;		/* frames is the section, as its header has it */
 	bool is_32;		/* ELFCLASS32: addresses of 4 bytes */
 	uint64_t bias;		/* image's vaddrs - those of a separate file */
 	/* Its .debug_frame is searched for what .eh_frame lacks.  May be NULL. */
@@ -51,12 +52,14 @@ int cfi_init(struct cfi *cfi, struct image *image);
 void cfi_free(struct cfi *cfi);
 /* The first pc of FDE i of cfi->nr, sorted by it. */
 uint64_t cfi_start(const struct cfi *cfi, size_t i);
+/* The table to ask for what this one lacks, or has broken: .debug_frame, or NULL. */
+const struct cfi *cfi_next(const struct cfi *cfi);
 /*
  * The FDE that covers pc; *cfi becomes the one it was found in.  Where several do
  * it is the last of the first table, so that it is found for less than it covers:
  * what is made of it holds from from to to.  0, -ENOENT if
- * there is none, -EINVAL if it is broken, -ENOTSUP if it uses something that is
- * not supported.
+ * there is none, -EINVAL if the first is broken, and no other table has one,
+ * -ENOTSUP if it uses something that is not supported.
  */
 int cfi_find(const struct cfi **cfi, uint64_t pc, struct fde *fde);
 /* Reads a pc in the encoding of cie. */

@@ -8,7 +8,7 @@
 #include "unwind/row.h"
 #include "util/bytes.h"
 
-#define STATES_MAX 16		/* nested DW_CFA_remember_state */
+#define STATES_MAX 64		/* nested DW_CFA_remember_state */
 
 struct state {
 	struct cfi_rule cfa;
@@ -269,33 +269,30 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 	return 0;
 }
 
-int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
+/* The row of pc in an FDE that was found. */
+static int fde_row(const struct cfi *cfi, const struct fde *fde, uint64_t pc,
+		   struct cfi_row *row)
 {
+	unsigned int ra = reg_of_dwarf(cfi->is_32, fde->cie.ra);
 	struct machine m;
-	struct fde fde;
 	struct buf insns;
-	unsigned int ra;
 	int err;
 
-	err = cfi_find(&cfi, pc, &fde);
-	if (err)
-		return err;
-	ra = reg_of_dwarf(cfi->is_32, fde.cie.ra);
 	if (ra == NR_REGS)
 		return -ENOTSUP;
 	m.cfi = cfi;
-	m.cie = &fde.cie;
+	m.cie = &fde->cie;
 	m.nr_saved = 0;
-	m.start = fde.start;
-	m.end = fde.end;
+	m.start = fde->start;
+	m.end = fde->end;
 	m.now.cfa.kind = CFI_SAME;
 	m.now.set = m.initial.set = 0;
-	insns = fde.cie.insns;
-	err = machine_run(&m, &insns, fde.start);
+	insns = fde->cie.insns;
+	err = machine_run(&m, &insns, fde->start);
 	if (err)
 		return err < 0 ? err : -EINVAL;
 	copy_state(&m.initial, &m.now);
-	insns = fde.insns;
+	insns = fde->insns;
 	err = machine_run(&m, &insns, pc);
 	if (err < 0)
 		return err;
@@ -303,12 +300,12 @@ int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
 		return -EINVAL;	/* never defined */
 	if (m.now.cfa.kind == CFI_VAL_OFFSET && m.now.cfa.reg >= NR_REGS)
 		return -ENOTSUP;
-	row->start = m.start > fde.from ? m.start : fde.from;
-	row->end = m.end < fde.to ? m.end : fde.to;
-	row->func = fde.start;
-	row->func_end = fde.end;
+	row->start = m.start > fde->from ? m.start : fde->from;
+	row->end = m.end < fde->to ? m.end : fde->to;
+	row->func = fde->start;
+	row->func_end = fde->end;
 	row->ra = ra;
-	row->signal = fde.cie.signal;
+	row->signal = fde->cie.signal;
 	row->cfa = m.now.cfa;
 	memset(row->reg, 0, sizeof(row->reg));
 	for (uint32_t set = m.now.set; set; set &= set - 1) {
@@ -317,4 +314,27 @@ int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
 		row->reg[reg] = m.now.reg[reg];
 	}
 	return 0;
+}
+
+int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
+{
+	struct fde fde;
+	int first, err;
+
+	first = err = cfi_find(&cfi, pc, &fde);
+	if (!err)
+		first = err = fde_row(cfi, &fde, pc, row);
+	while (err && err != -ENOENT && cfi) {
+		cfi = cfi_next(cfi);
+		err = cfi ? cfi_find(&cfi, pc, &fde) : first;
+		if (!err)
+			err = fde_row(cfi, &fde, pc, row);
+		if (err)
+			continue;
+		/* The broken one may have something to say of other pcs. */
+		row->start = pc;
+		row->end = pc + 1;
+		return 0;
+	}
+	return first;
 }

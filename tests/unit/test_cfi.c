@@ -200,21 +200,24 @@ static void search_table(void **state)
 {
 	static struct bytes hdr;
 	struct image *image = image_of(images, "/hdr", NULL, 0);
-	size_t cie, fde[2];
+	size_t cie, fde[3];
 
 	(void)state;
 	cie = put_cie(&frames, false);
 	fde[0] = FDE(&frames, cie, 0x1000, 0x10, DW_CFA_nop);
 	fde[1] = FDE(&frames, cie, 0x1020, 0x10, DW_CFA_def_cfa_offset, 24);
+	/* Of no pc, inside of the second. */
+	fde[2] = FDE(&frames, cie, 0x1028, 0, DW_CFA_def_cfa_offset, 32);
 	hdr.size = 0;
 	put_uint(&hdr, 1, 1);
 	put_uint(&hdr, DW_EH_PE_pcrel | DW_EH_PE_sdata4, 1);
 	put_uint(&hdr, DW_EH_PE_udata4, 1);
 	put_uint(&hdr, DW_EH_PE_datarel | DW_EH_PE_sdata4, 1);
 	put_uint(&hdr, 0x3000 - 0x2004, 4);	/* frames - here */
-	put_uint(&hdr, 2, 4);
-	for (int i = 0; i < 2; i++) {
-		put_uint(&hdr, 0x1000 + 0x20 * i - 0x2000, 4);
+	put_uint(&hdr, 3, 4);
+	for (int i = 0; i < 3; i++) {
+		put_uint(&hdr, i == 2 ? 0x1028 - 0x2000 : 0x1000 + 0x20 * i - 0x2000,
+			 4);
 		put_uint(&hdr, 0x3000 + fde[i] - 0x2000, 4);
 	}
 	literal_open(image);
@@ -228,11 +231,14 @@ static void search_table(void **state)
 	assert_int_equal(cfi_init(&image->cfi, image), 0);
 	assert_null(image->cfi.index);
 	cfa_is(&image->cfi, 0x1008, REG_RSP, 8);
+	cfa_is(&image->cfi, 0x1020, REG_RSP, 24);
 	cfa_is(&image->cfi, 0x1028, REG_RSP, 24);
+	cfa_is(&image->cfi, 0x102f, REG_RSP, 24);
+	assert_int_equal(cfi_row(&image->cfi, 0x1030, &row), -ENOENT);
 	assert_int_equal(cfi_row(&image->cfi, 0x1018, &row), -ENOENT);
 
 	/* A count that exceeds the header: the table is not used. */
-	hdr.data[8] = 3;
+	hdr.data[8] = 4;
 	cfi_free(&image->cfi);
 	assert_int_equal(cfi_init(&image->cfi, image), 0);
 	assert_null(image->cfi.table);
@@ -284,15 +290,108 @@ static void broken(void **state)
 	BROKEN(-ENOTSUP, DW_CFA_def_cfa, 33, 8);
 	/* There is no padding behind three bytes: the operand is missing. */
 	BROKEN(-EINVAL, DW_CFA_nop, DW_CFA_nop, DW_CFA_def_cfa_offset);
-	BROKEN(-ENOTSUP, DW_CFA_remember_state, DW_CFA_remember_state,
-	       DW_CFA_remember_state, DW_CFA_remember_state,
-	       DW_CFA_remember_state, DW_CFA_remember_state,
-	       DW_CFA_remember_state, DW_CFA_remember_state,
-	       DW_CFA_remember_state, DW_CFA_remember_state,
-	       DW_CFA_remember_state, DW_CFA_remember_state,
-	       DW_CFA_remember_state, DW_CFA_remember_state,
-	       DW_CFA_remember_state, DW_CFA_remember_state,
-	       DW_CFA_remember_state);
+}
+
+/* States that are remembered in each other, as many as nobody writes but one. */
+static void deep_states(void **state)
+{
+	uint8_t insns[2 * 65 + 2];
+	struct image *image;
+
+	(void)state;
+	for (int deep = 20; deep <= 65; deep += 45) {
+		char path[8];
+
+		memset(insns, DW_CFA_remember_state, deep);
+		insns[deep] = DW_CFA_def_cfa_offset;
+		insns[deep + 1] = 64;
+		memset(insns + deep + 2, DW_CFA_restore_state, deep);
+		frames.size = 0;
+		put_fde(&frames, put_cie(&frames, false), 0x1000, 0x10, insns,
+			2 * deep + 2);
+		snprintf(path, sizeof(path), "/%d", deep);
+		image = literal_image(images, path, &code, &frames);
+		if (deep == 20)
+			cfa_is(&image->cfi, 0x1008, REG_RSP, 8);
+		else
+			assert_int_equal(cfi_row(&image->cfi, 0x1008, &row),
+					 -ENOTSUP);
+	}
+}
+
+/* What .eh_frame has broken, .debug_frame is asked for: its FDE or its rows. */
+static void broken_in_one_table(void **state)
+{
+	static const uint8_t section[] = {
+		0x14, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 4, 0, 8, 0, 1, 0x78, 16,
+		DW_CFA_def_cfa, 7, 8, DW_CFA_offset | 16, 1, 0, 0, 0, 0,
+		0x18, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x10, 0, 0, 0, 0, 0, 0,
+		0x20, 0, 0, 0, 0, 0, 0, 0, DW_CFA_def_cfa_offset, 32, 0, 0,
+	};
+
+	(void)state;
+	for (int of_cie = 0; of_cie < 2; of_cie++) {
+		char path[8];
+		struct image *image;
+		size_t cie;
+
+		frames.size = 0;
+		cie = put_cie(&frames, false);
+		FDE(&frames, cie, 0x1000, 0x20, DW_CFA_def_cfa_offset, 48,
+		    DW_CFA_advance_loc | 8, DW_CFA_restore_state);
+		snprintf(path, sizeof(path), "/%d", of_cie);
+		image = literal_image(images, path, &code, NULL);
+		image->eh_frame = (struct section){ frames.data, frames.size,
+						    0x100000 };
+		image->debug_frame = (struct section){ section,
+						       sizeof(section), 0 };
+		assert_int_equal(cfi_init(&image->cfi, image), 0);
+		/* Of a version that nobody knows; it was fine when indexed. */
+		if (of_cie)
+			frames.data[cie + 8] = 9;
+		cfa_is(&image->cfi, 0x1004, REG_RSP, of_cie ? 32 : 48);
+		cfa_is(&image->cfi, 0x1008, REG_RSP, 32);
+		/* The right rows are those of the first table, from here too. */
+		cfa_is(&image->cfi, 0x1004, REG_RSP, of_cie ? 32 : 48);
+		assert_int_equal(cfi_row(&image->cfi, 0x1020, &row),
+				 of_cie ? -ENOTSUP : -ENOENT);
+	}
+}
+
+/* An end mark in the middle of the section; an FDE of no pc; a CIE of gcc 2. */
+static void odd_entries(void **state)
+{
+	static const uint8_t eh[] = {
+		0, 0, 0, 0, 1, 'e', 'h', 0, 1, 2, 3, 4, 5, 6, 7, 8,
+		1, 0x78, 16, DW_CFA_def_cfa, 7, 8, DW_CFA_offset | 16, 1,
+	};
+	const struct cfi *c;
+	size_t cie, start;
+
+	(void)state;
+	cie = put_cie(&frames, false);
+	FDE(&frames, cie, 0x1000, 0x20, DW_CFA_def_cfa_offset, 48);
+	put_uint(&frames, 0, 4);
+	put_uint(&frames, 0, 4);
+	FDE(&frames, cie, 0x1010, 0, DW_CFA_def_cfa_offset, 16);
+	FDE(&frames, cie, 0x1040, 0x10, DW_CFA_def_cfa_offset, 24);
+	start = frames.size;
+	put_uint(&frames, 0, 4);
+	put(&frames, eh, sizeof(eh));
+	put_length(&frames, start);
+	cie = start;
+	start = frames.size;
+	put_uint(&frames, 0, 4);
+	put_uint(&frames, start + 4 - cie, 4);
+	put_uint(&frames, 0x1060, 8);
+	put_uint(&frames, 0x10, 8);
+	put(&frames, (uint8_t[]){ DW_CFA_def_cfa_offset, 40 }, 2);
+	put_length(&frames, start);
+	c = cfi();
+	cfa_is(c, 0x1008, REG_RSP, 48);
+	cfa_is(c, 0x1018, REG_RSP, 48);
+	cfa_is(c, 0x1048, REG_RSP, 24);
+	cfa_is(c, 0x1068, REG_RSP, 40);
 }
 
 /* A location outside of the function ends the row where the function ends. */
@@ -392,8 +491,10 @@ int main(void)
 		TEST(frame_pointer), TEST(remembered), TEST(every_rule),
 		TEST(signal_frame),
 		TEST(holes),	     TEST(search_table), TEST(debug_frame),
-		TEST(broken),	     TEST(location_outside), TEST(hostile),
-		TEST(cut_since),
+		TEST(broken),	     TEST(deep_states),
+		TEST(broken_in_one_table),
+		TEST(odd_entries),   TEST(location_outside),
+		TEST(hostile),	     TEST(cut_since),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
