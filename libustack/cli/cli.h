@@ -11,7 +11,7 @@
 
 #include "ustack.h"
 
-#define FRAMES_MAX 1024 /* user frames of a chain */
+#define FRAMES_MAX 65536 /* user frames of a chain: a capture of 1 MB has no more */
 #define CHAIN_MAX (FRAMES_MAX + 8192) /* a callchain fits one 64 KiB record */
 
 /* What the command line asks for, and what is open. */
