@@ -358,6 +358,34 @@ static void broken_in_one_table(void **state)
 	}
 }
 
+/* A hole of .eh_frame ends where .debug_frame has something, on either side. */
+static void holes_of_two_tables(void **state)
+{
+	static const uint8_t section[] = {
+		0x14, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 4, 0, 8, 0, 1, 0x78, 16,
+		DW_CFA_def_cfa, 7, 8, DW_CFA_offset | 16, 1, 0, 0, 0, 0,
+		0x18, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x10, 0, 0, 0, 0, 0, 0,
+		0x10, 0, 0, 0, 0, 0, 0, 0, DW_CFA_def_cfa_offset, 32, 0, 0,
+	};
+	struct image *image = literal_image(images, "/two", &code, NULL);
+	uint64_t start, end;
+	size_t cie;
+
+	(void)state;
+	cie = put_cie(&frames, false);
+	FDE(&frames, cie, 0x1000, 0x10, DW_CFA_nop);
+	FDE(&frames, cie, 0x1100, 0x10, DW_CFA_nop);
+	image->eh_frame = (struct section){ frames.data, frames.size, 0x100000 };
+	image->debug_frame = (struct section){ section, sizeof(section), 0 };
+	assert_int_equal(cfi_init(&image->cfi, image), 0);
+	cfi_hole(&image->cfi, 0x1020, &start, &end);
+	assert_true(start == 0x1010 && end == 0x1040);
+	cfi_hole(&image->cfi, 0x1060, &start, &end);
+	assert_true(start == 0x1050 && end == 0x1100);
+	cfi_hole(&image->cfi, 0x1200, &start, &end);
+	assert_true(start == 0x1110 && end == UINT64_MAX);
+}
+
 /* An end mark in the middle of the section; an FDE of no pc; a CIE of gcc 2. */
 static void odd_entries(void **state)
 {
@@ -492,7 +520,7 @@ int main(void)
 		TEST(signal_frame),
 		TEST(holes),	     TEST(search_table), TEST(debug_frame),
 		TEST(broken),	     TEST(deep_states),
-		TEST(broken_in_one_table),
+		TEST(broken_in_one_table), TEST(holes_of_two_tables),
 		TEST(odd_entries),   TEST(location_outside),
 		TEST(hostile),	     TEST(cut_since),
 	};

@@ -98,6 +98,16 @@ static void by_path(void **state)
 	assert_int_equal(open_as("/bin/prog", id_a, 20), -ESTALE);
 }
 
+/* An id of 16 bytes is not the beginning of one of 20; one of 20 may be cut. */
+static void shorter_id(void **state)
+{
+	(void)state;
+	write_elf("/bin/prog", id_a);
+	assert_int_equal(open_as("/bin/prog", id_a, 16), -ESTALE);
+	assert_int_equal(open_as("/bin/prog", id_a, 19), -ESTALE);
+	assert_int_equal(open_as("/bin/prog", id_a, 20), 0);
+}
+
 /* The kernel appends " (deleted)"; what has the name now is another file. */
 static void deleted(void **state)
 {
@@ -308,7 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(by_path), TEST(deleted),	  TEST(cache),
 		TEST(vdso),    TEST(i386),	  TEST(far_headers),
-		TEST(unusable), TEST(callback),
+		TEST(unusable), TEST(callback),	  TEST(shorter_id),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -433,6 +433,79 @@ static void lost_by_memory(void **state)
 	pd_close(&r);
 }
 
+/* What was served does not count any more. */
+static void memory_of_what_waits(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 102, 1000, 0xd1);
+	for (uint64_t i = 0; i < 100000; i++) {
+		pd_sample(&pd, 101, 2000 + 2 * i, 0x100 + i);
+		pd_stack(&pd, 101, 2001 + 2 * i, 0x100 + i);
+	}
+	pd_stack(&pd, 102, 300000, 0xd1);
+	open_ok(&pd, &r);
+	for (uint64_t i = 0; i < 100000; i++)
+		pd_expect(&r, 2000 + 2 * i, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
+/* Of stays that are over, 4,096 are kept for a record that is late. */
+static void stays_that_are_kept(void **state)
+{
+	for (int more = 0; more < 2; more++) {
+		struct pd_reader r;
+		struct pd pd;
+		int paired = 0;
+
+		(void)state;
+		pd_start(&pd);
+		for (int i = 0; i < 4097 + more; i++)
+			pd_sample(&pd, 101, 1000 + i, 0x100 + i);
+		pd_stack(&pd, 101, 9000, 0x100);
+		open_ok(&pd, &r);
+		for (int i = 0; i < 4097 + more; i++) {
+			const struct ustack_sample *s = pd_next(&r);
+
+			if (s->pair != USTACK_PAIR_PAIRED)
+				continue;
+			assert_int_equal(s->cookie, 0x100);
+			paired++;
+		}
+		assert_int_equal(paired, !more);
+		pd_expect_end(&r, 0);
+		pd_close(&r);
+	}
+}
+
+/* A new thread of that id has nothing to do with the stay of the old one. */
+static void id_used_again(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1000, 0xc1);
+	pd_task(&pd, PERF_RECORD_FORK, 0, 100, 100, 101, 100, 2000);
+	pd_sample(&pd, 101, 3000, 0xc2);
+	pd_stack(&pd, 101, 4000, 0xc2);
+	/* Long after: a stay that is over is given up as missed. */
+	pd_sample(&pd, 102, 900000 * MS, 0xd1);
+	pd_stack(&pd, 102, 900000 * MS + 1, 0xd1);
+	open_ok(&pd, &r);
+	pd_expect(&r, 3000, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 900000 * MS, USTACK_PAIR_PAIRED);
+	expect_lost(&r, 1000, USTACK_LOST_END);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
 static void no_cookie(void **state)
 {
 	struct pd_reader r;
@@ -697,6 +770,9 @@ int main(void)
 		cmocka_unit_test(lost_by_exit),
 		cmocka_unit_test(lost_by_ring),
 		cmocka_unit_test(lost_by_memory),
+		cmocka_unit_test(memory_of_what_waits),
+		cmocka_unit_test(stays_that_are_kept),
+		cmocka_unit_test(id_used_again),
 		cmocka_unit_test(no_cookie),
 		cmocka_unit_test(capture_written_twice),
 		cmocka_unit_test(deferred_chain),

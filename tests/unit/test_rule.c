@@ -528,6 +528,69 @@ static void code_of_a_trampoline(void **state)
 	assert_int_equal(guess(&row, 0x1000), -ENOENT);
 }
 
+/* By what an immediate byte would be as an instruction: pop %rax. */
+static void operands_of_two_byte_opcodes(void **state)
+{
+	static const uint8_t with[] = { 0x70, 0x71, 0x72, 0x73, 0xa4, 0xac,
+					0xba, 0xc2, 0xc4, 0xc5, 0xc6 };
+
+	(void)state;
+	for (unsigned int op = 0x10; op < 0x100; op++) {
+		bool imm = memchr(with, op, sizeof(with));
+
+		/* syscall and others of the system; other maps; jcc; no modrm */
+		if (op == 0x0b || op == 0x0f || (op >= 0x24 && op <= 0x27) ||
+		    (op >= 0x30 && op <= 0x3f) || op == 0x77 ||
+		    (op & 0xf0) == 0x80 || (op >= 0xa0 && op <= 0xa2) ||
+		    (op >= 0xa8 && op <= 0xaa) || (op >= 0xc8 && op <= 0xcf))
+			continue;
+		CODE(0x0f, op, 0xc0, 0x58, 0xc3);
+		is(0x1000, REG_RSP, imm ? 8 : 16);
+	}
+}
+
+/* Every form of an indirect call, and what is one byte or one bit off. */
+static void after_a_call(void **state)
+{
+	static const struct {
+		uint8_t size, bytes[7];
+	} calls[] = {
+		{ 5, { 0xe8, 1, 2, 3, 4 } },
+		{ 2, { 0xff, 0xd0 } },			/* *%rax */
+		{ 2, { 0xff, 0x10 } },			/* *(%rax) */
+		{ 3, { 0xff, 0x50, 8 } },		/* *8(%rax) */
+		{ 6, { 0xff, 0x90, 1, 2, 3, 4 } },	/* *n(%rax) */
+		{ 6, { 0xff, 0x15, 1, 2, 3, 4 } },	/* *n(%rip) */
+		{ 3, { 0xff, 0x14, 0xc3 } },		/* *(%rbx,%rax,8) */
+		{ 4, { 0xff, 0x54, 0xc3, 8 } },		/* *8(%rbx,%rax,8) */
+		{ 7, { 0xff, 0x94, 0xc3, 1, 2, 3, 4 } }, /* *n(%rbx,%rax,8) */
+		{ 7, { 0xff, 0x14, 0xc5, 1, 2, 3, 4 } }, /* *n(,%rax,8) */
+	};
+	static int nr;
+	char path[20];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		struct image *a;
+		size_t end = 16 + calls[i].size;
+
+		memset(&code, 0, sizeof(code));
+		code.size = 64;
+		memcpy(code.data + 16, calls[i].bytes, calls[i].size);
+		snprintf(path, sizeof(path), "/call-%d", nr++);
+		a = literal_image(images, path, &code, NULL);
+		for (size_t at = 0; at < 48; at++)
+			assert_int_equal(arch_after_call(a, 0x1000 + at),
+					 at == end);
+		/* call becomes jmp */
+		if (calls[i].size != 5)
+			code.data[17] ^= 0x30;
+		else
+			code.data[16]++;
+		assert_false(arch_after_call(a, 0x1000 + end));
+	}
+}
+
 /* Random bytes: nothing outside of them is read. */
 static void code_that_is_none(void **state)
 {
@@ -567,6 +630,8 @@ int main(void)
 		TEST(code_of_a_switch), TEST(code_behind_a_last_call),
 		TEST(code_that_never_returns),
 		TEST(code_of_a_trampoline),
+		TEST(operands_of_two_byte_opcodes),
+		TEST(after_a_call),
 		TEST(code_that_is_none),
 	};
 

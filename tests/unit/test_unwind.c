@@ -466,6 +466,58 @@ static void epilogue_slot_below_sp(void **state)
 }
 
 /*
+ * Leaves that keep rbx below rsp, at CFA - 136 and CFA - 144: 128 bytes are the
+ * function's own, what is below is anybody's.  Their caller has its CFA on rbx.
+ */
+static void red_zone(void **state)
+{
+	static const uint64_t words[] = {
+		SP + 0xa0, SP + 0xa0,
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		/* sp: SP + 0x88 */
+		0x401410, 0, 0, 0x401109, 7, 0x401012, 0, 0x401012, 0, 0,
+	};
+
+	(void)state;
+	FDE(&cfi, cie, 0x1300, 0x10, DW_CFA_offset | 3, 17);
+	FDE(&cfi, cie, 0x1310, 0x10, DW_CFA_offset | 3, 18);
+	FDE(&cfi, cie, 0x1400, 0x20, DW_CFA_def_cfa, 3, 8);
+	two_functions();
+	ranges[0] = (struct ustack_range){ SP, sizeof(words),
+					   (const uint8_t *)words };
+	nr_ranges = 1;
+	/* rbx itself leads to _start at once. */
+	reg(BX, SP + 0xb0);
+	at(0x401308, SP + 0x88);
+	CHAIN(USTACK_END_FINISHED, 0x401308, 0x401410, 0x401109, 0x401012);
+	at(0x401318, SP + 0x88);
+	CHAIN(USTACK_END_FINISHED, 0x401318, 0x401410, 0x401012);
+}
+
+/* Another stack may lie lower: CFI that leads to another range is no loop. */
+static void lower_stack(void **state)
+{
+	static const uint64_t lower[] = { 0x401109, 1, 2, 3, 0x401012 };
+
+	(void)state;
+	FDE(&cfi, cie, 0x1300, 0x10, DW_CFA_def_cfa, 3, 8);
+	two_functions();
+	STACK(SP, 1, 2, 3);
+	at(0x401300, SP);
+	reg(BX, SP - 0x8000);
+	CHAIN(USTACK_END_BAD_MEMORY, 0x401300);
+	ranges[1] = (struct ustack_range){ SP - 0x8000, sizeof(lower),
+					   (const uint8_t *)lower };
+	nr_ranges = 2;
+	CHAIN(USTACK_END_FINISHED, 0x401300, 0x401109, 0x401012);
+	/* The same within one range is. */
+	nr_ranges = 1;
+	ranges[0] = ranges[1];
+	at(0x401300, SP - 0x8000 + 16);
+	CHAIN(USTACK_END_LOOP, 0x401300);
+}
+
+/*
  * 1300: lea 8(%rsp),%r10      CFA = r10
  * 1305: and $-32,%rsp
  * 1309: push -8(%r10)
@@ -1356,6 +1408,8 @@ int main(void)
 		TEST(return_to_data),
 		TEST(loop),
 		TEST(epilogue_slot_below_sp),
+		TEST(red_zone),
+		TEST(lower_stack),
 		TEST(realigned_body),
 		TEST(realigned_epilogue),
 		TEST(cfa_on_rbx),
