@@ -454,24 +454,52 @@ static void code_of_a_switch(void **state)
 	CODE(0x74, 0x07,			/* 1000: je 1009 */
 	     0xff, 0x24, 0xc5, 0, 0, 0, 0,	/* 1002: jmp *0(,%rax,8) */
 	     0x58, 0xc3,			/* 1009: pop %rax; ret */
-	     0x48, 0x01, 0xd0, 0xff, 0xe0,	/* 100b: add %rdx,%rax; jmp *%rax */
-	     0xff, 0x25, 0, 0, 0, 0);		/* 1010: jmp *0(%rip) */
+	     0x48, 0x01, 0xd0, 0x31, 0xd2,	/* 100b: add %rdx,%rax; xor ... */
+	     0xff, 0xe0,			/* 1010: jmp *%rax */
+	     0xff, 0x25, 0, 0, 0, 0,		/* 1012: jmp *0(%rip) */
+	     0x48, 0x01, 0xd0, 0x48, 0x8b, 0x03, /* 1018: add; mov (%rbx),%rax */
+	     0xff, 0xe0);			/* 101e: jmp *%rax */
 	is(0x1000, REG_RSP, 16);
 	assert_int_equal(guess(&row, 0x1002), -ENOENT);
 	assert_int_equal(guess(&row, 0x100b), -ENOENT);
 	is(0x1010, REG_RSP, 8);
+	is(0x1012, REG_RSP, 8);
+	is(0x1018, REG_RSP, 8);
 }
 
-/* Behind the padding another function begins, with an empty frame. */
+/* Behind a call and padding, or a prologue, another function begins. */
 static void code_behind_a_last_call(void **state)
 {
+	static const struct {
+		uint8_t size, bytes[8];
+	} others[] = {
+		{ 5, { 0x0f, 0x1f, 0x40, 0x00, 0xc3 } },	/* nopl; ret */
+		{ 2, { 0x90, 0xc3 } },				/* nop; ret */
+		{ 3, { 0x66, 0x90, 0xc3 } },			/* xchg; ret */
+		{ 5, { 0xf3, 0x0f, 0x1e, 0xfa, 0xc3 } },	/* endbr64; ret */
+		{ 4, { 0x41, 0x54, 0x41, 0x5c } },		/* push %r12 ... */
+		{ 5, { 0x48, 0x83, 0xec, 0x08, 0xc3 } },	/* sub $8,%rsp */
+	};
+	struct cfi_row row;
+
 	(void)state;
-	CODE(0x74, 0x09,			/* 1000: je 100b */
-	     0xe8, 0, 0, 0, 0,			/* 1002: call abort */
-	     0x0f, 0x1f, 0x40, 0x00,		/* 1007: nopl 0(%rax) */
-	     0x48, 0x83, 0xc4, 0x18, 0xc3);	/* 100b: add $24,%rsp; ret */
-	code.data[0x0b + 4] = 0xc3;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		CODE(0x74, 0x05,		/* 1000: je 1007 */
+		     0xe8, 9, 0, 0, 0,		/* 1002: call abort */
+		     0x48, 0x83, 0xc4, 0x18,	/* 1007: add $24,%rsp; ret */
+		     0xc3,
+		     0xe8, 9, 0, 0, 0);		/* 100c: call abort */
+		put(&code, others[i].bytes, others[i].size);
+		is(0x1000, REG_RSP, 32);
+		assert_int_equal(guess(&row, 0x100c), -ENOENT);
+	}
+	/* Here the straight way fails, and the other one does not. */
+	CODE(0x74, 0x06,			/* 1000: je 1008 */
+	     0xe8, 9, 0, 0, 0,			/* 1002: call abort */
+	     0x90,				/* 1007: nop */
+	     0x48, 0x83, 0xc4, 0x18, 0xc3);	/* 1008: add $24,%rsp; ret */
 	is(0x1000, REG_RSP, 32);
+	assert_int_equal(guess(&row, 0x1002), -ENOENT);
 }
 
 /* xor %eax,%eax; mov $60,%al; syscall; hlt: as where musl's threads end */

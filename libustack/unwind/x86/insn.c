@@ -183,6 +183,7 @@ static int decode_opcode(struct buf *code, struct insn *insn, bool is_64,
 
 int insn_decode(struct buf *code, struct insn *insn, bool is_64)
 {
+	const uint8_t *start = code->p;
 	bool has_66 = false;
 	uint8_t rex = 0;
 	uint16_t form;
@@ -214,5 +215,6 @@ int insn_decode(struct buf *code, struct insn *insn, bool is_64)
 	if (form & STOP || (form & MOFFS && is_64))
 		return -EINVAL;
 	decode_operands(code, insn, form, rex, has_66);
+	insn->size = code->p - start;
 	return code->bad ? -EINVAL : 0;
 }

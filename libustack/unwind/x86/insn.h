@@ -20,6 +20,7 @@ enum insn_map {
 struct insn {
 	uint8_t map;		/* enum insn_map */
 	uint8_t op;
+	uint8_t size;		/* bytes, with prefixes */
 	bool vex;		/* VEX or EVEX: another instruction than without */
 	bool has_modrm;
 	bool other_address;	/* not just rm + disp: an index, or relative to rip */

@@ -21,9 +21,9 @@
 #include "unwind/x86/insn.h"
 #include "unwind/x86/signal.h"
 
-#define INSNS_MAX 600		/* on all ways */
-#define VISITED_MAX 1024	/* a power of two above that */
-#define WAYS_MAX 8		/* that wait */
+#define INSNS_MAX 1500		/* on all ways */
+#define VISITED_MAX 2048	/* a power of two above that */
+#define WAYS_MAX 24		/* that wait */
 #define STORES_MAX 8
 
 /* A value as a sum: what a register held at pc, and an offset. */
@@ -50,8 +50,8 @@ struct scan {
 	struct sum slot[NR_REGS];	/* where a kept one was last loaded from */
 	struct stored stored[STORES_MAX];
 	unsigned int nr_stored;		/* in all; the oldest are forgotten */
-	bool added;			/* the last instruction added two registers */
-	bool called;			/* it was a call */
+	uint32_t added;			/* registers, as sums of two */
+	bool called;			/* the last instruction was a call */
 };
 
 /* From the numbers of the instruction set to those of DWARF. */
@@ -319,17 +319,6 @@ static void wait_there(struct ways *w, const struct scan *s, uint64_t at)
 	w->wait[w->nr++].at = at;
 }
 
-/* Behind a call that never returns, padding leads to another function. */
-static bool put_off(struct ways *w, const struct scan *s)
-{
-	if (!w->nr || w->nr == WAYS_MAX)
-		return false;
-	memmove(&w->wait[1], &w->wait[0], w->nr * sizeof(*s));
-	w->wait[0] = *s;
-	w->nr++;
-	return true;
-}
-
 enum end_of_way {
 	WAY_GOES_ON,
 	WAY_RETURNS,		/* sp is at the return address */
@@ -354,7 +343,7 @@ static bool is_jcc(const struct insn *i)
 static enum end_of_way indirect(struct ways *w, const struct scan *s,
 				const struct insn *i)
 {
-	if (s->added || i->indexed)
+	if (i->indexed || (i->mod == 3 && s->added & 1u << i->rm))
 		return lose(w);
 	return WAY_RETURNS;
 }
@@ -379,6 +368,41 @@ static bool is_call(const struct insn *i)
 	       (i->op == 0xe8 || (i->op == 0xff && (i->reg & 7) == 2));
 }
 
+/* add between registers, as before a jump by a table of offsets; mov, lea, pop. */
+static void scan_added(struct scan *s, const struct insn *i)
+{
+	if (i->map != MAP_ONE || i->vex)
+		return;
+	if (i->op == 0x01 && i->mod == 3)
+		s->added |= 1u << i->rm;
+	else if (i->op == 0x03 && i->mod == 3)
+		s->added |= 1u << i->reg;
+	else if (i->op == 0x8b || i->op == 0x8d || (i->op & 0xf8) == 0x58 ||
+		 (i->op & 0xf8) == 0xb8)
+		s->added &= ~(1u << i->reg);
+	else if (i->op == 0x89 && i->mod == 3)
+		s->added &= ~(1u << i->rm);
+}
+
+/*
+ * Behind a call that never returns comes another function, mostly behind padding.
+ * Go has marks of one byte behind calls that do.
+ */
+static bool starts_another(const struct ways *w, const struct insn *i)
+{
+	if (i->vex)
+		return false;
+	if (i->map == MAP_0F)
+		return i->op == 0x1f || i->op == 0x1e;	/* nop, endbr64 */
+	if (i->map != MAP_ONE || !w->image->is_64)
+		return false;
+	if ((i->op & 0xf8) == 0x50)			/* push of a saved one */
+		return kept_bit(dwarf_reg[i->reg]);
+	if (i->op == 0x83 || i->op == 0x81)		/* sub $n,%rsp */
+		return i->mod == 3 && i->rm == 4 && (i->reg & 7) == 5;
+	return i->op == 0x90 && (i->size > 1 || !w->image->is_go);
+}
+
 static enum end_of_way follow(struct ways *w, struct scan *s,
 			      const struct insn *i)
 {
@@ -401,11 +425,11 @@ static enum end_of_way follow(struct ways *w, struct scan *s,
 		return system_call(w, s);
 	if (one && i->op == 0xcd && (i->imm & 0xff) == 0x80)
 		return system_call(w, s);
-	s->added = one && (i->op == 0x01 || i->op == 0x03) && i->mod == 3;
+	scan_added(s, i);
 	scan_ax(s, i);
 	scan_insn(s, i);
-	if (s->called && i->map == MAP_0F && i->op == 0x1f && put_off(w, s))
-		return WAY_ENDS;
+	if (s->called && starts_another(w, i))
+		return lose(w);
 	s->called = is_call(i);
 	return WAY_GOES_ON;
 }
