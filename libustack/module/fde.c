@@ -210,12 +210,18 @@ static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
 	return 0;
 }
 
-uint64_t cfi_pc(const struct cfi *cfi, const struct cie *cie, struct buf *b)
+static inline uint64_t read_pc(const struct cfi *cfi, const struct cie *cie,
+			       struct buf *b)
 {
 	return cfi_addr(cfi, buf_encoded(b, cie->encoding,
 					 frames_vaddr(cfi, b->p),
 					 cfi->hdr.vaddr) +
 				     cfi->bias);
+}
+
+uint64_t cfi_pc(const struct cfi *cfi, const struct cie *cie, struct buf *b)
+{
+	return read_pc(cfi, cie, b);
 }
 
 static int fde_read(const struct cfi *cfi, uint64_t offset, struct fde *fde)
@@ -232,7 +238,7 @@ static int fde_read(const struct cfi *cfi, uint64_t offset, struct fde *fde)
 	err = cie_read(cfi, e.cie, &fde->cie);
 	if (err)
 		return err;
-	fde->start = cfi_pc(cfi, &fde->cie, b);
+	fde->start = read_pc(cfi, &fde->cie, b);
 	fde->end = fde->start +
 		   buf_encoded(b, fde->cie.encoding & 0x0f, 0, 0);
 	if (fde->cie.sized)
@@ -427,17 +433,28 @@ void cfi_free(struct cfi *cfi)
 	*cfi = (struct cfi){ 0 };
 }
 
-uint64_t cfi_start(const struct cfi *cfi, size_t i)
+/* As the linker's table has it. */
+static inline uint64_t table_start(const struct cfi *cfi, size_t i)
 {
-	struct fde fde;
 	int32_t start;
 
-	if (!cfi->table) {
-		/* It was valid once, but the file may have been truncated. */
-		return fde_read(cfi, cfi->index[i], &fde) ? 0 : fde.start;
-	}
 	memcpy(&start, cfi->table + 8 * i, 4);
 	return cfi_addr(cfi, cfi->hdr.vaddr + start);
+}
+
+static inline uint64_t fde_start(const struct cfi *cfi, size_t i)
+{
+	struct fde fde;
+
+	if (cfi->table)
+		return table_start(cfi, i);
+	/* It was valid once, but the file may have been truncated. */
+	return fde_read(cfi, cfi->index[i], &fde) ? 0 : fde.start;
+}
+
+uint64_t cfi_start(const struct cfi *cfi, size_t i)
+{
+	return fde_start(cfi, i);
 }
 
 static uint64_t cfi_offset(const struct cfi *cfi, size_t i)
@@ -452,7 +469,7 @@ static uint64_t cfi_offset(const struct cfi *cfi, size_t i)
 
 static bool starts_by(const void *cfi, size_t i, uint64_t pc)
 {
-	return cfi_start(cfi, i) <= pc;
+	return fde_start(cfi, i) <= pc;
 }
 
 /* How many FDEs start at or below pc. */
@@ -461,7 +478,7 @@ static size_t cfi_search(const struct cfi *cfi, uint64_t pc)
 	return search(cfi->nr, starts_by, cfi, pc);
 }
 
-static void narrow(uint64_t *from, uint64_t *to, uint64_t start, uint64_t end)
+static inline void narrow(uint64_t *from, uint64_t *to, uint64_t start, uint64_t end)
 {
 	if (start > *from)
 		*from = start;
@@ -473,7 +490,7 @@ static void narrow(uint64_t *from, uint64_t *to, uint64_t start, uint64_t end)
  * FDE i, found for pc: *from and *to become the pcs in [*from, *to) that the same
  * is said of, whether it covers them or not.  0, -ENOENT or another error.
  */
-static int cfi_try(const struct cfi *cfi, size_t i, uint64_t pc,
+static inline int cfi_try(const struct cfi *cfi, size_t i, uint64_t pc,
 		   struct fde *fde, uint64_t *from, uint64_t *to)
 {
 	int err = fde_read(cfi, cfi_offset(cfi, i), fde);
@@ -484,7 +501,8 @@ static int cfi_try(const struct cfi *cfi, size_t i, uint64_t pc,
 		return err == -ENOENT ? -EINVAL : err;
 	}
 	/* A table may have another pc than the FDE. */
-	narrow(from, to, cfi_start(cfi, i), UINT64_MAX);
+	if (cfi->table)
+		narrow(from, to, table_start(cfi, i), UINT64_MAX);
 	if (pc < fde->start) {
 		narrow(from, to, 0, fde->start);
 	} else if (pc >= fde->end) {
@@ -520,7 +538,7 @@ int cfi_find(const struct cfi **cfi, uint64_t pc, struct fde *fde)
 		int err;
 
 		if (n < (*cfi)->nr)
-			narrow(&from, &to, 0, cfi_start(*cfi, n));
+			narrow(&from, &to, 0, fde_start(*cfi, n));
 		err = cfi_try_empty(*cfi, n, pc, fde, &from, &to);
 		if (!err) {
 			fde->from = from;

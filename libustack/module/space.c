@@ -19,6 +19,7 @@ struct maps {
 	size_t refs;		/* spaces that share it, in any thread */
 	uint64_t id, origin;
 	size_t nr, max;
+	bool anonymous_code;	/* there was some */
 	struct map v[];		/* sorted, not overlapping */
 };
 
@@ -110,6 +111,7 @@ static int space_own(struct ustack_space *space, size_t more)
 	maps->origin = old ? old->origin : 0;
 	maps->nr = nr;
 	maps->max = max;
+	maps->anonymous_code = old && old->anonymous_code;
 	for (size_t i = 0; i < nr; i++)
 		map_copy(&maps->v[i], &old->v[i]);
 	maps_put(old);
@@ -304,6 +306,8 @@ static int map_anonymous_code(struct ustack_space *space, const struct map *new)
 		origin_put(piece.origin);
 		piece.start = end;
 	}
+	if (!err)
+		space->maps->anonymous_code = true;
 	return err;
 }
 
@@ -357,7 +361,7 @@ int ustack_space_map(struct ustack_space *space, const struct ustack_map *map)
 		err = map_anonymous_code(space, &new);
 	} else {
 		err = space_replace(space, new.start, new.end, &new);
-		if (!err)
+		if (!err && space->maps->anonymous_code)
 			fill_gap(space->maps, new.start);
 	}
 	origin_put(new.origin);

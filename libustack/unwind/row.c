@@ -270,8 +270,9 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 }
 
 /* The row of pc in an FDE that was found. */
-static int fde_row(const struct cfi *cfi, const struct fde *fde, uint64_t pc,
-		   struct cfi_row *row)
+static inline __attribute__((always_inline)) int
+fde_row(const struct cfi *cfi, const struct fde *fde, uint64_t pc,
+	struct cfi_row *row)
 {
 	unsigned int ra = reg_of_dwarf(cfi->is_32, fde->cie.ra);
 	struct machine m;
@@ -318,23 +319,24 @@ static int fde_row(const struct cfi *cfi, const struct fde *fde, uint64_t pc,
 
 int cfi_row(const struct cfi *cfi, uint64_t pc, struct cfi_row *row)
 {
+	int first = 0, err;
 	struct fde fde;
-	int first, err;
 
-	first = err = cfi_find(&cfi, pc, &fde);
-	if (!err)
-		first = err = fde_row(cfi, &fde, pc, row);
-	while (err && err != -ENOENT && cfi) {
-		cfi = cfi_next(cfi);
-		err = cfi ? cfi_find(&cfi, pc, &fde) : first;
+	for (; cfi; cfi = cfi_next(cfi)) {
+		err = cfi_find(&cfi, pc, &fde);
 		if (!err)
 			err = fde_row(cfi, &fde, pc, row);
-		if (err)
-			continue;
+		if (!err)
+			break;
+		if (!first)
+			first = err;
+		if (!cfi || err == -ENOENT)
+			return first;
+	}
+	if (first && cfi) {
 		/* The broken one may have something to say of other pcs. */
 		row->start = pc;
 		row->end = pc + 1;
-		return 0;
 	}
-	return first;
+	return cfi ? 0 : first;
 }
