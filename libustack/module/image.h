@@ -70,7 +70,7 @@ struct image {
 	struct elf_id id_found;	/* the build-id in the file */
 	bool is_64;		/* ELFCLASS64 */
 	bool is_go;		/* made by Go's own linker */
-	uint64_t entry;
+	uint64_t entry;		/* 0: nothing starts there */
 	uint64_t base;		/* vaddr of the first segment */
 	struct segment *segments;
 	size_t nr_segments;

@@ -282,6 +282,83 @@ static void refused(void **state)
 	assert_int_equal(ustack_space_map(space, &more.known), -EINVAL);
 }
 
+/* --- the build-id in a file ------------------------------------------------------------ */
+
+/* Of 4 bytes more, as make_elf() aligns sections to 8. */
+static const struct note id_note[2] = {
+	{ { 4, 20, NT_GNU_BUILD_ID }, "GNU", { 0xaa, 0x01 } }
+};
+static const struct part note_section = { ".note.gnu.build-id", SHT_NOTE,
+					  .data = id_note, .size = 40 };
+
+/* go build -ldflags=-B: no note segment has it. */
+static void id_in_a_section(void **state)
+{
+	struct map *m;
+
+	(void)state;
+	write_elf_parts("/go", 0x1000, NULL, &note_section, 1);
+	m = MAP(.addr = 0x1000, .path = "/go", .build_id = id_a,
+		.build_id_size = 20);
+	assert_true(map_usable(m));
+	assert_int_equal(m->image->id_found.size, 20);
+	assert_memory_equal(m->image->id_found.bytes, id_a, 20);
+	m = MAP(.addr = 0x2000, .path = "/go", .build_id = id_b,
+		.build_id_size = 20);
+	assert_false(map_usable(m));
+	/* What a segment says takes precedence. */
+	write_elf_parts("/both", 0x1000, id_b, &note_section, 1);
+	m = MAP(.addr = 0x3000, .path = "/both", .build_id = id_b,
+		.build_id_size = 20);
+	assert_true(map_usable(m));
+}
+
+/* Where make_elf() puts the first section. */
+#define TEXT 0xd8
+
+/*
+ * What perf inject -j makes of a jitdump: one function, which is its entry, too.
+ * nr_headers, size: of its program headers.  perf 6.1 has the segment begin at 0,
+ * but be as long as the function.
+ */
+static const struct image *jitted(unsigned int nr_headers, uint64_t size)
+{
+	static const uint8_t text[0x40];
+	const struct part parts[] = {
+		{ ".text", SHT_PROGBITS, .flags = SHF_ALLOC | SHF_EXECINSTR,
+		  .vaddr = TEXT, .data = text, .size = sizeof(text) },
+		note_section,
+	};
+	struct map *m;
+
+	make_elf(&elf, 0, NULL, parts, 2);
+	elf.ehdr.e_entry = TEXT;
+	elf.ehdr.e_phnum = nr_headers;
+	elf.load.p_filesz = size;
+	write_file("/jitted-1-2.so", &elf, elf.size);
+	begin();
+	m = MAP(.addr = 0x10000, .pgoff = TEXT, .path = "/jitted-1-2.so",
+		.build_id = id_a, .build_id_size = 20);
+	assert_true(map_usable(m));
+	assert_true(m->bias == 0x10000 - TEXT);
+	return m->image;
+}
+
+static void jit_elf(void **state)
+{
+	const struct image *image;
+	size_t left;
+
+	(void)state;
+	for (unsigned int nr_headers = 0; nr_headers < 2; nr_headers++) {
+		image = jitted(nr_headers, 0x40);
+		assert_non_null(image_at(image, TEXT + 0x3f, &left));
+		assert_int_equal(left, 1);
+		/* A function is no _start: nothing ends there. */
+		assert_int_equal(image->entry, 0);
+	}
+}
+
 /* --- open() -------------------------------------------------------------------------- */
 
 static struct ustack_map told;
@@ -397,6 +474,7 @@ int main(void)
 		TEST(jit),	    TEST(bytes),
 		TEST(jit_object),   TEST(descriptor),
 		TEST(refused),
+		TEST(id_in_a_section), TEST(jit_elf),
 		TEST(open_is_told), TEST(another_process),
 		TEST(another_path),
 	};
