@@ -132,6 +132,8 @@ static const char *why(int err)
 	switch (err) {
 	case -ESTALE:
 		return "it is another file now, its build-id differs from the recorded one";
+	case -ENOKEY:
+		return "it may be another file now, as it lacks the build-id that was recorded";
 	case -EPERM:
 		return "it is not a regular file of yours, of root's or of its process' user; chown it if you trust it";
 	case -ENODATA:

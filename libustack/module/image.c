@@ -29,7 +29,10 @@ static bool same_id(const struct elf_id *file, const struct elf_id *told)
 	return !memcmp(file->bytes, told->bytes, n);
 }
 
-/* Reads the headers in data and size.  -ESTALE: it is another file. */
+/*
+ * Reads the headers in data and size.  -ESTALE: it is another file; -ENOKEY: it
+ * may be, as it has no build-id to compare.
+ */
 static int image_read(struct image *image)
 {
 	const struct elf_id *told = &image->origin->build_id;
@@ -39,7 +42,9 @@ static int image_read(struct image *image)
 		return err;
 	if (!image->nr_segments)
 		return -ENOEXEC;
-	return told->size && !same_id(&image->id_found, told) ? -ESTALE : 0;
+	if (!told->size || same_id(&image->id_found, told))
+		return 0;
+	return image->id_found.size ? -ESTALE : -ENOKEY;
 }
 
 static int image_read_fd(struct image *image, int fd, size_t size)
@@ -163,7 +168,8 @@ static int image_search(struct image *image)
 		if (way == WAY_CALLBACK && tried == -ENOSYS)
 			continue;
 		/* That another file is there says more than that none is. */
-		if (!tried || err == -ENOENT || tried == -ESTALE)
+		if (!tried || err == -ENOENT || tried == -ESTALE ||
+		    tried == -ENOKEY)
 			err = tried;
 		if (!tried || way == WAY_CALLBACK)
 			break;
