@@ -166,7 +166,8 @@ USTACK_API void ustack_images_trim(struct ustack_images *images);
 /*
  * The files that were needed and could not be used: how many, and fn (or NULL)
  * is called with each path and -errno; it must not use the images.  -ESTALE:
- * what is there now is another file than was recorded, its build-id differs.
+ * what is there now is another file than was recorded, its build-id differs, or
+ * its inode where no build-id was recorded and there is no root.
  * -ENOKEY: it may be another, as it lacks the build-id that was recorded.
  * -EPERM: a /tmp/perf-PID.map that may be anyone's, as it is no regular file of
  * root's, of ours or of the user whose process has the PID now.  -E2BIG: more

@@ -131,7 +131,7 @@ static const char *why(int err)
 {
 	switch (err) {
 	case -ESTALE:
-		return "it is another file now, its build-id differs from the recorded one";
+		return "it is another file now than was recorded, by its build-id or inode";
 	case -ENOKEY:
 		return "it may be another file now, as it lacks the build-id that was recorded";
 	case -EPERM:

@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/fs.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "module/find_file.h"
@@ -25,6 +28,74 @@ int file_size(int fd, size_t *size)
 		return -ENOTSUP;
 	*size = st.st_size;
 	return 0;
+}
+
+/* What identifies a file, as the kernel tells it of mappings. */
+struct inode {
+	uint32_t maj, min;
+	uint64_t ino;
+};
+
+/* Nobody need know the device. */
+static bool same_inode(const struct inode *i, const struct origin *origin)
+{
+	return i->ino == origin->ino &&
+	       ((!origin->maj && !origin->min) ||
+		(i->maj == origin->maj && i->min == origin->min));
+}
+
+/* The file that is mapped at data. */
+static int inode_at(const void *data, struct inode *i)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	uintptr_t start, end;
+	char *line = NULL;
+	size_t size = 0;
+	int err = -ENOENT;
+
+	while (err && f && getline(&line, &size, f) > 0)
+		if (sscanf(line,
+			   "%" SCNxPTR "-%" SCNxPTR " %*s %*x %" SCNx32
+			   ":%" SCNx32 " %" SCNu64,
+			   &start, &end, &i->maj, &i->min, &i->ino) == 5 &&
+		    (uintptr_t)data - start < end - start)
+			err = 0;
+	free(line);
+	if (f)
+		fclose(f);
+	return err;
+}
+
+/*
+ * The number of a file that was deleted is given to another, with another
+ * generation.  perf has 0 for what ran before, and perf inject 1 for all that a
+ * JIT compiled.  Not every file system tells.
+ */
+static bool other_generation(int fd, const struct origin *origin)
+{
+	unsigned int generation;
+
+	return origin->generation > 1 &&
+	       !ioctl(fd, FS_IOC_GETVERSION, &generation) &&
+	       generation != (uint32_t)origin->generation;
+}
+
+int file_is(int fd, const void *data, const struct origin *origin)
+{
+	struct inode i;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -ENOENT;
+	i = (struct inode){ major(st.st_dev), minor(st.st_dev), st.st_ino };
+	/* btrfs and overlayfs show other numbers in stat() than in maps. */
+	if (!same_inode(&i, origin)) {
+		if (inode_at(data, &i))
+			return -ENOENT;
+		if (!same_inode(&i, origin))
+			return 0;
+	}
+	return !other_generation(fd, origin);
 }
 
 /* fd, if it is a regular file's; else it is closed.  Passes errors on. */

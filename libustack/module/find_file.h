@@ -26,6 +26,11 @@ int open_build_id(const char *dir, size_t len, const struct elf_id *id,
 int open_callback(const struct ustack_images *images, enum ustack_file file,
 		  const struct ustack_map *map, size_t *size);
 /*
+ * Is the open file, mapped at data, the one whose inode origin tells?  1; 0: it is
+ * another; -ENOENT: there is no knowing.
+ */
+int file_is(int fd, const void *data, const struct origin *origin);
+/*
  * Sets the size if fd is a regular file's.  -EISDIR, -ENOTSUP: a directory, a FIFO
  * or a device; or fstat's -errno.
  */

@@ -47,6 +47,19 @@ static int image_read(struct image *image)
 	return image->id_found.size ? -ESTALE : -ENOKEY;
 }
 
+/*
+ * What is at a path need not be what was mapped from there.  Where no build-id
+ * tells, its inode does; below a root it is a copy.
+ */
+static int check_inode(const struct image *image, int fd)
+{
+	const struct origin *origin = image->origin;
+
+	if (origin->build_id.size || !origin->ino || *image->images->opts.root)
+		return 0;
+	return file_is(fd, image->data, origin) ? 0 : -ESTALE;
+}
+
 static int image_read_fd(struct image *image, int fd, size_t size)
 {
 	int err = map_file(image, fd, size);
@@ -126,6 +139,8 @@ static int image_try(struct image *image, enum way way)
 	if (fd < 0)
 		return fd;
 	err = image_read_fd(image, fd, size);
+	if (!err && way == WAY_PATH)
+		err = check_inode(image, fd);
 	close(fd);
 	return err;
 }

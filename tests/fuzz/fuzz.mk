@@ -10,7 +10,7 @@ FUZZ_CFLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover
 	-DRULES=64 -DWALK_FRAMES_MAX=16 -DCHUNK_SIZE=98304u -DKEEP_MAX=1
 
 # The calls that files.c answers in the kernel's place, and where it bounds a window.
-FUZZ_WRAP := open close fstat lseek pread read mmap munmap ZSTD_createDStream
+FUZZ_WRAP := open fopen close fstat lseek pread read mmap munmap ZSTD_createDStream
 
 # Bounds, bytes an input may have: small ones are tried faster.
 FUZZ_MAX_expr := 128

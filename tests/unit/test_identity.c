@@ -3,6 +3,8 @@
  * Which maps show the same file: by build-id, bytes, device and inode, path.
  * What open() is told, and what is tried again.
  */
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 
@@ -359,6 +361,74 @@ static void jit_elf(void **state)
 	}
 }
 
+/* --- what is at the path now ----------------------------------------------------------- */
+
+/* A map of DIR/name, which was recorded as st has it, and without root. */
+static struct map *map_inode(const char *name, const struct stat *st,
+			     uint64_t generation)
+{
+	opts.root = NULL;
+	begin();
+	return MAP(.addr = 0x1000, .path = in_dir(name), .maj = major(st->st_dev),
+		   .min = minor(st->st_dev), .ino = st->st_ino,
+		   .ino_generation = generation);
+}
+
+static void replaced(void **state)
+{
+	struct stat st, other;
+	unsigned int generation;
+	struct map *m;
+	int fd;
+
+	(void)state;
+	write_elf_parts("/prog", 0x1000, NULL, NULL, 0);
+	write_elf_parts("/other", 0x1000, NULL, NULL, 0);
+	assert_int_equal(stat(in_dir("/prog"), &st), 0);
+	assert_int_equal(stat(in_dir("/other"), &other), 0);
+	m = map_inode("/prog", &st, 0);
+	assert_true(map_usable(m));
+	m = map_inode("/prog", &other, 0);
+	assert_false(map_usable(m));
+	assert_int_equal(m->image->err, -ESTALE);
+	/* Its number, but on another device; or nobody said on which. */
+	other = st;
+	other.st_dev ^= makedev(1, 1);
+	assert_false(map_usable(map_inode("/prog", &other, 0)));
+	other.st_dev = 0;
+	assert_true(map_usable(map_inode("/prog", &other, 0)));
+	/* Its number, given out again. */
+	fd = open(in_dir("/prog"), O_RDONLY);
+	if (!ioctl(fd, FS_IOC_GETVERSION, &generation) && generation > 1) {
+		m = map_inode("/prog", &st, generation);
+		assert_true(map_usable(m));
+		m = map_inode("/prog", &st, generation ^ 2);
+		assert_false(map_usable(m));
+		/* What perf has where it does not know. */
+		assert_true(map_usable(map_inode("/prog", &st, 1)));
+	}
+	close(fd);
+	/* Below a root it is a copy. */
+	opts.root = dir;
+	begin();
+	m = MAP(.addr = 0x1000, .path = "/prog", .ino = 7);
+	assert_true(map_usable(m));
+}
+
+/* A build-id says more. */
+static void replaced_by_itself(void **state)
+{
+	struct map *m;
+
+	(void)state;
+	opts.root = NULL;
+	begin();
+	write_elf_parts("/prog", 0x1000, id_a, NULL, 0);
+	m = MAP(.addr = 0x1000, .path = in_dir("/prog"), .ino = 7,
+		.build_id = id_a, .build_id_size = 20);
+	assert_true(map_usable(m));
+}
+
 /* --- open() -------------------------------------------------------------------------- */
 
 static struct ustack_map told;
@@ -475,6 +545,7 @@ int main(void)
 		TEST(jit_object),   TEST(descriptor),
 		TEST(refused),
 		TEST(id_in_a_section), TEST(jit_elf),
+		TEST(replaced), TEST(replaced_by_itself),
 		TEST(open_is_told), TEST(another_process),
 		TEST(another_path),
 	};
