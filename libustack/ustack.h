@@ -115,6 +115,13 @@ struct ustack_map {
 	size_t data_size;
 	int fd;
 	int has_fd;		/* 1: fd counts */
+	/*
+	 * Seconds since 1970: when path was looked at last, as perf record does at
+	 * its end.  build_id is what it had then, and what was mapped before may
+	 * have had another; without one, a file that was written later is not used.
+	 * 0: build_id is that of what was mapped, and nothing is known of path.
+	 */
+	uint64_t seen;
 };
 
 /* What a file is wanted for. */
@@ -167,7 +174,8 @@ USTACK_API void ustack_images_trim(struct ustack_images *images);
  * The files that were needed and could not be used: how many, and fn (or NULL)
  * is called with each path and -errno; it must not use the images.  -ESTALE:
  * what is there now is another file than was recorded, its build-id differs, or
- * its inode where no build-id was recorded and there is no root.
+ * its inode where no build-id was recorded and there is no root, or it was written
+ * since.
  * -ENOKEY: it may be another, as it lacks the build-id that was recorded.
  * -EPERM: a /tmp/perf-PID.map that may be anyone's, as it is no regular file of
  * root's, of ours or of the user whose process has the PID now.  -E2BIG: more

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "module/debug_file.h"
@@ -49,15 +50,27 @@ static int image_read(struct image *image)
 
 /*
  * What is at a path need not be what was mapped from there.  Where no build-id
- * tells, its inode does; below a root it is a copy.
+ * tells, the inode does; below a root it is a copy.  And what had the build-id
+ * when the recording ended is another file, if it was there by then and has
+ * another inode; if it came later, it was built again.
  */
-static int check_inode(const struct image *image, int fd)
+static int check_path(struct image *image, int fd)
 {
 	const struct origin *origin = image->origin;
+	bool has_id = origin->build_id.size;
+	struct stat st;
 
-	if (origin->build_id.size || !origin->ino || *image->images->opts.root)
+	if (*image->images->opts.root || (has_id && !origin->seen) ||
+	    fstat(fd, &st))
 		return 0;
-	return file_is(fd, image->data, origin) ? 0 : -ESTALE;
+	if (origin->ino && !file_is(fd, image->data, origin)) {
+		image->replaced = has_id && st.st_ctime <= (time_t)origin->seen;
+		return has_id && !image->replaced ? 0 : -ESTALE;
+	}
+	/* The same inode, but written since. */
+	return !has_id && origin->seen && st.st_mtime > (time_t)origin->seen ?
+		       -ESTALE :
+		       0;
 }
 
 static int image_read_fd(struct image *image, int fd, size_t size)
@@ -140,7 +153,7 @@ static int image_try(struct image *image, enum way way)
 		return fd;
 	err = image_read_fd(image, fd, size);
 	if (!err && way == WAY_PATH)
-		err = check_inode(image, fd);
+		err = check_path(image, fd);
 	close(fd);
 	return err;
 }
@@ -178,6 +191,7 @@ static int image_search(struct image *image)
 	int err = -ENOENT, tried;
 	enum way way;
 
+	image->replaced = false;
 	for (way = WAY_CALLBACK; way < NR_WAYS; way++) {
 		tried = image_try(image, way);
 		if (way == WAY_CALLBACK && tried == -ENOSYS)
@@ -186,7 +200,7 @@ static int image_search(struct image *image)
 		if (!tried || err == -ENOENT || tried == -ESTALE ||
 		    tried == -ENOKEY)
 			err = tried;
-		if (!tried || way == WAY_CALLBACK)
+		if (!tried || way == WAY_CALLBACK || image->replaced)
 			break;
 		image_close(image);
 	}

@@ -33,6 +33,7 @@ struct origin {
 	uint32_t maj, min;
 	uint64_t ino, generation;
 	struct elf_id build_id;
+	uint64_t seen;		/* see struct ustack_map */
 	bool is_jit;		/* path names the symbols of a JIT */
 	char path[];
 };
@@ -61,6 +62,7 @@ struct image {
 	const struct origin *origin;
 	struct ustack_map map;
 	int err;
+	bool replaced;		/* what had build_id had taken the place of what was mapped */
 	int lacks;		/* -errno: it is used, but not all is there */
 	struct once opened;	/* from then on all below is read-only */
 

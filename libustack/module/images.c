@@ -2,7 +2,8 @@
 /*
  * All images, by the identity of their files.
  *
- * A build-id identifies a file wherever it is.  Without one it is the bytes that
+ * A build-id identifies a file wherever it is, unless it is that of a path, where
+ * another file may have been before.  Without one it is the bytes that
  * the caller gave, or else device and inode.  Inode numbers are reused: if the
  * generation is not known, the path has to match as well.  The path alone counts
  * only if nothing else is known.
@@ -107,7 +108,7 @@ struct told {
 	const char *path;
 	size_t len, base;	/* of path: of all, without DELETED */
 	uint32_t maj, min;
-	uint64_t ino, generation;
+	uint64_t ino, generation, seen;
 	struct elf_id build_id;
 	const void *data;	/* NULL: not given */
 	size_t data_size;
@@ -145,6 +146,7 @@ static void told_by(struct told *told, const struct ustack_map *map)
 	told->min = map->min;
 	told->ino = map->ino;
 	told->generation = map->ino_generation;
+	told->seen = map->seen;
 	told->data = map->data;
 	told->data_size = map->data_size;
 	take_build_id(&told->build_id, map->build_id, map->build_id_size);
@@ -153,6 +155,17 @@ static void told_by(struct told *told, const struct ustack_map *map)
 static bool same_build_id(const struct elf_id *a, const struct elf_id *b)
 {
 	return a->size == b->size && !memcmp(a->bytes, b->bytes, a->size);
+}
+
+/* Is the build-id that of what was mapped? */
+static bool has_own_id(const struct told *told)
+{
+	return told->build_id.size && !(told->seen && told->ino);
+}
+
+static bool origin_has_own_id(const struct origin *origin)
+{
+	return origin->build_id.size && !(origin->seen && origin->ino);
 }
 
 static bool same_inode(const struct told *told, const struct origin *origin)
@@ -197,6 +210,7 @@ static uint64_t origin_key(const struct told *told)
 static bool is_origin(const struct told *told, const struct origin *origin)
 {
 	return !strcmp(told->path, origin->path) && same_inode(told, origin) &&
+	       told->seen == origin->seen &&
 	       same_build_id(&told->build_id, &origin->build_id) &&
 	       (told->build_id.size || same_data(told, origin->image));
 }
@@ -204,7 +218,7 @@ static bool is_origin(const struct told *told, const struct origin *origin)
 /* Hashes what is_image() compares. */
 static uint64_t identity_key(const struct told *told)
 {
-	if (told->build_id.size)
+	if (has_own_id(told))
 		return hash_bytes(told->build_id.bytes, told->build_id.size);
 	if (told->data)
 		return hash_bytes(told->data, told->data_size);
@@ -218,8 +232,9 @@ static bool is_image(const struct told *told, const struct image *image)
 	/* Any of them: all have the same identity. */
 	const struct origin *origin = image->origins;
 
-	if (told->build_id.size || origin->build_id.size)
-		return same_build_id(&told->build_id, &origin->build_id);
+	if (has_own_id(told) || origin_has_own_id(origin))
+		return has_own_id(told) == origin_has_own_id(origin) &&
+		       same_build_id(&told->build_id, &origin->build_id);
 	if (told->data || image->given)
 		return same_data(told, image);
 	if (told->ino || origin->ino)
@@ -270,6 +285,7 @@ static struct origin *new_origin(struct ustack_images *images, uint64_t key,
 	origin->min = told->min;
 	origin->ino = told->ino;
 	origin->generation = told->generation;
+	origin->seen = told->seen;
 	origin->build_id = told->build_id;
 	origin->is_jit = told->is_jit;
 	if (hash_add(&images->by_origin, &origin->node, key)) {

@@ -196,6 +196,7 @@ struct ustack_map map_describe(const struct map *map)
 		.min = origin->min,
 		.prot = map->prot,
 		.pid = map->pid,
+		.seen = origin->seen,
 	};
 }
 

@@ -6,6 +6,8 @@
 #ifndef USTACK_READ_BUILD_IDS_H
 #define USTACK_READ_BUILD_IDS_H
 
+#include <stdbool.h>
+
 #include "util/hash.h"
 
 struct build_id {
@@ -17,6 +19,8 @@ struct build_id {
 
 struct build_ids {
 	struct hash_table by_path;
+	bool here; /* the recording was made on this machine */
+	uint64_t seen; /* until when, s since 1970; 0: not known */
 };
 
 /*

@@ -45,6 +45,7 @@ int datafile_open(struct datafile *df, const char *path,
 		/* A shell may have handed over a file read in part. */
 		df->seekable = at == 0;
 		df->size = st.st_size;
+		df->mtime = st.st_mtime;
 	}
 	ret = header_read(df, es, ids);
 	if (ret)

@@ -21,6 +21,7 @@ struct datafile {
 	struct errline *line;
 	bool seekable;
 	uint64_t size; /* of the file, if seekable */
+	uint64_t mtime; /* of the same, in seconds */
 	bool unfinished; /* its header was never completed */
 	bool features_cut; /* it ends before what stands behind the data */
 

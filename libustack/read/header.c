@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "read/header.h"
@@ -147,6 +148,15 @@ static int build_id_section(const uint8_t *buf, size_t size,
 	return 0;
 }
 
+/* u32 size, name */
+static bool is_this_host(const uint8_t *buf, size_t size)
+{
+	struct utsname own;
+
+	return size > 4 && memchr(buf + 4, 0, size - 4) && !uname(&own) &&
+	       !strcmp(own.nodename, (const char *)buf + 4);
+}
+
 int header_feature(unsigned int feat, const uint8_t *buf, size_t size,
 		   struct events *es, struct build_ids *ids,
 		   struct errline *line)
@@ -158,6 +168,9 @@ int header_feature(unsigned int feat, const uint8_t *buf, size_t size,
 		return build_id_section(buf, size, ids);
 	case FEAT_EVENT_DESC:
 		events_describe(es, buf, size);
+		return 0;
+	case FEAT_HOSTNAME:
+		ids->here = is_this_host(buf, size);
 		return 0;
 	case FEAT_ARCH:
 		if (size > 4)
@@ -220,8 +233,8 @@ static int features_read(struct datafile *df, const struct head *h, uint64_t at,
 			break;
 		}
 		at += 16;
-		if (bit != FEAT_BUILD_ID && bit != FEAT_EVENT_DESC &&
-		    bit != FEAT_ARCH)
+		if (bit != FEAT_BUILD_ID && bit != FEAT_HOSTNAME &&
+		    bit != FEAT_EVENT_DESC && bit != FEAT_ARCH)
 			continue;
 		ret = feature_read(df, bit, get64(section), get64(section + 8),
 				   es, ids);
@@ -286,6 +299,7 @@ static int file_mode(struct datafile *df, struct head *h, struct events *es,
 	ret = features_read(df, h, offset + size, es, ids);
 	if (ret)
 		return ret;
+	ids->seen = ids->here ? df->mtime : 0;
 	return events_name_rest(es) ?
 		       errline_set(df->line, ENOMEM, "out of memory") :
 		       0;

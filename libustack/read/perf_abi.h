@@ -51,6 +51,7 @@ enum {
 /* Sections of the feature area behind the data (tools/perf/util/header.h). */
 enum {
 	FEAT_BUILD_ID = 2,
+	FEAT_HOSTNAME = 3,
 	FEAT_ARCH = 6,
 	FEAT_EVENT_DESC = 12,
 	FEAT_BITS = 256,

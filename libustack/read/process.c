@@ -293,6 +293,9 @@ static void read_file(struct ustack_map *map, const struct build_ids *ids,
 		map->ino = get64(r->data + 48);
 		map->ino_generation = get64(r->data + 56);
 	}
+	/* Only then it can be told whether path still led there. */
+	if (map->ino)
+		map->seen = ids->seen;
 	id = build_ids_find(ids, map->path);
 	if (id) {
 		map->build_id = id->id;

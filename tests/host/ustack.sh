@@ -215,6 +215,24 @@ head -c $(($(stat -c %s kept) - 1000)) kept >work
 grep -q "not all frames and names from $PWD/work: it is empty or cut" err || fail "nobody says that the program is cut"
 cp kept work
 
+# Nor one that was replaced while it was recorded: at its end, perf record takes down
+# the build-id of what is at the path by then.
+cat >replace.sh <<'END'
+./work child &
+until [ "$(readlink /proc/$!/exe)" = "$PWD/work" ]; do :; done
+mv other work
+wait
+END
+gcc -O1 -g -o other other.c
+record --call-graph dwarf,4096 -o replaced.data bash replace.sh
+perf buildid-list -i replaced.data | grep -q "^$(readelf -n work | sed -n 's/.*Build ID: //p') $PWD/work" ||
+	fail "perf record has another build-id than that of the new program"
+"$ustack" fold -i replaced.data >other 2>err || fail "fold of a program that was replaced meanwhile"
+grep -q "no frames and names from $PWD/work: it is another file" err || fail "nobody says that the program was replaced meanwhile"
+! grep -q leaf other || fail "names of the program that came later"
+grep -q '^work;\[cut short\];' other || fail "a chain without its program's tables is not cut"
+cp kept work
+
 # What a JIT wrote down is believed only if it can be nobody else's; else that is said.
 cat >jit.c <<'END'
 #include <stdio.h>

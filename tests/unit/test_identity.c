@@ -429,6 +429,64 @@ static void replaced_by_itself(void **state)
 	assert_true(map_usable(m));
 }
 
+/*
+ * perf record reads build-ids at its end, from the path: that is not the id of what
+ * was mapped if another file was there by then.
+ */
+static void replaced_while_recorded(void **state)
+{
+	struct ustack_map m = { .sz = sizeof(m), .addr = 0x1000, .size = 0x1000,
+				.build_id = id_a, .build_id_size = 20 };
+	struct map *found;
+	struct stat st;
+
+	(void)state;
+	write_elf_parts("/prog", 0x1000, id_a, NULL, 0);
+	assert_int_equal(stat(in_dir("/prog"), &st), 0);
+	opts.root = NULL;
+	begin();
+	m.path = in_dir("/prog");
+	m.maj = major(st.st_dev);
+	m.min = minor(st.st_dev);
+	m.ino = st.st_ino;
+	m.seen = st.st_ctime + 10;
+	assert_true(map_usable(map(&m)));
+	m.ino++;
+	found = map(&m);
+	assert_false(map_usable(found));
+	assert_int_equal(found->image->err, -ESTALE);
+	assert_int_equal(ustack_images_unusable(images, NULL, NULL), 1);
+	/* It came later, and is the same: built again. */
+	m.seen = st.st_ctime - 10;
+	assert_true(map_usable(map(&m)));
+	/* In the kernel's word, nothing else has the id. */
+	m.seen = 0;
+	assert_true(map_usable(map(&m)));
+}
+
+/* Without any build-id: the same inode, written later. */
+static void rewritten(void **state)
+{
+	struct ustack_map m = { .sz = sizeof(m), .addr = 0x1000,
+				.size = 0x1000 };
+	struct stat st;
+
+	(void)state;
+	write_elf_parts("/prog", 0x1000, NULL, NULL, 0);
+	assert_int_equal(stat(in_dir("/prog"), &st), 0);
+	opts.root = NULL;
+	begin();
+	m.path = in_dir("/prog");
+	m.maj = major(st.st_dev);
+	m.min = minor(st.st_dev);
+	m.ino = st.st_ino;
+	m.seen = st.st_mtime;
+	assert_true(map_usable(map(&m)));
+	m.seen--;
+	begin();
+	assert_false(map_usable(map(&m)));
+}
+
 /* --- open() -------------------------------------------------------------------------- */
 
 static struct ustack_map told;
@@ -546,6 +604,7 @@ int main(void)
 		TEST(refused),
 		TEST(id_in_a_section), TEST(jit_elf),
 		TEST(replaced), TEST(replaced_by_itself),
+		TEST(replaced_while_recorded), TEST(rewritten),
 		TEST(open_is_told), TEST(another_process),
 		TEST(another_path),
 	};
