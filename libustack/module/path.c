@@ -17,6 +17,11 @@ size_t path_deleted(const char *path, size_t len)
 		       0;
 }
 
+bool path_is_memfd(const char *path)
+{
+	return !strncmp(path, "/memfd:", 7);
+}
+
 bool path_is_anonymous(const char *path)
 {
 	static const char *const names[] = {

@@ -12,6 +12,8 @@
 
 /* The length without DELETED of a path of len bytes; 0: it does not end so. */
 size_t path_deleted(const char *path, size_t len);
+/* Is it a file that memfd_create() made: no path leads there. */
+bool path_is_memfd(const char *path);
 /* Is it memory without a file, by the names that the kernel gives it? */
 bool path_is_anonymous(const char *path);
 /* Is it memory that no program runs? */

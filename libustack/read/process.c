@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "module/path.h"
+#include "module/space.h"
 #include "read/process.h"
 
 #define THREADS_MAX (1u << 22) /* the kernel's PID_MAX_LIMIT */
@@ -265,9 +266,36 @@ int processes_exit(struct processes *ps, const struct record *r, size_t end,
 	return 0;
 }
 
+/*
+ * Is there nothing else in the space yet?  After an exec the program comes first;
+ * what a JIT has in a memfd comes later.
+ */
+static bool is_program(const struct ustack_space *space, const char *path)
+{
+	size_t nr;
+	const struct map *map = space_maps(space, &nr);
+
+	for (; nr; nr--, map++)
+		if (strcmp(map->origin->path, path))
+			return false;
+	return true;
+}
+
+/* Is it a JIT's memory?  A memfd can be that, or a program or library. */
+static bool is_jit(const struct ustack_map *map, const struct record *r,
+		   const struct ustack_space *space)
+{
+	if (!path_is_anonymous(map->path) || !(map->prot & PROT_EXEC))
+		return false;
+	return !path_is_memfd(map->path) ||
+	       !(record_misc(r) & PERF_RECORD_MISC_MMAP_BUILD_ID ||
+		 is_program(space, map->path));
+}
+
 /* What the record tells of the file; jit is memory for the path of a JIT. */
 static void read_file(struct ustack_map *map, const struct build_ids *ids,
-		      const struct record *r, char *jit)
+		      const struct ustack_space *space, const struct record *r,
+		      char *jit)
 {
 	bool v2 = record_type(r) == PERF_RECORD_MMAP2;
 	const struct build_id *id;
@@ -278,7 +306,7 @@ static void read_file(struct ustack_map *map, const struct build_ids *ids,
 		map->prot = PROT_READ;
 	else
 		map->prot = PROT_READ | PROT_EXEC;
-	if (path_is_anonymous(map->path) && map->prot & PROT_EXEC) {
+	if (is_jit(map, r, space)) {
 		/* Its names are where perf looks for them. */
 		path_of_jit(jit, map->pid);
 		map->path = jit;
@@ -326,9 +354,11 @@ int processes_map(struct processes *ps, const struct build_ids *ids,
 	map.path = (const char *)r->data + at;
 	if (!map.size || map.addr + map.size - 1 < map.addr)
 		return 0;
-	read_file(&map, ids, r, jit);
 	ret = processes_thread(ps, map.pid, get32(r->data + 12), &th);
-	return ret ? ret : ustack_space_map(th->proc->space->space, &map);
+	if (ret)
+		return ret;
+	read_file(&map, ids, th->proc->space->space, r, jit);
+	return ustack_space_map(th->proc->space->space, &map);
 }
 
 void processes_free(struct processes *ps)

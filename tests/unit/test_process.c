@@ -95,6 +95,32 @@ static void jit(void **state)
 	pd_close(&r);
 }
 
+/* The first file after an exec is the program, whatever JITs do with theirs. */
+static void memfd_program(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_comm(&pd, PERF_RECORD_MISC_COMM_EXEC, 100, 100, 100, "prog");
+	pd_mmap2(&pd, 100, 110, 0x400000, 0x1000, "/memfd:prog (deleted)");
+	pd_mmap2(&pd, 100, 110, 0x401000, 0x1000, "/memfd:prog (deleted)");
+	pd_mmap2(&pd, 100, 110, 0x500000, 0x1000, "/no/ld.so");
+	pd_mmap2(&pd, 100, 110, 0x600000, 0x1000, "/memfd:prog (deleted)");
+	sample(&pd, 100, 100, 210);
+	sample(&pd, 100, 100, 220);
+	sample(&pd, 100, 100, 230);
+	assert_int_equal(pd_open(&pd, &r), 0);
+	expect(&r, 210, "prog", 0x400800, "/memfd:prog (deleted)");
+	expect(&r, 220, "prog", 0x401800, "/memfd:prog (deleted)");
+	expect(&r, 230, "prog", 0x600800, "/tmp/perf-100.map");
+	pd_expect_end(&r, 0);
+	/* It is said, as of any file that is gone. */
+	assert_int_equal(ustack_images_unusable(r.images, NULL, NULL), 1);
+	pd_close(&r);
+}
+
 /* MMAP2 with device and inode, or with the 24 bytes of a build-id in their place. */
 static void put_map(struct pd *pd, uint64_t addr, uint16_t misc,
 		    const uint64_t id[3], const char *path)
@@ -307,7 +333,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fork_exec_exit),
-		cmocka_unit_test(jit),
+		cmocka_unit_test(jit), cmocka_unit_test(memfd_program),
 		cmocka_unit_test(what_maps_tell),
 		cmocka_unit_test(old_maps_tell_data),
 		cmocka_unit_test(threads_share),
