@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* One image: where its file is looked for, and whether it is that file. */
 #include <errno.h>
+#include <inttypes.h>
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,26 @@ static int check_path(struct image *image, int fd)
 		       0;
 }
 
+/*
+ * Could the process that mapped it show it?  Below a root its number is that of
+ * another machine's.
+ */
+static bool is_alive(const struct image *image)
+{
+	return image->map.pid && *image->origin->path == '/' &&
+	       !*image->images->opts.root;
+}
+
+/* Its number may be another process's by now: only what is known counts. */
+static int check_process(const struct image *image, int fd)
+{
+	const struct origin *origin = image->origin;
+
+	if (origin->ino)
+		return file_is(fd, image->data, origin) > 0 ? 0 : -ENOENT;
+	return origin->build_id.size ? 0 : -ENOENT;
+}
+
 static int image_read_fd(struct image *image, int fd, size_t size)
 {
 	int err = map_file(image, fd, size);
@@ -106,6 +127,8 @@ enum way {
 	WAY_PATH,
 	WAY_OWN_VDSO,
 	WAY_DELETED,	/* the path of a deleted file, if its build-id is known */
+	WAY_MAPPED,	/* what the process has mapped, if it is alive */
+	WAY_PROCESS,	/* the path in the process's own root */
 	WAY_CACHE,
 	NR_WAYS,
 };
@@ -141,6 +164,17 @@ static int image_try(struct image *image, enum way way)
 			fd = open_path(&size, "%s%.*s", opts->root,
 				       (int)deleted, path);
 		break;
+	case WAY_MAPPED:
+		if (is_alive(image))
+			fd = open_path(&size, "/proc/%" PRIu32 "/map_files/%" PRIx64 "-%" PRIx64,
+				       image->map.pid, image->map.addr,
+				       image->map.addr + image->map.size);
+		break;
+	case WAY_PROCESS:
+		if (is_alive(image))
+			fd = open_path(&size, "/proc/%" PRIu32 "/root%s",
+				       image->map.pid, path);
+		break;
 	case WAY_CACHE:
 		fd = open_build_id(opts->build_id_dir,
 				   strlen(opts->build_id_dir), id,
@@ -154,6 +188,8 @@ static int image_try(struct image *image, enum way way)
 	err = image_read_fd(image, fd, size);
 	if (!err && way == WAY_PATH)
 		err = check_path(image, fd);
+	else if (!err && (way == WAY_MAPPED || way == WAY_PROCESS))
+		err = check_process(image, fd);
 	close(fd);
 	return err;
 }
@@ -247,11 +283,13 @@ struct attempt {
 	bool given;
 };
 
-/* Would this attempt only fail again? */
+/* Would this attempt only fail again?  Each process may have the file. */
 static bool tried_before(const struct image *image, const struct attempt *a)
 {
+	const struct ustack_images_opts *opts = &image->images->opts;
+
 	return image->err && !a->given && image->origin == a->origin &&
-	       (!image->images->opts.open || image->map.pid == a->map->pid);
+	       ((!opts->open && *opts->root) || image->map.pid == a->map->pid);
 }
 
 static int image_attempt(void *arg)

@@ -104,7 +104,7 @@ int image_copy_data(struct image *image, const void *data, size_t size);
 /*
  * Opens origin's image, if it is not open yet, for map.  If several threads need
  * it one opens it and the others wait.  An image that failed to open is tried
- * again only for another origin or, with an open() callback, another pid.  0 or
+ * again only for another origin or, unless below a root, another pid.  0 or
  * -errno; -EDEADLK: see once_make().
  */
 int image_open(const struct origin *origin, const struct ustack_map *map);

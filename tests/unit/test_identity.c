@@ -487,6 +487,88 @@ static void rewritten(void **state)
 	assert_false(map_usable(map(&m)));
 }
 
+/* A child that sees dir as its root; it ends when the pipe is closed. */
+static pid_t start_in_dir(int *keep)
+{
+	int to[2], from[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(to) | pipe(from), 0);
+	pid = fork();
+	if (!pid) {
+		close(to[1]);
+		if (chroot(dir) || write(from[1], "", 1) != 1)
+			_exit(1);
+		_exit(read(to[0], &byte, 1) != 0);
+	}
+	close(to[0]);
+	close(from[1]);
+	*keep = to[1];
+	assert_int_equal(read(from[0], &byte, 1), geteuid() ? 0 : 1);
+	close(from[0]);
+	return pid;
+}
+
+/* In the root of a process that is alive, which has no other path to it. */
+static void of_the_process(void **state)
+{
+	struct ustack_map m = { .sz = sizeof(m), .addr = 0x1000,
+				.size = 0x1000, .path = "/test_identity_prog" };
+	struct stat st;
+	pid_t pid;
+	int keep;
+
+	(void)state;
+	write_elf_parts(m.path, 0x1000, NULL, NULL, 0);
+	assert_int_equal(stat(in_dir(m.path), &st), 0);
+	pid = start_in_dir(&keep);
+	opts.root = NULL;
+	begin();
+	m.pid = 1;
+	m.ino = st.st_ino;
+	m.maj = major(st.st_dev);
+	m.min = minor(st.st_dev);
+	assert_false(map_usable(map(&m)));
+	/* Another process may have it. */
+	m.pid = pid;
+	assert_int_equal(map_usable(map(&m)), !geteuid());
+	/* With that number there may be another process by now. */
+	m.ino++;
+	assert_false(map_usable(map(&m)));
+	m.ino = 0;
+	assert_false(map_usable(map(&m)));
+	close(keep);
+}
+
+/* It is deleted, but mapped. */
+static void mapped_still(void **state)
+{
+	struct ustack_map m = { .sz = sizeof(m), .size = 0x1000,
+				.pid = getpid() };
+	struct stat st;
+	void *p;
+	int fd;
+
+	(void)state;
+	write_elf_parts("/prog", 0x1000, NULL, NULL, 0);
+	fd = open(in_dir("/prog"), O_RDONLY);
+	assert_int_equal(fstat(fd, &st), 0);
+	p = mmap(NULL, m.size, PROT_READ, MAP_PRIVATE, fd, 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	close(fd);
+	assert_int_equal(unlink(in_dir("/prog")), 0);
+	opts.root = NULL;
+	begin();
+	m.path = in_dir("/prog");
+	m.addr = (uintptr_t)p;
+	m.ino = st.st_ino;
+	m.maj = major(st.st_dev);
+	m.min = minor(st.st_dev);
+	assert_int_equal(map_usable(map(&m)), !geteuid());
+	munmap(p, m.size);
+}
+
 /* --- open() -------------------------------------------------------------------------- */
 
 static struct ustack_map told;
@@ -605,6 +687,7 @@ int main(void)
 		TEST(id_in_a_section), TEST(jit_elf),
 		TEST(replaced), TEST(replaced_by_itself),
 		TEST(replaced_while_recorded), TEST(rewritten),
+		TEST(of_the_process), TEST(mapped_still),
 		TEST(open_is_told), TEST(another_process),
 		TEST(another_path),
 	};
