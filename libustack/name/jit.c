@@ -2,14 +2,15 @@
 /*
  * The names of code that a JIT compiled, from /tmp/perf-PID.map: lines of "START
  * SIZE NAME".  PID and /tmp are what the process itself saw.  If it ran in
- * namespaces of its own, the recorded PID does not lead to the file, and only the
- * open callback can know better.
+ * namespaces of its own, the recorded PID does not lead to the file: as long as it
+ * lives, /proc does, and then only the open callback can know better.
  *
  * JITs write on while we look: what was added is read when a name is missing.
  * Names are borrowed, so all text that was read stays.
  */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +179,54 @@ static int read_from(struct image *image, int fd, const struct stat *st,
 	return err ? err : cut ? -E2BIG : 0;
 }
 
+/* Where its process has it; NULL: that has ended, or there is no memory. */
+static char *jit_of_process(uint32_t pid)
+{
+	char status[32], *line = NULL, *own = NULL, *path = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	snprintf(status, sizeof(status), "/proc/%" PRIu32 "/status", pid);
+	f = pid ? fopen(status, "re") : NULL;
+	/* Its number in each of its namespaces, its own last. */
+	while (f && !own && getline(&line, &size, f) > 0)
+		if (!strncmp(line, "NSpid:", 6))
+			own = strrchr(line, '\t');
+	if (own && asprintf(&path, "/proc/%" PRIu32 "/root/tmp/perf-%lu.map",
+			    pid, strtoul(own, NULL, 10)) < 0)
+		path = NULL;
+	free(line);
+	if (f)
+		fclose(f);
+	return path;
+}
+
+/* To be freed; NULL: no memory. */
+static char *jit_path(const struct map *map)
+{
+	const char *root = map->image->images->opts.root;
+	char *path, *own;
+
+	if (asprintf(&path, "%s%s", root, map->origin->path) < 0)
+		return NULL;
+	if (*root || !access(path, F_OK))
+		return path;
+	own = jit_of_process(map->pid);
+	if (!own)
+		return path;
+	free(path);
+	return own;
+}
+
+static int jit_open(const struct map *map, size_t *size)
+{
+	char *path = jit_path(map);
+	int fd = path ? open_trusted(size, map->pid, "%s", path) : -ENOMEM;
+
+	free(path);
+	return fd;
+}
+
 int jit_read(const struct map *map)
 {
 	struct image *image = map->image;
@@ -189,8 +238,7 @@ int jit_read(const struct map *map)
 
 	fd = open_callback(image->images, USTACK_FILE_JIT, &told, &size);
 	if (fd == -ENOSYS)
-		fd = open_trusted(&size, told.pid, "%s%s",
-				  image->images->opts.root, told.path);
+		fd = jit_open(map, &size);
 	/* Most processes write none. */
 	if (fd == -ENOENT)
 		return 0;
@@ -218,7 +266,8 @@ bool jit_changed(const struct map *map)
 	/* Only it knows where the file is. */
 	if (opts->open)
 		return true;
-	if (asprintf(&path, "%s%s", opts->root, map->origin->path) < 0)
+	path = jit_path(map);
+	if (!path)
 		return false;
 	if (!stat(path, &st)) {
 		pthread_mutex_lock(&image->lock);

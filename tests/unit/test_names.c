@@ -4,6 +4,7 @@
  * separate debug file, its PLT, and what a JIT wrote down.
  */
 #include <lzma.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include "elffile.h"
@@ -406,6 +407,65 @@ static void jit_no_file(void **state)
 	assert_int_equal(jit_error(0), -EPERM);
 }
 
+/*
+ * A process that is number 1 of its PID namespace, and has dir as its root.  It ends
+ * when keep is closed.  Its number here; 0: that takes root.
+ */
+static pid_t start_container(int *keep)
+{
+	pid_t pid = 0, child;
+	int to[2], from[2];
+	char byte;
+
+	assert_int_equal(pipe(to) | pipe(from), 0);
+	if (!fork()) {
+		close(to[1]);
+		child = unshare(CLONE_NEWPID) ? -1 : fork();
+		if (child < 0)
+			_exit(1);
+		if (child || chroot(dir))
+			_exit(write(from[1], &child, sizeof(child)) < 0);
+		close(from[1]);
+		_exit(read(to[0], &byte, 1) != 0);
+	}
+	close(to[0]);
+	close(from[1]);
+	if (read(from[0], &pid, sizeof(pid)) != sizeof(pid))
+		pid = 0;
+	/* It is in the root by now: all others have closed the pipe. */
+	assert_int_equal(read(from[0], &byte, 1), 0);
+	close(from[0]);
+	*keep = to[1];
+	return pid;
+}
+
+static void jit_in_a_container(void **state)
+{
+	struct ustack_map m = { .sz = sizeof(m), .addr = 0x400000,
+				.size = 0x4000 };
+	char path[32];
+	int keep;
+
+	(void)state;
+	write_file("/tmp/perf-1.map", "401000 10 f\n", 12);
+	m.pid = start_container(&keep);
+	if (!m.pid) {
+		print_message("only root can make a namespace\n");
+		skip();
+	}
+	opts.root = NULL;
+	map("/not/needed");
+	snprintf(path, sizeof(path), "/tmp/perf-%u.map", m.pid);
+	m.path = path;
+	assert_int_equal(ustack_space_map(space, &m), 0);
+	assert_string_equal(jit_name(0x401000), "f");
+	/* It goes on. */
+	assert_string_equal(jit_name(0x402000), "");
+	write_file("/tmp/perf-1.map", "401000 10 f\n402000 10 g\n", 24);
+	assert_string_equal(jit_name(0x402000), "g");
+	close(keep);
+}
+
 /* A file is read if it is root's, ours or that of the process' user. */
 static void jit_owner(void **state)
 {
@@ -579,7 +639,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(tables), TEST(cut), TEST(debugdata),  TEST(mangled), TEST(stubs),
 		TEST(ifunc),  TEST(jit),   TEST(jit_is_no_image),
-		TEST(jit_no_file), TEST(jit_owner), TEST(jit_goes_on),
+		TEST(jit_no_file), TEST(jit_in_a_container), TEST(jit_owner), TEST(jit_goes_on),
 		TEST(jit_asks_again), TEST(jit_is_large), TEST(long_lines),
 	};
 
