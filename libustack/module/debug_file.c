@@ -194,3 +194,39 @@ int image_debug_file(struct image *image, struct image **out)
 	*out = err ? NULL : image->debug_file;
 	return err;
 }
+
+/* --- where its addresses are -------------------------------------------------- */
+
+/* Segment i of file's code, in image: the same among those of its size. */
+static const struct code_segment *code_of(const struct image *image,
+					  const struct image *file, size_t i)
+{
+	uint64_t size = file->code[i].size;
+	size_t before = 0;
+
+	for (size_t n = 0; n < i; n++)
+		before += file->code[n].size == size;
+	for (size_t n = 0; n < image->nr_code; n++)
+		if (image->code[n].size == size && !before--)
+			return &image->code[n];
+	return NULL;
+}
+
+/*
+ * Prelinking moves all segments of an image, and patchelf puts another in front of
+ * them: its own segment tells where an address is.
+ */
+uint64_t debug_bias(const struct image *image, const struct image *file,
+		    uint64_t vaddr)
+{
+	const struct code_segment *code = NULL;
+	size_t i = 0;
+
+	while (i < file->nr_code &&
+	       vaddr - file->code[i].vaddr >= file->code[i].size)
+		i++;
+	if (i < file->nr_code)
+		code = code_of(image, file, i);
+	return code ? code->vaddr - file->code[i].vaddr :
+		      image->base - file->base;
+}

@@ -14,5 +14,8 @@
  */
 int image_debugdata(struct image *image, struct image **out);
 int image_debug_file(struct image *image, struct image **out);
+/* What image's address of code is above file's, which is one of these: vaddr. */
+uint64_t debug_bias(const struct image *image, const struct image *file,
+		    uint64_t vaddr);
 
 #endif

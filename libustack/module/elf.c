@@ -119,7 +119,8 @@ static int read_segments(struct image *image, Elf *elf, size_t nr, bool *linked)
 	GElf_Phdr ph;
 
 	image->segments = calloc(nr, sizeof(*image->segments));
-	if (!image->segments)
+	image->code = calloc(nr, sizeof(*image->code));
+	if (!image->segments || !image->code)
 		return -ENOMEM;
 	for (size_t i = 0; i < nr; i++) {
 		if (!gelf_getphdr(elf, i, &ph))
@@ -135,6 +136,10 @@ static int read_segments(struct image *image, Elf *elf, size_t nr, bool *linked)
 			add_segment(image, &(struct segment){
 						   ph.p_vaddr, ph.p_offset,
 						   ph.p_filesz, ph.p_flags });
+			if (ph.p_flags & PF_X)
+				image->code[image->nr_code++] =
+					(struct code_segment){ ph.p_vaddr,
+							       ph.p_memsz };
 		} else if (ph.p_type == PT_NOTE) {
 			image->is_go |= is_go_note(elf, &ph);
 			if (!image->id_found.size)

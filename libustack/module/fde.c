@@ -213,10 +213,12 @@ static int cie_read(const struct cfi *cfi, uint64_t offset, struct cie *cie)
 static inline uint64_t read_pc(const struct cfi *cfi, const struct cie *cie,
 			       struct buf *b)
 {
-	return cfi_addr(cfi, buf_encoded(b, cie->encoding,
-					 frames_vaddr(cfi, b->p),
-					 cfi->hdr.vaddr) +
-				     cfi->bias);
+	uint64_t pc = buf_encoded(b, cie->encoding, frames_vaddr(cfi, b->p),
+				  cfi->hdr.vaddr);
+
+	if (cfi->file)
+		pc += debug_bias(cfi->file_of, cfi->file, pc);
+	return cfi_addr(cfi, pc);
 }
 
 uint64_t cfi_pc(const struct cfi *cfi, const struct cie *cie, struct buf *b)
@@ -405,8 +407,8 @@ static int cfi_init_debug(struct cfi *cfi, struct image *image)
 		image_section(file, ".debug_frame", &cfi->frames);
 	if (err || !cfi->frames.data)
 		return err;
-	if (file)
-		cfi->bias = image->base - file->base;
+	cfi->file = file;
+	cfi->file_of = image;
 	return cfi_build_index(cfi);
 }
 

@@ -16,7 +16,8 @@ struct cfi {
 	bool debug_frame;
 	bool whole;		/* frames is the section, as its header has it */
 	bool is_32;		/* ELFCLASS32: addresses of 4 bytes */
-	uint64_t bias;		/* image's vaddrs - those of a separate file */
+	/* If another file than the image has them: both, else NULL. */
+	const struct image *file, *file_of;
 	/* Its .debug_frame is searched for what .eh_frame lacks.  May be NULL. */
 	struct image *image;
 	/* The linker's search table: nr pairs of s32, relative to hdr. */

@@ -219,6 +219,9 @@ static void image_close(struct image *image)
 	free(image->segments);
 	image->segments = NULL;
 	image->nr_segments = 0;
+	free(image->code);
+	image->code = NULL;
+	image->nr_code = 0;
 	image->eh_frame_hdr = image->eh_frame = (struct section){ 0 };
 }
 

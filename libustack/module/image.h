@@ -43,6 +43,11 @@ struct segment {
 	uint32_t flags;			/* PF_* */
 };
 
+/* A segment of code in the memory of a process, whatever the file has of it. */
+struct code_segment {
+	uint64_t vaddr, size;
+};
+
 struct symbols;
 struct Elf;
 struct buffer;
@@ -76,6 +81,8 @@ struct image {
 	uint64_t base;		/* vaddr of the first segment */
 	struct segment *segments;
 	size_t nr_segments;
+	struct code_segment *code;
+	size_t nr_code;
 	struct section eh_frame_hdr, eh_frame, debug_frame;
 
 	/* For elf and buffers, see image_elf(), and for a JIT's symbols. */

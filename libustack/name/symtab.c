@@ -53,9 +53,12 @@ static bool is_cut(const struct image *file, const GElf_Shdr *sh)
 	       sh->sh_size > file->size - sh->sh_offset;
 }
 
-/* Adds the symbols of one table.  1, 0 if there is no such table, or -ENOMEM. */
-static int read_elf_table(struct symbols *symbols, struct image *file,
-			  unsigned int type, uint64_t bias)
+/*
+ * Adds the symbols of one table of file, which is image or completes it.  1, 0 if
+ * there is no such table, or -ENOMEM.
+ */
+static int read_elf_table(struct symbols *symbols, const struct image *image,
+			  struct image *file, unsigned int type)
 {
 	Elf *elf = image_elf(file);
 	Elf_Data *data = NULL;
@@ -84,7 +87,9 @@ static int read_elf_table(struct symbols *symbols, struct image *file,
 		s = symbols_add(symbols);
 		if (!s)
 			return -ENOMEM;
-		s->start = sym.st_value + bias;
+		s->start = sym.st_value;
+		if (file != image)
+			s->start += debug_bias(image, file, sym.st_value);
 		s->end = s->start + sym.st_size;
 		s->name = name;
 		s->bind = GELF_ST_BIND(sym.st_info);
@@ -93,15 +98,15 @@ static int read_elf_table(struct symbols *symbols, struct image *file,
 }
 
 /* The same of a file, which may be NULL. */
-static int read_table(struct symbols *symbols, struct image *file,
-		      unsigned int type, uint64_t bias)
+static int read_table(struct symbols *symbols, const struct image *image,
+		      struct image *file, unsigned int type)
 {
 	int ret;
 
 	if (!file)
 		return 0;
 	pthread_mutex_lock(&file->lock);
-	ret = read_elf_table(symbols, file, type, bias);
+	ret = read_elf_table(symbols, image, file, type);
 	pthread_mutex_unlock(&file->lock);
 	return ret;
 }
@@ -115,21 +120,18 @@ static int read_tables(struct symbols *symbols, struct image *image)
 	struct image *file;
 	int ret;
 
-	ret = read_table(symbols, image, SHT_SYMTAB, 0);
+	ret = read_table(symbols, image, image, SHT_SYMTAB);
 	if (!ret) {
 		ret = image_debug_file(image, &file);
 		if (!ret)
-			ret = read_table(symbols, file, SHT_SYMTAB,
-					 file ? image->base - file->base : 0);
+			ret = read_table(symbols, image, file, SHT_SYMTAB);
 	}
 	if (ret)
 		return ret;
-	ret = read_table(symbols, image, SHT_DYNSYM, 0);
+	ret = read_table(symbols, image, image, SHT_DYNSYM);
 	if (ret >= 0)
 		ret = image_debugdata(image, &file);
-	return ret ? ret :
-		     read_table(symbols, file, SHT_SYMTAB,
-				file ? image->base - file->base : 0);
+	return ret ? ret : read_table(symbols, image, file, SHT_SYMTAB);
 }
 
 int symtab_read(struct symbols *symbols, struct image *image)

@@ -329,6 +329,54 @@ static void by_link(void **state)
 	assert_int_equal(cfa_at(0x1000), -ENOENT);
 }
 
+/*
+ * patchelf put a segment in front: the first ones of image and file do not belong
+ * together any more, but those with the code do.
+ */
+static void segment_in_front(void **state)
+{
+	static struct elf_file prog, debug;
+	struct {
+		char name[12];
+		uint32_t crc;
+	} data = { "prog.debug", 0 };
+	struct part link = { ".gnu_debuglink", SHT_PROGBITS, .data = &data,
+			     .size = sizeof(data) };
+
+	(void)state;
+	make_elf(&debug, 0x1000, NULL, &plain, 1);
+	debug.load.p_memsz = 0x500;
+	data.crc = crc32(crc32(0, NULL, 0), (uint8_t *)&debug, debug.size);
+	write_file("/bin/prog.debug", &debug, debug.size);
+	make_elf(&prog, 0x1000, NULL, &link, 1);
+	prog.load.p_memsz = 0x500;
+	/* In the place of the notes. */
+	prog.note = prog.load;
+	prog.load.p_vaddr = 0;
+	prog.load.p_flags = PF_R | PF_W;
+	write_file("/bin/prog", &prog, prog.size);
+	assert_int_equal(cfa_at(0x1000), 40);
+	assert_int_equal(cfa_at(0x0fff), -ENOENT);
+}
+
+/* Segments of one size keep their order; what is in none goes by the first. */
+static void segments_of_a_size(void **state)
+{
+	struct code_segment of_file[] = { { 0x1000, 0x500 }, { 0x3000, 0x500 } };
+	struct code_segment of_image[] = { { 0, 0x400 },
+					   { 0x1000, 0x500 },
+					   { 0x5000, 0x500 } };
+	const struct image file = { .base = 0x1000, .code = of_file,
+				    .nr_code = 2 };
+	const struct image image = { .base = 0, .code = of_image, .nr_code = 3 };
+
+	(void)state;
+	assert_true(debug_bias(&image, &file, 0x1000) == 0);
+	assert_true(debug_bias(&image, &file, 0x14ff) == 0);
+	assert_true(debug_bias(&image, &file, 0x3000) == 0x2000);
+	assert_true(debug_bias(&image, &file, 0x1500) == -0x1000ULL);
+}
+
 static int asked;
 
 static int open_it(void *arg, enum ustack_file file,
@@ -375,7 +423,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(own),  TEST(beside_eh_frame), TEST(compressions),
 		TEST(debugdata), TEST(by_build_id),	   TEST(by_link),
-		TEST(lazy),
+		TEST(lazy), TEST(segment_in_front), TEST(segments_of_a_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
