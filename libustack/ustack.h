@@ -405,6 +405,7 @@ struct ustack_sample {
 	size_t nr_ranges;
 	struct ustack_space *space; /* the process, at the time of the stack */
 	uint32_t record_size;	/* bytes of the sample's own record */
+	uint32_t event_nr;	/* of its event, see ustack_reader_event() */
 };
 
 /* Accounts of one reading; complete after ustack_reader_next() returned 0. */
@@ -490,6 +491,12 @@ USTACK_API int ustack_reader_hold(struct ustack_reader *reader);
 /* -EINVAL if the sample is not held. */
 USTACK_API int ustack_reader_release(struct ustack_reader *reader,
 				     const struct ustack_sample *sample);
+/*
+ * The name of event nr of the recording, counted from 0; NULL: it has no more.  All
+ * are known when the first sample has come.  Borrowed until the reader is freed.
+ */
+USTACK_API const char *ustack_reader_event(const struct ustack_reader *reader,
+					   size_t nr);
 USTACK_API int ustack_reader_stats(struct ustack_reader *reader,
 				   struct ustack_stats *stats);
 /*

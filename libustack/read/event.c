@@ -95,6 +95,7 @@ int events_add(struct events *es, const uint8_t *attr, size_t attr_size,
 		ev->period = get64(attr + ATTR_PERIOD);
 	ev->branch_type = attr_u64(attr, attr_size, ATTR_BRANCH_TYPE);
 	ev->regs_user = attr_u64(attr, attr_size, ATTR_REGS_USER);
+	ev->nr = es->nr;
 	es->ev[es->nr++] = ev;
 	for (i = 0; i < nr_ids; i++)
 		if (event_add_id(es, ev, get64(ids + i * 8)))

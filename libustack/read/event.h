@@ -11,6 +11,7 @@
 #include "util/hash.h"
 
 struct event {
+	uint32_t nr; /* its place among all */
 	uint32_t type;
 	uint64_t config;
 	uint64_t period; /* 0 if it varies: then samples carry it */

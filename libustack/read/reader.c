@@ -193,6 +193,11 @@ const char *ustack_reader_error(const struct ustack_reader *r)
 	return r->line.text;
 }
 
+const char *ustack_reader_event(const struct ustack_reader *r, size_t nr)
+{
+	return nr < r->events.nr ? event_shown(r->events.ev[nr]) : NULL;
+}
+
 int ustack_reader_stats(struct ustack_reader *r, struct ustack_stats *stats)
 {
 	if (!r->source)

@@ -52,6 +52,7 @@ static void fill_record(struct ustack_reader *r, const struct event *ev,
 	o->cpu = s->cpu;
 	o->misc = record_misc(rec);
 	o->event = event_shown(ev);
+	o->event_nr = ev->nr;
 	o->chain = s->chain;
 	o->nr_chain = s->nr_chain;
 	o->cookie = s->cookie;

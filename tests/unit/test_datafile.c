@@ -591,8 +591,13 @@ static void event_desc_names(void **state)
 	assert_int_equal(pd_open(&pd, &r), 0);
 	s = pd_next(&r);
 	assert_string_equal(s->event, "first");
+	assert_int_equal(s->event_nr, 0);
 	s = pd_next(&r);
 	assert_string_equal(s->event, "second");
+	assert_int_equal(s->event_nr, 1);
+	assert_string_equal(ustack_reader_event(r.reader, 0), "first");
+	assert_string_equal(ustack_reader_event(r.reader, 1), "second");
+	assert_null(ustack_reader_event(r.reader, 2));
 	pd_expect_end(&r, 0);
 	pd_close(&r);
 }
