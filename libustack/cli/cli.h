@@ -14,12 +14,28 @@
 #define FRAMES_MAX 65536 /* user frames of a chain: a capture of 1 MB has no more */
 #define CHAIN_MAX (FRAMES_MAX + 8192) /* a callchain fits one 64 KiB record */
 
+struct ids {
+	uint32_t *id;
+	size_t nr; /* 0: all */
+};
+
+/* The samples that are wanted. */
+struct filter {
+	const char *event, *comm; /* names, NULL: all */
+	struct ids pids, tids;
+	uint64_t from, to; /* ns */
+	bool one_event; /* without --event, only the first */
+	bool event_known; /* only samples of event_nr */
+	uint32_t event_nr;
+};
+
 /* What the command line asks for, and what is open. */
 struct cli {
 	const char *path; /* of the recording */
 	const char *vdso; /* file with the recorded kernel's vDSO, or NULL */
 	unsigned int jobs; /* threads */
 	unsigned int fields; /* of script */
+	struct filter filter;
 	struct ustack_images *images;
 	struct ustack_reader *reader;
 };
@@ -27,6 +43,7 @@ struct cli {
 struct command {
 	const char *name;
 	const char *what; /* it prints, in one line */
+	bool one_event; /* of several events it shows the first */
 	/* Takes the argument of -F: false after an error line.  NULL: no -F. */
 	bool (*fields)(struct cli *cli, const char *list);
 	/* The rest of the page that --help prints: what the output means. */
@@ -48,6 +65,18 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 /* One line of a --help page. */
 void help_line(const char *word, const char *what);
 
+/* --- filter.c -------------------------------------------------------------- */
+
+/* The arguments of options: false if they are none. */
+bool parse_ids(struct ids *ids, const char *list);
+bool parse_times(struct filter *f, const char *arg);
+/* By whoever has the reader. */
+bool cli_wants(struct cli *cli, const struct ustack_sample *s);
+/* 0, or exit status 1 after an error line: no event has the name that is wanted. */
+int cli_check_event(struct cli *cli);
+/* Says of which events there are samples, too. */
+void cli_say_events(struct cli *cli);
+
 /* --- vdso.c ---------------------------------------------------------------- */
 
 /* 0 if the file is a vDSO, else exit status 1 after an error line. */
@@ -57,7 +86,7 @@ int cli_check_vdso(const char *path);
 
 /* 0, or exit status 1 after an error line. */
 int cli_open(struct cli *cli);
-/* 1 and a sample; 0 at the end; -1 after an error line. */
+/* 1 and a sample that is wanted; 0 at the end; -1 after an error line. */
 int cli_next(struct cli *cli, const struct ustack_sample **sample);
 /*
  * Says on stderr what was lost and which files could not be used; the exit

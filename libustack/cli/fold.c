@@ -6,17 +6,23 @@
 #include "cli/cli.h"
 #include "util/hash.h"
 
-/* A chain as text, and the number of samples that had it. */
+/* A chain as text, and how often it was met. */
 struct folded {
 	struct hash_node node;
-	uint64_t count;
+	uint64_t samples, period; /* the periods of all */
 	size_t size;
 	char text[];
 };
 
+/* Those of a thread, or of all. */
+struct chains {
+	struct hash_table table;
+	uint64_t least, most; /* period of a sample; 0: there was none yet */
+};
+
 /*
- * w->own is a hash table of them, w->out the chain that is being put together:
- * this adds one name to it.
+ * w->own is struct chains, w->out the chain that is being put together: this adds
+ * one name to it.
  */
 static void put(struct worker *w, const char *s)
 {
@@ -65,23 +71,34 @@ static struct folded *find(const struct hash_table *t, uint64_t key,
 	return NULL;
 }
 
+static void add_periods(struct chains *c, uint64_t least, uint64_t most)
+{
+	if (!c->most || least < c->least)
+		c->least = least;
+	if (most > c->most)
+		c->most = most;
+}
+
 /* Counts the chain in w->out, and starts a new one. */
-static void count(struct worker *w)
+static void count(struct worker *w, uint64_t period)
 {
 	struct out *o = &w->out;
+	struct chains *mine = w->own;
 	uint64_t key = hash_bytes(o->buf, o->size);
 	struct folded *e;
 
-	e = find(w->own, key, o->buf, o->size);
+	e = find(&mine->table, key, o->buf, o->size);
 	if (!e) {
 		e = malloc(sizeof(*e) + o->size);
-		if (!e || hash_add(w->own, &e->node, key))
+		if (!e || hash_add(&mine->table, &e->node, key))
 			cli_no_memory(w->cli);
-		e->count = 0;
+		e->samples = e->period = 0;
 		e->size = o->size;
 		memcpy(e->text, o->buf, o->size);
 	}
-	e->count++;
+	e->samples++;
+	e->period += period;
+	add_periods(mine, period, period);
 	o->size = 0;
 }
 
@@ -96,6 +113,8 @@ static void fold_sample(struct worker *w, const struct ustack_sample *s)
 		put(w, "[stack lost]");
 	else if (c->unwound && c->end != USTACK_END_FINISHED)
 		put(w, "[cut short]");
+	if (s->stack_changed)
+		put(w, "[changed]");
 	for (i = c->nr; i--;) {
 		if (!c->line[i].kernel) {
 			put_user(w, s, &c->line[i]);
@@ -106,27 +125,30 @@ static void fold_sample(struct worker *w, const struct ustack_sample *s)
 		while (i && c->line[i - 1].kernel)
 			i--;
 	}
-	count(w);
+	count(w, s->period);
 }
 
 /* Adds what this thread counted to the table of all. */
 static void fold_end(struct worker *w)
 {
-	struct hash_table *all = w->arg, *mine = w->own;
+	struct chains *all = w->arg, *mine = w->own;
 	struct folded *e, *same;
 	struct hash_node *n;
 
-	while ((n = hash_pop(mine))) {
+	while ((n = hash_pop(&mine->table))) {
 		e = container_of(n, struct folded, node);
-		same = find(all, n->key, e->text, e->size);
+		same = find(&all->table, n->key, e->text, e->size);
 		if (same) {
-			same->count += e->count;
+			same->samples += e->samples;
+			same->period += e->period;
 			free(e);
-		} else if (hash_add(all, n, n->key)) {
+		} else if (hash_add(&all->table, n, n->key)) {
 			cli_no_memory(w->cli);
 		}
 	}
-	hash_free(mine);
+	if (mine->most)
+		add_periods(all, mine->least, mine->most);
+	hash_free(&mine->table);
 }
 
 static int by_text(const void *a, const void *b)
@@ -139,9 +161,14 @@ static int by_text(const void *a, const void *b)
 	return ret ? ret : x->size < y->size ? -1 : x->size > y->size;
 }
 
-/* Prints all lines, sorted, and frees them. */
-static void print_all(const struct cli *cli, struct hash_table *t)
+/*
+ * Prints all lines, sorted, and frees them.  Where the samples stand for different
+ * numbers of events, their number says nothing.
+ */
+static void print_all(const struct cli *cli, struct chains *chains)
 {
+	bool by_period = chains->least != chains->most;
+	struct hash_table *t = &chains->table;
 	size_t nr = t->nr, i;
 	struct folded **all = malloc((nr + 1) * sizeof(*all));
 
@@ -153,7 +180,9 @@ static void print_all(const struct cli *cli, struct hash_table *t)
 	qsort(all, nr, sizeof(*all), by_text);
 	for (i = 0; i < nr; i++) {
 		fwrite(all[i]->text, 1, all[i]->size, stdout);
-		printf(" %llu\n", (unsigned long long)all[i]->count);
+		printf(" %llu\n",
+		       (unsigned long long)(by_period ? all[i]->period :
+							all[i]->samples));
 		free(all[i]);
 	}
 	free(all);
@@ -163,10 +192,11 @@ static void fold_help(void)
 {
 	puts("A line is the thread's name, then the functions from the outermost to the\n"
 	     "innermost with semicolons between, a space, and how many samples had this\n"
-	     "chain.  In brackets:");
+	     "chain, or the sum of their periods if these differ.  In brackets:");
 	help_line("[no name]", "a thread whose name is empty");
 	help_line("[stack lost]", "after the thread's name: the stack never came");
 	help_line("[cut short]", "after the thread's name: the outermost frames are missing");
+	help_line("[changed]", "the stack is of a later state than the sample");
 	help_line("[FILE]", "a function of FILE that has no name");
 	help_line("[unknown]", "an address where no file is mapped");
 	help_line("[kernel]", "all of the kernel's frames");
@@ -174,12 +204,12 @@ static void fold_help(void)
 
 static int fold_run(struct cli *cli)
 {
-	struct hash_table all = { 0 };
+	struct chains all = { 0 };
 	const struct task task = {
 		.sample = fold_sample,
 		.end = fold_end,
 		.arg = &all,
-		.own_size = sizeof(struct hash_table),
+		.own_size = sizeof(struct chains),
 	};
 	int ret = cli_each(cli, &task);
 
@@ -190,6 +220,7 @@ static int fold_run(struct cli *cli)
 const struct command cmd_fold = {
 	.name = "fold",
 	.what = "Equal chains counted, one line each, for flame graphs",
+	.one_event = true,
 	.help = fold_help,
 	.run = fold_run,
 };

@@ -15,7 +15,7 @@ void help_line(const char *word, const char *what)
 
 static int help(const struct command *cmd)
 {
-	printf("usage: ustack %s [-i FILE] [-j N] [--vdso FILE]%s\n\n"
+	printf("usage: ustack %s [-i FILE] [-j N] [--vdso FILE]%s [FILTER...]\n\n"
 	       "%s.\n\n"
 	       "Options:\n",
 	       cmd->name, cmd->fields ? " [-F FIELD,...]" : "", cmd->what);
@@ -25,6 +25,13 @@ static int help(const struct command *cmd)
 	if (cmd->fields)
 		help_line("-F FIELD,...", "what to print, see below");
 	help_line("-h, --help", "this page");
+	puts("\nFilters: only samples that pass all of them are taken.");
+	help_line("--event NAME", cmd->one_event ? "of this event: of the first if not given" :
+						   "of this event");
+	help_line("--comm NAME", "of threads with this name");
+	help_line("--pid N,...", "of these processes");
+	help_line("--tid N,...", "of these threads");
+	help_line("--time FROM,TO", "of these seconds on the perf clock; each may be left out");
 	putchar('\n');
 	cmd->help();
 	return cli_flush();
@@ -43,6 +50,39 @@ static bool parse_jobs(struct cli *cli, const char *arg)
 	}
 	cli->jobs = n;
 	return true;
+}
+
+/* One of the options for struct filter. */
+static bool parse_filter(struct filter *f, int c)
+{
+	bool good = true;
+
+	switch (c) {
+	case 'e':
+		f->event = optarg;
+		return true;
+	case 'c':
+		f->comm = optarg;
+		return true;
+	case 'p':
+		good = parse_ids(&f->pids, optarg);
+		break;
+	case 't':
+		good = parse_ids(&f->tids, optarg);
+		break;
+	case 'T':
+		good = parse_times(f, optarg);
+		if (!good)
+			fprintf(stderr,
+				"ustack: --time: '%s' is not FROM,TO in seconds\n",
+				optarg);
+		return good;
+	}
+	if (!good)
+		fprintf(stderr,
+			"ustack: --%s: '%s' is not a list of numbers with commas between\n",
+			c == 'p' ? "pid" : "tid", optarg);
+	return good;
 }
 
 static bool parse_file(const struct command *cmd, const char *option,
@@ -84,6 +124,11 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "vdso", required_argument, NULL, 'v' },
+		{ "event", required_argument, NULL, 'e' },
+		{ "comm", required_argument, NULL, 'c' },
+		{ "pid", required_argument, NULL, 'p' },
+		{ "tid", required_argument, NULL, 't' },
+		{ "time", required_argument, NULL, 'T' },
 		{ 0 },
 	};
 	const char *letters = cmd->fields ? "+:hi:j:F:" : "+:hi:j:";
@@ -107,6 +152,13 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 			break;
 		case 'F':
 			good = cmd->fields(cli, optarg);
+			break;
+		case 'e':
+		case 'c':
+		case 'p':
+		case 't':
+		case 'T':
+			good = parse_filter(&cli->filter, c);
 			break;
 		default:
 			return wrong(cmd, argv, c == ':');

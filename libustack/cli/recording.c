@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,10 +84,12 @@ int cli_next(struct cli *cli, const struct ustack_sample **sample)
 {
 	int ret;
 
-	/* No use in going on; cli_close() reports it. */
-	if (ferror(stdout))
-		return -1;
-	ret = ustack_reader_next(cli->reader, sample);
+	do {
+		/* No use in going on; cli_close() reports it. */
+		if (ferror(stdout))
+			return -1;
+		ret = ustack_reader_next(cli->reader, sample);
+	} while (ret == 1 && !cli_wants(cli, *sample));
 	if (ret < 0) {
 		cli_error(cli, "%s", ustack_reader_error(cli->reader));
 		return -1;
@@ -175,8 +178,12 @@ int cli_close(struct cli *cli, int status)
 	/* While errno is that of the write. */
 	if (ferror(stdout))
 		cli_write_failed();
-	if (cli->reader)
+	if (cli->reader) {
 		say_lost(cli);
+		cli_say_events(cli);
+		if (!status)
+			status = cli_check_event(cli);
+	}
 	if (cli->images)
 		ustack_images_unusable(cli->images, say_unusable, &u);
 	if (u.nr > UNUSABLE_LINES)
@@ -186,5 +193,7 @@ int cli_close(struct cli *cli, int status)
 		status = 1;
 	ustack_reader_free(cli->reader);
 	ustack_images_free(cli->images);
+	free(cli->filter.pids.id);
+	free(cli->filter.tids.id);
 	return status;
 }

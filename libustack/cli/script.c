@@ -55,8 +55,8 @@ static const struct {
 #define ALL_OF_FRAME (BIT(NR_FIELDS) - BIT(IP))
 #define DEFAULT                                                         \
 	(BIT(COMM) | BIT(PID) | BIT(TID) | BIT(CPU) | BIT(TIME) |       \
-	 BIT(PERIOD) | BIT(EVENT) | BIT(IP) | BIT(SYM) | BIT(SYMOFF) | \
-	 BIT(DSO))
+	 BIT(PERIOD) | BIT(EVENT) | BIT(CHANGED) | BIT(IP) | BIT(SYM) | \
+	 BIT(SYMOFF) | BIT(DSO))
 
 static void words_help(enum field field)
 {

@@ -16,19 +16,22 @@ struct key {
 
 /* Those of struct ustack_stats, before and after lost_REASON. */
 static const struct key pairing[] = {
-	STAT(samples, "samples in the recording; each is one of the next four"),
+	STAT(samples, "samples that pass the filters; each is one of the next four"),
 	STAT(none, "no stack was asked for, or the task has none"),
 	STAT(legacy, "with the stack in the sample itself"),
 	STAT(paired, "that met their deferred stack"),
 	STAT(lost, "whose deferred stack never came; by reason:"),
 };
 
+/* Behind lost_REASON. */
+#define CHANGED "changed"
+#define SAMPLE_BYTES "sample_bytes"
+
 static const struct key records[] = {
 	STAT(stacks, "deferred stacks in the recording"),
 	STAT(stacks_unused, "deferred stacks that no sample waited for"),
 	STAT(lost_records, "records the kernel had no room for"),
 	STAT(late_records, "records out of order, too late for their place"),
-	STAT(sample_bytes, "bytes of all samples"),
 	STAT(stack_bytes, "bytes of all deferred stacks"),
 	STAT(unknown_records, "left out: no event of the recording has their id"),
 };
@@ -62,6 +65,9 @@ static void stat_help(void)
 		help_line(pairing[i].name, pairing[i].what);
 	for (n = USTACK_LOST_NOT + 1; n < USTACK_LOST_NR; n++)
 		help_line(lost_key(n, key), lost_what(n));
+	help_line(CHANGED, "whose stack is of a later state of the thread");
+	help_line(SAMPLE_BYTES, "bytes of these samples");
+	puts("\nOf the whole recording, whatever the filters:");
 	for (i = 0; i < NR(records); i++)
 		help_line(records[i].name, records[i].what);
 	puts("\n"
@@ -83,45 +89,99 @@ static void print_stats(const struct ustack_stats *st, const struct key *keys,
 		      *(const uint64_t *)((const char *)st + keys->offset));
 }
 
+/* Of the samples that are wanted. */
+struct counts {
+	struct ustack_stats st; /* what tells of samples */
+	uint64_t changed;
+	uint64_t ends[NR_ENDS];
+};
+
+static void count_pair(struct ustack_stats *st, const struct ustack_sample *s)
+{
+	switch (s->pair) {
+	case USTACK_PAIR_NONE:
+		st->none++;
+		break;
+	case USTACK_PAIR_LEGACY:
+		st->legacy++;
+		break;
+	case USTACK_PAIR_PAIRED:
+		st->paired++;
+		break;
+	case USTACK_PAIR_LOST:
+		st->lost++;
+		st->lost_by[s->lost]++;
+		break;
+	}
+}
+
 static void stat_sample(struct worker *w, const struct ustack_sample *s)
 {
-	uint64_t *ends = w->own;
+	struct counts *c = w->own;
 
 	worker_chain(w, s);
+	c->st.samples++;
+	c->st.sample_bytes += s->record_size;
+	count_pair(&c->st, s);
+	c->changed += !!s->stack_changed;
 	if (w->chain.unwound)
-		ends[w->chain.end]++;
+		c->ends[w->chain.end]++;
 }
 
 static void stat_end(struct worker *w)
 {
-	uint64_t *all = w->arg, *ends = w->own;
-	int end;
+	struct counts *all = w->arg, *c = w->own;
+	int n;
 
-	for (end = 0; end < NR_ENDS; end++)
-		all[end] += ends[end];
+	all->st.samples += c->st.samples;
+	all->st.sample_bytes += c->st.sample_bytes;
+	all->st.none += c->st.none;
+	all->st.legacy += c->st.legacy;
+	all->st.paired += c->st.paired;
+	all->st.lost += c->st.lost;
+	for (n = 0; n < USTACK_LOST_NR; n++)
+		all->st.lost_by[n] += c->st.lost_by[n];
+	all->changed += c->changed;
+	for (n = 0; n < NR_ENDS; n++)
+		all->ends[n] += c->ends[n];
+}
+
+/* What no sample tells. */
+static void add_recording(struct ustack_stats *st, struct ustack_reader *reader)
+{
+	struct ustack_stats all = { .sz = sizeof(all) };
+
+	ustack_reader_stats(reader, &all);
+	st->stacks = all.stacks;
+	st->stacks_unused = all.stacks_unused;
+	st->lost_records = all.lost_records;
+	st->late_records = all.late_records;
+	st->stack_bytes = all.stack_bytes;
+	st->unknown_records = all.unknown_records;
 }
 
 static int stat_run(struct cli *cli)
 {
-	uint64_t ends[NR_ENDS] = { 0 };
+	struct counts all = { 0 };
 	const struct task task = {
 		.sample = stat_sample,
 		.end = stat_end,
-		.arg = ends,
-		.own_size = sizeof(ends),
+		.arg = &all,
+		.own_size = sizeof(all),
 	};
-	struct ustack_stats st = { .sz = sizeof(st) };
 	char key[KEY_MAX];
 	int ret, n;
 
 	ret = cli_each(cli, &task);
-	ustack_reader_stats(cli->reader, &st);
-	print_stats(&st, pairing, NR(pairing));
+	add_recording(&all.st, cli->reader);
+	print_stats(&all.st, pairing, NR(pairing));
 	for (n = USTACK_LOST_NOT + 1; n < USTACK_LOST_NR; n++)
-		print(lost_key(n, key), st.lost_by[n]);
-	print_stats(&st, records, NR(records));
+		print(lost_key(n, key), all.st.lost_by[n]);
+	print(CHANGED, all.changed);
+	print(SAMPLE_BYTES, all.st.sample_bytes);
+	print_stats(&all.st, records, NR(records));
 	for (n = 0; n < NR_ENDS; n++)
-		print(end_key(n, key), ends[n]);
+		print(end_key(n, key), all.ends[n]);
 	return ret;
 }
 

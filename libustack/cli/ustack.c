@@ -34,7 +34,11 @@ static int help(void)
 
 static int run(const struct command *cmd, int argc, char **argv)
 {
-	struct cli cli = { .path = "perf.data", .jobs = 1 };
+	struct cli cli = {
+		.path = "perf.data",
+		.jobs = 1,
+		.filter = { .to = UINT64_MAX, .one_event = cmd->one_event },
+	};
 	int ret;
 
 	ret = cli_options(&cli, cmd, argc, argv);

@@ -81,7 +81,7 @@ static void finish(void)
 	if (ferror(stdout))
 		errx(1, "not all output could be written");
 	check(ustack_reader_stats(reader, &stats), "accounts");
-	fprintf(stderr, "%llu samples: %llu deferred stacks, %llu copied, %llu lost; %llu records lost\n",
+	fprintf(stderr, "%llu samples: %llu deferred stacks, %llu copied, %llu lost; the rings had no room for %llu records\n",
 		(unsigned long long)stats.samples,
 		(unsigned long long)stats.paired,
 		(unsigned long long)stats.legacy,
