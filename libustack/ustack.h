@@ -474,10 +474,11 @@ USTACK_API void ustack_reader_free(struct ustack_reader *reader);
 
 /*
  * 1 and the next sample (borrowed until the next call), 0 at the end, -errno on
- * bad input; for rings -EAGAIN if there is nothing now.  A sample leaves as soon
- * as its stack is there: in time order, except for those that had to wait and
- * those that turned out to be lost.  A cut or damaged file first gives what it
- * holds.  Called again after the end, it returns the same again.
+ * bad input; for rings -EAGAIN if there is nothing now.  Samples of a file leave in
+ * time order.  Those of a pipe or of rings leave as soon as their stack is there: in
+ * time order, except for those that had to wait and those that turned out to be
+ * lost.  A cut or damaged file first gives what it holds.  Called again after the
+ * end, it returns the same again.
  */
 USTACK_API int ustack_reader_next(struct ustack_reader *reader,
 				  const struct ustack_sample **sample);

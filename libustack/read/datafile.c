@@ -50,9 +50,31 @@ int datafile_open(struct datafile *df, const char *path,
 	ret = header_read(df, es, ids);
 	if (ret)
 		return ret;
+	df->start = df->offset;
+	df->start_left = df->left;
 	df->raw.chunk = chunk_new(pool);
 	if (!df->raw.chunk)
 		return no_memory(df);
+	return 0;
+}
+
+int datafile_rewind(struct datafile *df)
+{
+	struct chunk *fresh = chunk_new(df->pool);
+
+	if (!fresh)
+		return no_memory(df);
+	chunk_put(df->pool, df->raw.chunk);
+	df->raw.chunk = fresh;
+	df->raw.head = df->raw.tail = 0;
+	unpack_free(&df->unpacker);
+	memset(&df->unpacker, 0, sizeof(df->unpacker));
+	df->unpacker.out.pool = df->pool;
+	df->offset = df->start;
+	df->left = df->start_left;
+	if (lseek(df->fd, df->start, SEEK_SET) < 0)
+		return errline_set(df->line, errno, "cannot be read again: %s",
+				   strerror(errno));
 	return 0;
 }
 

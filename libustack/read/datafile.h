@@ -20,6 +20,7 @@ struct datafile {
 	struct chunk_pool *pool;
 	struct errline *line;
 	bool seekable;
+	bool piped; /* it has the form of a pipe */
 	uint64_t size; /* of the file, if seekable */
 	uint64_t mtime; /* of the same, in seconds */
 	bool unfinished; /* its header was never completed */
@@ -29,6 +30,7 @@ struct datafile {
 	struct unpacker unpacker;
 	uint64_t offset; /* in the file, of raw's head */
 	uint64_t left; /* bytes of the data section to read; UINT64_MAX: all */
+	uint64_t start, start_left; /* both, at the first record */
 	uint64_t last; /* offset of the record given last, or PARK_NONE */
 
 	/* Of park.c. */
@@ -42,6 +44,8 @@ int datafile_open(struct datafile *df, const char *path,
 		  struct build_ids *ids, struct errline *line);
 /* 1 and a record (a reference of the caller's), 0 at the end, -errno. */
 int datafile_next(struct datafile *df, struct record *r);
+/* Back to the first record, of a file that is seekable.  0 or -errno and the line. */
+int datafile_rewind(struct datafile *df);
 void datafile_close(struct datafile *df);
 
 /* --- records that have to wait for longer than memory lasts: park.c --------- */

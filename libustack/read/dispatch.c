@@ -9,6 +9,7 @@
 #include "read/header.h"
 #include "read/perf_abi.h"
 #include "read/reader.h"
+#include "read/stay.h"
 
 #define PACK_ABOVE 96 /* chunks */
 #define TRIM_EVERY (2u << 20) /* bytes */
@@ -46,6 +47,75 @@ void reading_fails(struct ustack_reader *r, const struct record *rec, int ret)
 
 /* --- records of the kernel, in order --------------------------------------- */
 
+/* A part of a capture, where it is in the file. */
+static int bring_part(struct ustack_reader *r, struct thread *th,
+		      struct capture_part *part)
+{
+	const struct event *ev;
+	struct parsed_chain chain;
+	struct parsed_stack stack;
+	struct record rec;
+	uint64_t id;
+	int ret;
+
+	ret = datafile_fetch(&r->datafile, part->where, part->size, &rec);
+	if (ret)
+		return ret;
+	ev = events_of(&r->events, &rec, &id);
+	ret = !ev	  ? -EBADMSG :
+	      part->chain ? parse_chain(ev, &rec, &chain) :
+			    parse_stack(ev, &rec, &stack);
+	if (!ret)
+		ret = part->chain ? pair_chain(&r->pairing, th, ev, &rec,
+					       &chain, r->now) :
+				    pair_stack(&r->pairing, th, ev, &rec,
+					       &stack, r->now);
+	record_put(&r->pool, &rec);
+	return ret;
+}
+
+/* All of the capture that a sample is to have, unless its stay has it. */
+static int bring_capture(struct ustack_reader *r, struct thread *th,
+			 uint64_t cookie, unsigned int want)
+{
+	struct capture_part *part;
+	struct stay *st;
+	size_t nr;
+	int ret = 0;
+
+	st = pair_stay(&r->pairing, th, cookie, r->now);
+	if (!st)
+		return -ENOMEM;
+	/* It may have come before the sample: the space is that of then. */
+	if (st->brought || st->uses || !(want & ~st->have))
+		return 0;
+	stay_forget(&r->pairing, st);
+	st->brought = true;
+	part = captures_find(&r->captures, th->tid, cookie, &nr);
+	for (; nr && !ret; nr--, part++)
+		ret = bring_part(r, th, part);
+	return ret;
+}
+
+/* A sample of a file leaves in its turn: what it waits for is brought, if it is there. */
+static int take_deferred(struct ustack_reader *r, const struct event *ev,
+			 const struct record *rec,
+			 const struct parsed_sample *s, struct thread *th)
+{
+	bool indexed = r->captures.indexed && s->cookie && pair_wants(ev);
+	struct stay *st;
+	int ret = indexed ? bring_capture(r, th, s->cookie, pair_wants(ev)) : 0;
+
+	if (!ret)
+		ret = pair_sample(&r->pairing, th, ev, rec, s, r->now);
+	if (ret || !indexed)
+		return ret;
+	st = pair_stay(&r->pairing, th, s->cookie, r->now);
+	if (st && st->uses == 1)
+		captures_taken(&r->captures, th->tid, s->cookie);
+	return 0;
+}
+
 static int take_sample(struct ustack_reader *r, const struct event *ev,
 		       const struct record *rec)
 {
@@ -62,9 +132,21 @@ static int take_sample(struct ustack_reader *r, const struct event *ev,
 	if (ret)
 		return ret;
 	if (s.deferred)
-		return pair_sample(&r->pairing, th, ev, rec, &s, r->now);
+		return take_deferred(r, ev, rec, &s, th);
 	ret = sample_fill(r, ev, rec, &s, th);
 	return ret ? ret : 1;
+}
+
+/* A sample that came before has all of its stay already. */
+static bool was_brought(struct ustack_reader *r, struct thread *th,
+			uint64_t cookie)
+{
+	const struct stay *st;
+
+	if (!r->captures.indexed)
+		return false;
+	st = pair_stay(&r->pairing, th, cookie, r->now);
+	return st && st->brought;
 }
 
 static int take_stack(struct ustack_reader *r, const struct event *ev,
@@ -79,7 +161,7 @@ static int take_stack(struct ustack_reader *r, const struct event *ev,
 		return 0;
 	if (!ret)
 		ret = processes_thread(&r->processes, part.pid, part.tid, &th);
-	if (!ret)
+	if (!ret && !was_brought(r, th, part.cookie))
 		ret = pair_stack(&r->pairing, th, ev, rec, &part, r->now);
 	return ret;
 }
@@ -95,7 +177,7 @@ static int take_chain(struct ustack_reader *r, const struct event *ev,
 	if (!ret)
 		ret = processes_thread(&r->processes, chain.sample_id.pid,
 				       chain.sample_id.tid, &th);
-	if (!ret)
+	if (!ret && !was_brought(r, th, chain.cookie))
 		ret = pair_chain(&r->pairing, th, ev, rec, &chain, r->now);
 	return ret;
 }
@@ -176,23 +258,6 @@ int dispatch(struct ustack_reader *r, const struct event *ev,
 
 /* --- records as they are read ---------------------------------------------- */
 
-static int take_attr(struct ustack_reader *r, const struct record *rec)
-{
-	const uint8_t *attr = rec->data + 8;
-	size_t size = record_size(rec) - 8u, attr_size;
-	int ret;
-
-	/* Its own size, 0 in the first version, tells where the ids begin. */
-	attr_size = size >= 8 ? get32(attr + 4) : 0;
-	if (!attr_size)
-		attr_size = PERF_ATTR_SIZE_VER0;
-	if (attr_size > size)
-		return -EBADMSG;
-	ret = events_add(&r->events, attr, attr_size, attr + attr_size,
-			 (size - attr_size) / 8, &r->line);
-	return ret ? ret : events_name_rest(&r->events);
-}
-
 /* A record that perf wrote: it counts from its place in the file on. */
 static int take_from_perf(struct ustack_reader *r, const struct record *rec)
 {
@@ -204,7 +269,7 @@ static int take_from_perf(struct ustack_reader *r, const struct record *rec)
 		order_round(&r->order, UINT64_MAX);
 		return 0;
 	case REC_HEADER_ATTR:
-		return take_attr(r, rec);
+		return events_take_attr(&r->events, rec, &r->line);
 	case REC_EVENT_UPDATE:
 		events_update(&r->events, d, size);
 		return 0;

@@ -206,6 +206,24 @@ int events_name_rest(struct events *es)
 	return 0;
 }
 
+int events_take_attr(struct events *es, const struct record *rec,
+		     struct errline *line)
+{
+	const uint8_t *attr = rec->data + 8;
+	size_t size = record_size(rec) - 8u, attr_size;
+	int ret;
+
+	/* Its own size, 0 in the first version, tells where the ids begin. */
+	attr_size = size >= 8 ? get32(attr + 4) : 0;
+	if (!attr_size)
+		attr_size = ATTR_SIZE_MIN;
+	if (attr_size > size)
+		return -EBADMSG;
+	ret = events_add(es, attr, attr_size, attr + attr_size,
+			 (size - attr_size) / 8, line);
+	return ret ? ret : events_name_rest(es);
+}
+
 /*
  * The id comes before the event is known.  That works as perf makes all events
  * of a file agree on where the id stands, and events_tell_apart() those of

@@ -48,6 +48,9 @@ struct events {
  */
 int events_add(struct events *es, const uint8_t *attr, size_t attr_size,
 	       const uint8_t *ids, size_t nr_ids, struct errline *line);
+/* PERF_RECORD_HEADER_ATTR: one with its ids, and a name for now.  0 or -errno. */
+int events_take_attr(struct events *es, const struct record *rec,
+		     struct errline *line);
 /*
  * 0 if records of the event to be added can be told from those of the others;
  * -EINVAL and the line if one of them has no ids, or the id another place.

@@ -346,6 +346,7 @@ int header_read(struct datafile *df, struct events *es, struct build_ids *ids)
 	if (size == PIPE_HEADER) {
 		df->left = UINT64_MAX;
 		df->offset = PIPE_HEADER;
+		df->piped = true;
 	} else if (size == FILE_HEADER) {
 		ret = file_mode(df, &h, es, ids);
 	} else {

@@ -60,6 +60,16 @@ static struct pending *pending_new(struct pairing *p)
 	return w;
 }
 
+/* All that the file has of st was brought, and it is not enough. */
+static enum ustack_lost why_none(const struct pairing *p, const struct stay *st)
+{
+	enum ustack_lost lost = captures_why(p->captures, st->tid, st->cookie);
+
+	if (st->throttled)
+		return USTACK_LOST_THROTTLED;
+	return st->nr_parts && lost != USTACK_LOST_RING ? USTACK_LOST_PART : lost;
+}
+
 int pair_sample(struct pairing *p, struct thread *th, const struct event *ev,
 		const struct record *rec, const struct parsed_sample *s,
 		uint64_t now)
@@ -93,6 +103,8 @@ int pair_sample(struct pairing *p, struct thread *th, const struct event *ev,
 		leave_lost(p, w, USTACK_LOST_COOKIE);
 	else if (!(want & ~st->have))
 		leave_paired(p, w, st);
+	else if (p->captures)
+		leave_lost(p, w, why_none(p, st));
 	else
 		stay_wait(p, st, w);
 	return 0;
@@ -136,12 +148,15 @@ int pair_stack(struct pairing *p, struct thread *th, const struct event *ev,
 	struct stay *st;
 	int ret;
 
-	p->stats->stack_bytes += record_size(rec);
+	/* Of a file, captures_account() counts. */
+	if (!p->captures)
+		p->stats->stack_bytes += record_size(rec);
 	st = stay_of(p, th, part->cookie, now);
 	if (!st)
 		return -ENOMEM;
 	if (!st->nr_parts) {
-		p->stats->stacks++;
+		if (!p->captures)
+			p->stats->stacks++;
 		st->id = part->sample_id.id;
 		st->changed = part->flags & STACK_CHANGED;
 		st->throttled = part->flags & STACK_THROTTLED;
@@ -181,6 +196,12 @@ int pair_chain(struct pairing *p, struct thread *th, const struct event *ev,
 	keep_space(st, th);
 	stay_serve(p, st);
 	return 0;
+}
+
+struct stay *pair_stay(struct pairing *p, struct thread *th, uint64_t cookie,
+		       uint64_t now)
+{
+	return stay_of(p, th, cookie, now);
 }
 
 /* --- the way out ---------------------------------------------------------- */

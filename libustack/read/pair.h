@@ -7,6 +7,7 @@
 #ifndef USTACK_READ_PAIR_H
 #define USTACK_READ_PAIR_H
 
+#include "read/captures.h"
 #include "read/process.h"
 #include "read/record.h"
 
@@ -38,6 +39,7 @@ struct stay {
 	unsigned int have; /* WANT_* that are complete */
 	unsigned int uses; /* samples that the capture served */
 	bool broken; /* a part of the capture is missing */
+	bool brought; /* it has all that the file has of it */
 	bool throttled; /* there will be no capture */
 	bool changed; /* STACK_CHANGED */
 	uint64_t id; /* of the event whose capture this is */
@@ -76,6 +78,7 @@ struct pairing {
 	struct pending *free;
 	struct chunk_pool *pool;
 	struct ustack_stats *stats;
+	const struct captures *captures; /* of a file: no sample waits.  NULL: none */
 };
 
 /* Which records a sample of this event waits for (WANT_*). */
@@ -96,6 +99,9 @@ int pair_chain(struct pairing *p, struct thread *th, const struct event *ev,
 /* The task has left the stay it was in, if it was in one; exited: for good. */
 void pair_task_left(struct pairing *p, uint32_t tid, uint64_t cookie,
 		    uint64_t now, bool exited);
+/* The stay of th with that cookie, made if it is new.  NULL: no memory. */
+struct stay *pair_stay(struct pairing *p, struct thread *th, uint64_t cookie,
+		       uint64_t now);
 /* Gives up what cannot come any more at time now, or at the end everything. */
 void pair_expire(struct pairing *p, uint64_t now, bool all);
 /* Keeps the memory within bounds: call it once in a while. */

@@ -178,6 +178,7 @@ void ustack_reader_free(struct ustack_reader *r)
 		sample_free(s);
 	}
 	pair_free(&r->pairing);
+	captures_free(&r->captures);
 	order_free(&r->order, &r->pool);
 	processes_free(&r->processes);
 	datafile_close(&r->datafile);
@@ -203,6 +204,8 @@ int ustack_reader_stats(struct ustack_reader *r, struct ustack_stats *stats)
 	if (!r->source)
 		return not_opened(r);
 	r->stats.late_records = r->order.late;
+	if (r->captures.indexed)
+		captures_account(&r->captures, &r->stats);
 	/*
 	 * At its end perf record adds up what each event lost, which counts
 	 * again what the rings already told, and also what no ring had room
@@ -299,6 +302,23 @@ static int all_read(struct ustack_reader *r)
 	return r->end;
 }
 
+/* Before the first sample of a file. */
+static int begin(struct ustack_reader *r)
+{
+	int ret;
+
+	if (r->source != SOURCE_FILE)
+		return 0;
+	ret = captures_index(&r->captures, &r->datafile, &r->events);
+	if (ret) {
+		reading_ends(r, ret);
+		return ret;
+	}
+	if (r->captures.indexed)
+		r->pairing.captures = &r->captures;
+	return 0;
+}
+
 int ustack_reader_next(struct ustack_reader *r,
 		       const struct ustack_sample **sample)
 {
@@ -316,6 +336,12 @@ int ustack_reader_next(struct ustack_reader *r,
 	if (next_sample(r))
 		return errline_set(&r->line, ENOMEM, "out of memory");
 	r->line.text[0] = '\0'; /* a call out of turn may have set it */
+	if (!r->begun) {
+		r->begun = true;
+		ret = begin(r);
+		if (ret)
+			return ret;
+	}
 	/* What has left the pairing goes first, then what is in order. */
 	while (!ret) {
 		if ((p = pair_pop(&r->pairing))) {

@@ -7,6 +7,7 @@
 #ifndef USTACK_READ_READER_H
 #define USTACK_READ_READER_H
 
+#include "read/captures.h"
 #include "read/datafile.h"
 #include "read/order.h"
 #include "read/pair.h"
@@ -45,6 +46,8 @@ struct ustack_reader {
 	struct order order;
 	struct processes processes;
 	struct pairing pairing;
+	struct captures captures; /* of a file */
+	bool begun; /* a sample was asked for */
 
 	uint64_t now; /* time of the youngest record so far */
 	size_t untrimmed; /* bytes read since memory was last looked at */

@@ -61,6 +61,17 @@ struct stay *stay_get(struct pairing *p, uint32_t tid, uint64_t cookie)
 	return st;
 }
 
+void stay_forget(struct pairing *p, struct stay *st)
+{
+	for (size_t i = 0; i < st->nr_parts; i++)
+		record_put(p->pool, &st->parts[i].record);
+	record_put(p->pool, &st->chain.record);
+	p->capture_bytes -= st->bytes;
+	st->nr_parts = st->bytes = 0;
+	st->have = 0;
+	st->broken = st->throttled = st->changed = false;
+}
+
 void stay_put(struct pairing *p, struct stay *st)
 {
 	if (--st->refs)
@@ -208,7 +219,7 @@ void stay_drop(struct pairing *p, struct stay *st, enum ustack_lost lost)
 		p->newest = st->prev;
 	hash_del(&p->stays, &st->node);
 	p->capture_bytes -= st->bytes;
-	if (st->nr_parts && !st->uses)
+	if (st->nr_parts && !st->uses && !p->captures)
 		p->stats->stacks_unused++;
 	stay_put(p, st);
 }

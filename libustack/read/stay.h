@@ -12,6 +12,8 @@ struct stay *stay_find(const struct pairing *p, uint32_t tid, uint64_t cookie);
 /* The same, made if there is none.  NULL: no memory. */
 struct stay *stay_get(struct pairing *p, uint32_t tid, uint64_t cookie);
 void stay_put(struct pairing *p, struct stay *st);
+/* Forgets what came of its capture so far. */
+void stay_forget(struct pairing *p, struct stay *st);
 /* w waits for what the stay will bring. */
 void stay_wait(struct pairing *p, struct stay *st, struct pending *w);
 /* Lets go the samples that have all they wait for. */

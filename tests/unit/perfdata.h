@@ -264,6 +264,35 @@ struct pd_reader {
 	char path[32];
 };
 
+/* The end of a pipe that all of pd comes out of. */
+static inline int pd_pipe_end(const struct pd *pd)
+{
+	size_t done = 0;
+	int end[2];
+	ssize_t n;
+
+	assert_int_equal(pipe(end), 0);
+	if (!fork()) {
+		close(end[0]);
+		for (; done < pd->n; done += n)
+			if ((n = write(end[1], pd->buf + done, pd->n - done)) < 0)
+				break;
+		_exit(0);
+	}
+	close(end[1]);
+	return end[0];
+}
+
+/* What pd holds comes as a stream; pd is empty then. */
+static inline void pd_stream(struct pd *pd, struct pd_reader *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->fd = pd_pipe_end(pd);
+	snprintf(r->path, sizeof(r->path), "/proc/self/fd/%d", r->fd);
+	free(pd->buf);
+	memset(pd, 0, sizeof(*pd));
+}
+
 /* A file in memory with what pd holds; pd is empty then. */
 static inline void pd_file(struct pd *pd, struct pd_reader *r)
 {
@@ -276,12 +305,23 @@ static inline void pd_file(struct pd *pd, struct pd_reader *r)
 	memset(pd, 0, sizeof(*pd));
 }
 
-static inline int pd_open(struct pd *pd, struct pd_reader *r)
+static inline int pd_open_path(struct pd_reader *r)
 {
-	pd_file(pd, r);
 	assert_int_equal(ustack_images_new(&r->images, NULL), 0);
 	assert_int_equal(ustack_reader_new(&r->reader, r->images), 0);
 	return ustack_reader_open(r->reader, r->path);
+}
+
+static inline int pd_open(struct pd *pd, struct pd_reader *r)
+{
+	pd_file(pd, r);
+	return pd_open_path(r);
+}
+
+static inline int pd_open_stream(struct pd *pd, struct pd_reader *r)
+{
+	pd_stream(pd, r);
+	return pd_open_path(r);
 }
 
 static inline const struct ustack_sample *pd_next(struct pd_reader *r)

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* Samples meet their stack records by (tid, cookie), and each leaves once. */
+/*
+ * Samples of a stream meet their stack records by (tid, cookie), and each leaves
+ * once.  Of files: test_captures.c.
+ */
 #include "perfdata.h"
 
 #define MS 1000000ull
 
 static void open_ok(struct pd *pd, struct pd_reader *r)
 {
-	assert_int_equal(pd_open(pd, r), 0);
+	assert_int_equal(pd_open_stream(pd, r), 0);
 }
 
 static struct ustack_stats stats(struct pd_reader *r)
