@@ -11,6 +11,10 @@
 #include "util/hash.h"
 #include "util/search.h"
 
+/* Against hostile files: beyond so many it is read as a stream. */
+#define ENTRIES_MAX (1u << 24)
+#define TASKS_MAX (1u << 22) /* the kernel's PID_MAX_LIMIT */
+
 /* A thread, as the records that were read so far leave it. */
 struct task {
 	struct hash_node node; /* by tid */
@@ -37,6 +41,8 @@ static int grow(void **v, size_t nr, size_t *cap, size_t size)
 
 	if (nr < *cap)
 		return 0;
+	if (nr >= ENTRIES_MAX)
+		return -E2BIG;
 	p = realloc(*v, more * size);
 	if (!p)
 		return -ENOMEM;
@@ -77,7 +83,7 @@ static struct task *task_get(struct scan *s, uint32_t tid)
 {
 	struct task *t = task_find(s, tid);
 
-	if (t)
+	if (t || s->tasks.nr >= TASKS_MAX)
 		return t;
 	t = calloc(1, sizeof(*t));
 	if (!t)
@@ -281,8 +287,10 @@ int captures_index(struct captures *c, struct datafile *df,
 	if (ret) {
 		captures_free(c);
 	} else {
-		qsort(c->part, c->nr, sizeof(*c->part), part_cmp);
-		qsort(c->lost, c->nr_lost, sizeof(*c->lost), lost_cmp);
+		if (c->nr)
+			qsort(c->part, c->nr, sizeof(*c->part), part_cmp);
+		if (c->nr_lost)
+			qsort(c->lost, c->nr_lost, sizeof(*c->lost), lost_cmp);
 		c->indexed = true;
 	}
 	return datafile_rewind(df);
@@ -315,7 +323,7 @@ struct capture_part *captures_find(const struct captures *c, uint32_t tid,
 	       c->part[end].cookie == cookie)
 		end++;
 	*nr = end - first;
-	return c->part + first;
+	return *nr ? &c->part[first] : NULL;
 }
 
 void captures_taken(const struct captures *c, uint32_t tid, uint64_t cookie)
@@ -341,11 +349,13 @@ enum ustack_lost captures_why(const struct captures *c, uint32_t tid,
 /* A capture is all parts of a stay that are not its callchain. */
 void captures_account(const struct captures *c, struct ustack_stats *stats)
 {
-	const struct capture_part *p, *first = NULL;
+	const struct capture_part *first = NULL;
 	bool taken = true;
 
 	stats->stacks = stats->stacks_unused = stats->stack_bytes = 0;
-	for (p = c->part; p < c->part + c->nr; p++) {
+	for (size_t i = 0; i < c->nr; i++) {
+		const struct capture_part *p = &c->part[i];
+
 		if (p->chain)
 			continue;
 		if (!first || by_stay(first->tid, first->cookie, p->tid,
