@@ -157,6 +157,7 @@ struct ustack_images_opts {
 	int (*open)(void *arg, enum ustack_file file,
 		    const struct ustack_map *map);
 	void *arg;
+	uint64_t cxx_params;	/* 1: functions of C++ are shown with their parameters */
 };
 
 USTACK_API int ustack_images_new(struct ustack_images **out,

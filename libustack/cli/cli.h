@@ -35,6 +35,7 @@ struct cli {
 	const char *vdso; /* file with the recorded kernel's vDSO, or NULL */
 	unsigned int jobs; /* threads */
 	unsigned int fields; /* of script */
+	bool params; /* of C++ functions are shown */
 	struct filter filter;
 	struct ustack_images *images;
 	struct ustack_reader *reader;

@@ -15,13 +15,14 @@ void help_line(const char *word, const char *what)
 
 static int help(const struct command *cmd)
 {
-	printf("usage: ustack %s [-i FILE] [-j N] [--vdso FILE]%s [FILTER...]\n\n"
+	printf("usage: ustack %s [-i FILE] [-j N] [OPTION...]%s [FILTER...]\n\n"
 	       "%s.\n\n"
 	       "Options:\n",
 	       cmd->name, cmd->fields ? " [-F FIELD,...]" : "", cmd->what);
 	help_line("-i FILE", "the recording: perf.data if not given, - for standard input");
 	help_line("-j N", "use N threads; the output stays the same");
 	help_line("--vdso FILE", "vDSO of the recorded kernel: the running one's if not given");
+	help_line("--params", "show functions of C++ with their parameters");
 	if (cmd->fields)
 		help_line("-F FIELD,...", "what to print, see below");
 	help_line("-h, --help", "this page");
@@ -124,6 +125,7 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "vdso", required_argument, NULL, 'v' },
+		{ "params", no_argument, NULL, 'P' },
 		{ "event", required_argument, NULL, 'e' },
 		{ "comm", required_argument, NULL, 'c' },
 		{ "pid", required_argument, NULL, 'p' },
@@ -143,6 +145,9 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 			return help(cmd);
 		case 'v':
 			good = parse_file(cmd, "--vdso", &cli->vdso);
+			break;
+		case 'P':
+			cli->params = true;
 			break;
 		case 'j':
 			good = parse_jobs(cli, optarg);

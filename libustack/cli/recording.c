@@ -63,6 +63,7 @@ int cli_open(struct cli *cli)
 	const struct ustack_images_opts opts = {
 		.sz = sizeof(opts),
 		.vdso = cli->vdso,
+		.cxx_params = cli->params,
 	};
 	int ret;
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* Names of C++ and Rust for people: libiberty's demanglers with a limit. */
+/*
+ * Names for people: C++, Rust and D by libiberty's demanglers with a limit, OCaml's
+ * and Go's here.
+ */
 #include <ctype.h>
 #include <libiberty/demangle.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +25,13 @@
  */
 #define DEEPEST_CONVERSION 10
 
+/*
+ * D's demangler recurses, and a reference to a type may lead to others, twice each
+ * time; it does not call back.
+ */
+#define LONGEST_D 2048
+#define MOST_REFERENCES_D 12
+
 struct out {
 	char *text;		/* of LONGEST bytes */
 	size_t size;
@@ -36,6 +47,30 @@ static bool is_cxx(const char *name)
 static bool is_rust(const char *name)
 {
 	return !strncmp(name, "_R", 2);
+}
+
+static bool is_d(const char *name)
+{
+	return !strncmp(name, "_D", 2) && isdigit((unsigned char)name[2]);
+}
+
+static bool is_ocaml(const char *name)
+{
+	return !strncmp(name, "caml", 4) && isupper((unsigned char)name[4]);
+}
+
+/* Of the assembly functions of Go, which its own table has without this. */
+static size_t go_suffix(const char *name, size_t size)
+{
+	static const char suffix[] = ".abi0";
+	size_t n = sizeof(suffix) - 1;
+
+	return size > n && !memcmp(name + size - n, suffix, n) ? n : 0;
+}
+
+static bool is_mangled(const char *name)
+{
+	return is_cxx(name) || is_rust(name) || is_d(name) || is_ocaml(name);
 }
 
 static void put(struct out *out, const char *text, size_t size)
@@ -87,8 +122,10 @@ static bool is_deep_conversion(const char *name)
 	return n > DEEPEST_CONVERSION;
 }
 
-static bool print(const char *name, struct out *out)
+static bool print(const char *name, bool params, struct out *out)
 {
+	int flags = params ? DMGL_PARAMS | DMGL_TYPES : DMGL_NO_OPTS;
+
 	if (setjmp(out->too_long))
 		return false;
 	/* Rust's older scheme is C++'s with a hash behind it. */
@@ -97,17 +134,61 @@ static bool print(const char *name, struct out *out)
 	out->size = 0;
 	out->full = false;
 	return is_cxx(name) && !is_deep_conversion(name) &&
-	       cplus_demangle_v3_callback(name, DMGL_PARAMS | DMGL_TYPES, put_cxx, out);
+	       cplus_demangle_v3_callback(name, flags, put_cxx, out);
 }
 
-static char *demangle(char *name)
+static int hex_digit(char c)
+{
+	return isdigit((unsigned char)c) ? c - '0' : (c | 0x20) - 'a' + 10;
+}
+
+/* "caml", then modules with "__" between; "$xx" is an operator's character. */
+static char *ocaml(char *name)
+{
+	const char *at = name + 4;
+	char *to = name;
+
+	while (*at) {
+		if (at[0] == '_' && at[1] == '_' && at[2]) {
+			*to++ = '.';
+			at += 2;
+		} else if (at[0] == '$' && isxdigit((unsigned char)at[1]) &&
+			   isxdigit((unsigned char)at[2]) &&
+			   hex_digit(at[1]) + hex_digit(at[2])) {
+			*to++ = hex_digit(at[1]) << 4 | hex_digit(at[2]);
+			at += 3;
+		} else {
+			*to++ = *at++;
+		}
+	}
+	*to = 0;
+	return name;
+}
+
+static char *d(char *name)
+{
+	size_t references = 0, n;
+	char *plain;
+
+	for (n = 0; name[n]; n++)
+		references += name[n] == 'Q';
+	if (n > LONGEST_D || references > MOST_REFERENCES_D)
+		return name;
+	plain = dlang_demangle(name, DMGL_DLANG);
+	if (!plain)
+		return name;
+	free(name);
+	return plain;
+}
+
+static char *cxx_or_rust(char *name, bool params)
 {
 	struct out out = { .text = malloc(LONGEST) };
 	char *plain;
 
 	if (!out.text)
 		return name;
-	if (!print(name, &out)) {
+	if (!print(name, params, &out)) {
 		free(out.text);
 		return name;
 	}
@@ -117,23 +198,33 @@ static char *demangle(char *name)
 	return plain ? plain : out.text;
 }
 
-char *name_shown(const char *name, bool plt)
+static char *demangle(char *name, bool params)
+{
+	if (is_cxx(name) || is_rust(name))
+		return cxx_or_rust(name, params);
+	if (is_d(name))
+		return d(name);
+	return is_ocaml(name) ? ocaml(name) : name;
+}
+
+char *name_shown(const char *name, unsigned int flags)
 {
 	const char *version = strstr(name, "@@");
+	size_t size = version ? (size_t)(version - name) : strlen(name);
+	size_t suffix = go_suffix(name, size);
 	char *shown, *stub;
 
-	if (!version && !plt && !is_cxx(name) && !is_rust(name))
+	if (!version && !suffix && !(flags & NAME_PLT) && !is_mangled(name))
 		return NULL;
 	/*
 	 * .symtab has "NAME@@VERSION" for what .dynsym calls NAME: which of
 	 * them a file has must not make a difference.
 	 */
-	shown = version ? strndup(name, version - name) : strdup(name);
+	shown = strndup(name, size - suffix);
 	if (!shown)
 		return NULL;
-	if (is_cxx(shown) || is_rust(shown))
-		shown = demangle(shown);
-	if (plt && asprintf(&stub, "%s@plt", shown) >= 0) {
+	shown = demangle(shown, flags & NAME_PARAMS);
+	if (flags & NAME_PLT && asprintf(&stub, "%s@plt", shown) >= 0) {
 		free(shown);
 		shown = stub;
 	}

@@ -6,9 +6,12 @@
 #ifndef USTACK_NAME_DEMANGLE_H
 #define USTACK_NAME_DEMANGLE_H
 
-#include <stdbool.h>
+enum {
+	NAME_PLT = 1, /* "@plt" follows, as of a stub */
+	NAME_PARAMS = 2, /* with the parameters of C++ */
+};
 
-/* Demangled, without the symbol's version; plt: "@plt" follows, as of a stub. */
-char *name_shown(const char *name, bool plt);
+/* Demangled, without the symbol's version; flags: NAME_*. */
+char *name_shown(const char *name, unsigned int flags);
 
 #endif

@@ -10,13 +10,14 @@
 #include "unwind/arch.h"
 #include "util/opts.h"
 
-static const char *symbol_name(struct symbol *s)
+static const char *symbol_name(struct symbol *s, bool params)
 {
 	char *shown = __atomic_load_n(&s->shown, __ATOMIC_ACQUIRE), *own;
 
 	if (shown)
 		return shown;
-	own = name_shown(s->name, s->plt);
+	own = name_shown(s->name, (s->plt ? NAME_PLT : 0) |
+					  (params ? NAME_PARAMS : 0));
 	if (!own)
 		own = (char *)s->name;
 	/* If two threads make it at once, the second drops its own. */
@@ -63,13 +64,14 @@ static int read_jit(void *arg)
 	return 0;
 }
 
-static int find_name(struct symbols *symbols, struct ustack_symbol *sym)
+static int find_name(const struct image *image, struct ustack_symbol *sym)
 {
+	struct symbols *symbols = image->symbols;
 	struct symbol *s = symbols_find(symbols, sym->addr);
 
 	if (!s)
 		return -ENOENT;
-	sym->name = symbol_name(s);
+	sym->name = symbol_name(s, image->images->opts.cxx_params);
 	sym->offset = sym->addr - s->start;
 	return 0;
 }
@@ -83,7 +85,7 @@ static int find_jit_name_once(struct map *map, struct ustack_symbol *sym)
 	if (err)
 		return err;
 	pthread_mutex_lock(&image->lock);
-	err = find_name(image->symbols, sym);
+	err = find_name(image, sym);
 	pthread_mutex_unlock(&image->lock);
 	return err;
 }
@@ -152,7 +154,7 @@ static int symbolize(struct ustack_space *space, uint64_t addr,
 	sym->addr_kind = USTACK_ADDR_ELF;
 	err = once_make(&space->images->once, &map->image->symbols_read,
 			read_symbols, map);
-	return err ? err : find_name(map->image->symbols, sym);
+	return err ? err : find_name(map->image, sym);
 }
 
 int ustack_symbolize(struct ustack_space *space, uint64_t addr,

@@ -18,6 +18,8 @@ cat >names.c <<'END'
 /* FILE: names the hexadecimal addresses on standard input. */
 int main(int argc, char **argv)
 {
+	const struct ustack_images_opts opts = { .sz = sizeof(opts),
+						 .cxx_params = 1 };
 	struct ustack_images *images;
 	struct ustack_space *space;
 	struct ustack_symbol sym = { .sz = sizeof(sym) };
@@ -25,7 +27,7 @@ int main(int argc, char **argv)
 				  .size = 1 << 30, .path = argv[1] };
 	unsigned long long addr;
 
-	if (argc != 2 || ustack_images_new(&images, NULL) ||
+	if (argc != 2 || ustack_images_new(&images, &opts) ||
 	    ustack_space_new(&space, images) ||
 	    ustack_space_map(space, &map))
 		return 1;

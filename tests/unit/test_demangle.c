@@ -10,13 +10,71 @@
 
 #include "name/demangle.h"
 
-static void shows(const char *name, const char *expected)
+static void shows_as(const char *name, unsigned int flags, const char *expected)
 {
-	char *shown = name_shown(name, false);
+	char *shown = name_shown(name, flags);
 
 	assert_non_null(shown);
 	assert_string_equal(shown, expected);
 	free(shown);
+}
+
+static void shows(const char *name, const char *expected)
+{
+	shows_as(name, NAME_PARAMS, expected);
+}
+
+/* As perf shows them. */
+static void cxx_without_params(void **state)
+{
+	(void)state;
+	shows_as("_ZN1a1bEi", 0, "a::b");
+	shows_as("_ZN1a1bEv.cold", 0, "a::b");
+	shows_as("_ZN1a1cIiEEvT_", 0, "a::c<int>");
+	shows_as("_ZNK1a1dEi", 0, "a::d");
+	shows_as("_ZN1AcvT_I1BEI1CEEv", 0, "A::operator C<B><C>");
+	shows_as("_ZZ1eiENKUliE_clEi", 0, "e(int)::{lambda(int)#1}::operator()");
+	shows_as("_ZTI3fooIsE", 0, "typeinfo for foo<short>");
+	/* Nor what follows that is none of the name. */
+	shows_as("_ZN1a1bE!", 0, "a::b");
+	shows_as("_ZN1a1bEi", NAME_PLT, "a::b@plt");
+}
+
+static void ocaml(void **state)
+{
+	(void)state;
+	shows("camlStdlib__List__sort_572", "Stdlib.List.sort_572");
+	shows("camlO__entry", "O.entry");
+	shows("camlStdlib__$40_123", "Stdlib.@_123");
+	shows("camlStdlib__$4", "Stdlib.$4");
+	shows("camlStdlib__$00x", "Stdlib.$00x");
+	shows("camlO__", "O__");
+	assert_null(name_shown("caml_main", 0));
+	assert_null(name_shown("camlinternal", 0));
+}
+
+static void d(void **state)
+{
+	char name[4096] = "_D8demangle4testF";
+
+	(void)state;
+	shows("_D8demangle4testFZv", "demangle.test()");
+	shows("_D8demangle4testFaZv", "demangle.test(char)");
+	shows("_D8demangle4testFZ", "_D8demangle4testFZ");
+	assert_null(name_shown("_Dmain", 0));
+	/* A pointer to a pointer to ... recurses, and references may double. */
+	memset(name + strlen(name), 'P', 3000);
+	shows(name, name);
+	strcpy(name, "_D1a1bFTiiQdQdQdQdQdQdQdQdQdQdQdQdQdZv");
+	shows(name, name);
+}
+
+static void go(void **state)
+{
+	(void)state;
+	shows("runtime.goexit.abi0", "runtime.goexit");
+	assert_null(name_shown("main.main", 0));
+	assert_null(name_shown(".abi0", 0));
 }
 
 static void cxx(void **state)
@@ -51,10 +109,10 @@ static void unmangled(void **state)
 	char *shown;
 
 	(void)state;
-	assert_null(name_shown("main", false));
-	assert_null(name_shown("", false));
+	assert_null(name_shown("main", 0));
+	assert_null(name_shown("", 0));
 	shows("read@@GLIBC_2.2.5", "read");
-	shown = name_shown("_ZN1a1bEv", true);
+	shown = name_shown("_ZN1a1bEv", NAME_PARAMS | NAME_PLT);
 	assert_string_equal(shown, "a::b()@plt");
 	free(shown);
 }
@@ -143,6 +201,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cxx),	     cmocka_unit_test(rust),
+		cmocka_unit_test(cxx_without_params),
+		cmocka_unit_test(ocaml),     cmocka_unit_test(d),
+		cmocka_unit_test(go),
 		cmocka_unit_test(unmangled), cmocka_unit_test(bombs),
 	};
 

@@ -188,6 +188,9 @@ static void mangled(void **state)
 	put_table(parts, 1, SHT_SYMTAB, syms, 5);
 	write_elf_parts("/prog", 0x1000, NULL, parts, 2);
 	map("/prog");
+	assert_string_equal(name(0x1000), "a::b");
+	opts.cxx_params = 1;
+	map("/prog");
 	assert_string_equal(name(0x1000), "a::b()");
 	assert_string_equal(name(0x1010), "a::b");
 	/* The version that programs are linked to now goes without saying. */
@@ -258,6 +261,7 @@ static void stubs(void **state)
 				  .entsize = 16, .data = plt_sec,
 				  .size = sizeof(plt_sec) };
 	write_elf_parts("/prog", 0x1000, NULL, parts, 7);
+	opts.cxx_params = 1;
 	map("/prog");
 	assert_string_equal(name(0x1100), "");
 	assert_string_equal(name(0x1110), "one@plt");

@@ -72,10 +72,12 @@ static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
 
 static int setup(void **state)
 {
+	const struct ustack_images_opts opts = { .sz = sizeof(opts),
+						 .cxx_params = 1 };
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	(void)state;
-	if (n < 0 || ustack_images_new(&images, NULL) ||
+	if (n < 0 || ustack_images_new(&images, &opts) ||
 	    ustack_space_new(&space, images))
 		return -1;
 	self[n] = 0;
