@@ -2,6 +2,7 @@
 /* The symbol tables of an ELF file, and of the files that complete it. */
 #include <errno.h>
 #include <gelf.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "module/debug_file.h"
@@ -134,6 +135,69 @@ static int read_tables(struct symbols *symbols, struct image *image)
 	return ret ? ret : read_table(symbols, image, file, SHT_SYMTAB);
 }
 
+/* --- where the last ones end -------------------------------------------------- */
+
+struct span {
+	uint64_t start, end;
+};
+
+static int span_compare(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* The sections of image's memory, by address; *nr of them, to be freed. */
+static struct span *read_spans(struct image *image, size_t *nr)
+{
+	Elf *elf = image_elf(image);
+	struct span *spans;
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+	size_t max;
+
+	*nr = 0;
+	if (!elf || elf_getshdrnum(elf, &max) || !max)
+		return NULL;
+	spans = calloc(max, sizeof(*spans));
+	while (spans && (scn = elf_nextscn(elf, scn)) && *nr < max)
+		if (gelf_getshdr(scn, &sh) && sh.sh_flags & SHF_ALLOC &&
+		    !(sh.sh_flags & SHF_TLS) &&
+		    sh.sh_addr + sh.sh_size > sh.sh_addr)
+			spans[(*nr)++] = (struct span){
+				sh.sh_addr, sh.sh_addr + sh.sh_size
+			};
+	if (*nr)
+		qsort(spans, *nr, sizeof(*spans), span_compare);
+	return spans;
+}
+
+/*
+ * What has no size was made to reach to the next symbol; no function reaches beyond
+ * its section, and the last one there to its end.
+ */
+static void end_in_section(struct symbols *symbols, struct image *image)
+{
+	struct span *spans;
+	size_t nr, at = 0;
+
+	pthread_mutex_lock(&image->lock);
+	spans = read_spans(image, &nr);
+	pthread_mutex_unlock(&image->lock);
+	for (size_t i = 0; i < symbols->nr; i++) {
+		struct symbol *s = &symbols->v[i];
+
+		while (at < nr && spans[at].end <= s->start)
+			at++;
+		if (at == nr || s->start < spans[at].start)
+			continue;
+		if (s->end <= s->start || s->end > spans[at].end)
+			s->end = spans[at].end;
+	}
+	free(spans);
+}
+
 int symtab_read(struct symbols *symbols, struct image *image)
 {
 	int err = read_tables(symbols, image);
@@ -142,6 +206,7 @@ int symtab_read(struct symbols *symbols, struct image *image)
 	if (err >= 0) {
 		err = plt_read(symbols, image);
 		symbols_sort(symbols, by_preference);
+		end_in_section(symbols, image);
 	}
 	return err < 0 ? err : 0;
 }

@@ -112,6 +112,34 @@ static void tables(void **state)
 	assert_string_equal(name(0x1010), "two");
 }
 
+/* What has no size ends where its section does, be there a next one or not. */
+static void labels(void **state)
+{
+	static const uint8_t code[0x20];
+	Elf64_Sym syms[] = { { 0 }, function(ONE, 0x1110), function(TWO, 0x1200),
+			     function(THREE, 0x1210) };
+	struct part parts[4];
+
+	(void)state;
+	syms[1].st_size = syms[3].st_size = 0;
+	put_table(parts, 1, SHT_SYMTAB, syms, 4);
+	parts[2] = parts[3] = (struct part){
+		".text", SHT_PROGBITS, .flags = SHF_ALLOC | SHF_EXECINSTR,
+		.vaddr = 0x1100, .data = code, .size = sizeof(code)
+	};
+	parts[3].vaddr = 0x1200;
+	write_elf_parts("/prog", 0x1000, id_a, parts, 4);
+	map("/prog");
+	assert_string_equal(name(0x110f), "");
+	assert_string_equal(name(0x1110), "one");
+	assert_string_equal(name(0x111f), "one");
+	assert_string_equal(name(0x1120), "");
+	assert_string_equal(name(0x1200), "two");
+	assert_string_equal(name(0x1210), "three");
+	assert_string_equal(name(0x121f), "three");
+	assert_string_equal(name(0x1220), "");
+}
+
 static void tell_prog(void *arg, const char *path, int err)
 {
 	assert_string_equal(path, "/prog");
@@ -641,7 +669,7 @@ static void long_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(tables), TEST(cut), TEST(debugdata),  TEST(mangled), TEST(stubs),
+		TEST(tables), TEST(labels), TEST(cut), TEST(debugdata),  TEST(mangled), TEST(stubs),
 		TEST(ifunc),  TEST(jit),   TEST(jit_is_no_image),
 		TEST(jit_no_file), TEST(jit_in_a_container), TEST(jit_owner), TEST(jit_goes_on),
 		TEST(jit_asks_again), TEST(jit_is_large), TEST(long_lines),
