@@ -315,12 +315,17 @@ enum ustack_addr_kind {
 struct ustack_symbol {
 	size_t sz;		/* sizeof(struct ustack_symbol), set by the caller */
 	const char *name;	/* demangled; NULL: unknown */
-	uint64_t offset;	/* of the address in the symbol */
+	uint64_t offset;	/* of the address in the function, see has_start */
 	const char *path;	/* of the module; NULL: none is mapped there */
 	uint64_t addr;		/* the address in terms of the module: */
 	enum ustack_addr_kind addr_kind;
 	uint32_t build_id_size;	/* 0: not known */
 	const uint8_t *build_id; /* as recorded, else as in the file */
+	/*
+	 * 1: offset is known.  Also where there is no name: addr - offset is where the
+	 * function begins by the unwind information, and tells it from others.
+	 */
+	uint64_t has_start;
 };
 
 /*

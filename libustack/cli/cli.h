@@ -169,6 +169,14 @@ char *out_room(struct worker *w, size_t n);
  */
 char *put_name(char *to, const char *name);
 
+/* Bytes that function_name() may write, for a symbol without name. */
+#define START_ROOM 256
+/*
+ * The function's name, or for one without FILE+0xSTART in room.  NULL: nothing tells
+ * functions of the file apart there.
+ */
+const char *function_name(const struct ustack_symbol *sym, char room[START_ROOM]);
+
 /* --- words.c: enums in the output --------------------------------------------- */
 
 const char *pair_word(enum ustack_pair pair);

@@ -41,12 +41,13 @@ static void put_user(struct worker *w, const struct ustack_sample *s,
 		     const struct line *l)
 {
 	struct ustack_symbol sym = { .sz = sizeof(sym) };
-	const char *base;
-	char name[256];
+	const char *base, *function;
+	char name[START_ROOM];
 
 	ustack_symbolize(s->space, l->lookup, &sym);
-	if (sym.name) {
-		put(w, sym.name);
+	function = function_name(&sym, name);
+	if (function) {
+		put(w, function);
 	} else if (sym.path) {
 		base = strrchr(sym.path, '/');
 		snprintf(name, sizeof(name), "[%s]",
@@ -192,12 +193,13 @@ static void fold_help(void)
 {
 	puts("A line is the thread's name, then the functions from the outermost to the\n"
 	     "innermost with semicolons between, a space, and how many samples had this\n"
-	     "chain, or the sum of their periods if these differ.  In brackets:");
+	     "chain, or the sum of their periods if these differ.  A function without name\n"
+	     "is FILE+0xSTART.  In brackets:");
 	help_line("[no name]", "a thread whose name is empty");
 	help_line("[stack lost]", "after the thread's name: the stack never came");
 	help_line("[cut short]", "after the thread's name: the outermost frames are missing");
 	help_line("[changed]", "the stack is of a later state than the sample");
-	help_line("[FILE]", "a function of FILE that has no name");
+	help_line("[FILE]", "code of FILE of which nothing is known");
 	help_line("[unknown]", "an address where no file is mapped");
 	help_line("[kernel]", "all of the kernel's frames");
 }

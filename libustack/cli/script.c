@@ -303,6 +303,8 @@ static void print_line(struct worker *w, const struct ustack_sample *s,
 		       const struct line *l, unsigned int which)
 {
 	struct ustack_symbol sym = { .sz = sizeof(sym) };
+	const char *function = NULL;
+	char room[START_ROOM];
 	size_t names = 0;
 	char *p;
 
@@ -311,7 +313,8 @@ static void print_line(struct worker *w, const struct ustack_sample *s,
 			sym.path = "[kernel.kallsyms]";
 		else /* without a name there may still be a path */
 			ustack_symbolize(s->space, l->lookup, &sym);
-		names = (sym.name ? strlen(sym.name) : 0) +
+		function = function_name(&sym, room);
+		names = (function ? strlen(function) : 0) +
 			(sym.path ? strlen(sym.path) : 0);
 	}
 	p = out_room(w, LINE_MAX + names * NAME_ROOM);
@@ -320,9 +323,9 @@ static void print_line(struct worker *w, const struct ustack_sample *s,
 		p = hex16(p, l->ip);
 	if (which & BIT(SYM)) {
 		*p++ = ' ';
-		p = put_name(p, sym.name ? sym.name : "[unknown]");
+		p = put_name(p, function ? function : "[unknown]");
 		/* Of ip, not of the address looked up. */
-		if (which & BIT(SYMOFF) && sym.name)
+		if (which & BIT(SYMOFF) && function)
 			p = hex(text(p, "+0x"),
 				sym.offset + (l->ip - l->lookup));
 	}

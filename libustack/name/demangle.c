@@ -79,6 +79,8 @@ static void put(struct out *out, const char *text, size_t size)
 		out->full = true;
 		return;
 	}
+	if (!size)
+		return;
 	memcpy(out->text + out->size, text, size);
 	out->size += size;
 }

@@ -73,7 +73,20 @@ static int find_name(const struct image *image, struct ustack_symbol *sym)
 		return -ENOENT;
 	sym->name = symbol_name(s, image->images->opts.cxx_params);
 	sym->offset = sym->addr - s->start;
+	sym->has_start = 1;
 	return 0;
+}
+
+/* Where the function begins that has no name. */
+static void find_start(const struct image *image, struct ustack_symbol *sym)
+{
+	const struct cfi *cfi = &image->cfi;
+	struct fde fde;
+
+	if (cfi_find(&cfi, sym->addr, &fde))
+		return;
+	sym->offset = sym->addr - fde.start;
+	sym->has_start = 1;
 }
 
 static int find_jit_name_once(struct map *map, struct ustack_symbol *sym)
@@ -154,7 +167,12 @@ static int symbolize(struct ustack_space *space, uint64_t addr,
 	sym->addr_kind = USTACK_ADDR_ELF;
 	err = once_make(&space->images->once, &map->image->symbols_read,
 			read_symbols, map);
-	return err ? err : find_name(map->image, sym);
+	if (err)
+		return err;
+	err = find_name(map->image, sym);
+	if (err)
+		find_start(map->image, sym);
+	return err;
 }
 
 int ustack_symbolize(struct ustack_space *space, uint64_t addr,

@@ -64,6 +64,11 @@ void symbols_free(struct symbols *symbols);
  * of its ELF file.  0, -ENOMEM, or -EDEADLK as once_make() has it.
  */
 int symtab_read(struct symbols *symbols, struct image *image);
+/*
+ * The functions of a table of Go's, .gopclntab; text: where its code begins, if the
+ * table does not say.  0, also if it is broken: those before stay; or -ENOMEM.
+ */
+int go_read(struct symbols *symbols, const struct section *table, uint64_t text);
 /* The stubs alone; the symbols so far are sorted.  0 or -ENOMEM. */
 int plt_read(struct symbols *symbols, struct image *image);
 /*

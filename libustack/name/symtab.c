@@ -112,6 +112,18 @@ static int read_table(struct symbols *symbols, const struct image *image,
 	return ret;
 }
 
+/* Go's own table, which is left where symbols were stripped. */
+static int read_go(struct symbols *symbols, struct image *image)
+{
+	struct section table, text;
+
+	if (image_section(image, ".gopclntab", &table) &&
+	    image_section(image, ".data.rel.ro.gopclntab", &table))
+		return 0;
+	image_section(image, ".text", &text);
+	return go_read(symbols, &table, text.vaddr);
+}
+
 /*
  * The full table, from the image or its separate debug file.  Else .dynsym, and
  * .gnu_debugdata's table, which has just what .dynsym lacks.
@@ -132,7 +144,9 @@ static int read_tables(struct symbols *symbols, struct image *image)
 	ret = read_table(symbols, image, image, SHT_DYNSYM);
 	if (ret >= 0)
 		ret = image_debugdata(image, &file);
-	return ret ? ret : read_table(symbols, image, file, SHT_SYMTAB);
+	if (!ret)
+		ret = read_table(symbols, image, file, SHT_SYMTAB);
+	return ret < 0 ? ret : read_go(symbols, image);
 }
 
 /* --- where the last ones end -------------------------------------------------- */

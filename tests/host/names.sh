@@ -100,3 +100,20 @@ perf script -i data -F ip,sym 2>/dev/null | awk '$1 !~ /^ffff/ { sub(/@@[^ ]*/, 
 grep -v -e '\[unknown\]' -e ' @plt$' perf.txt | comm -23 - ustack.txt >err
 [ ! -s err ] || fail "not perf's names, $(wc -l <err) of $(wc -l <perf.txt): $(head -n 3 err)"
 echo "perf script: $(wc -l <perf.txt) addresses"
+
+# Stripped, two functions are still two, each called by its start.
+cat >two.c <<'END'
+volatile unsigned long sink;
+__attribute__((noinline)) void leaf(void) { for (int i = 0; i < 100000000; i++) sink += i; }
+__attribute__((noinline)) void outer(void) { leaf(); sink++; }
+int main(void) { outer(); return 0; }
+END
+gcc -O1 two.c -o two
+starts=$(nm two | awk '$3 == "outer" || $3 == "leaf" { sub(/^0*/, "", $1); start[$3] = $1 }
+	END { print ";two+0x" start["outer"] ";two+0x" start["leaf"] }')
+strip two
+perf record -q -e cpu-clock -F 997 --call-graph dwarf,4096 -o data ./two 2>err
+"$top/build/libustack/ustack" fold -i data >folded
+awk '{ all += $NF } END { exit all < 20 }' folded || fail "few samples of a stripped program"
+grep -qF "$starts " folded || fail "functions of a stripped program are not told apart: $starts"
+"$top/build/libustack/ustack" script -i data -F sym | grep -q " ${starts##*;}$" || fail "script does not name a stripped function"

@@ -140,6 +140,122 @@ static void labels(void **state)
 	assert_string_equal(name(0x1220), "");
 }
 
+/*
+ * A table of Go's of two functions, at text and 16 bytes behind it; text: as it is
+ * written down.
+ */
+static struct part go_table(uint32_t magic, uint64_t text)
+{
+	static struct bytes table;
+	bool absolute = magic != 0xfffffff0 && magic != 0xfffffff1;
+	size_t word = absolute ? 8 : 4;
+	uint64_t names, functions, more, first = absolute ? text : 0;
+
+	table.size = 0;
+	put_uint(&table, magic, 4);
+	put_uint(&table, 0x08010000, 4);
+	put_uint(&table, 2, 8);
+	functions = 16;
+	if (magic != 0xfffffffb) {
+		names = absolute ? 8 + 7 * 8 : 8 + 8 * 8;
+		functions = names + 16;
+		put_uint(&table, 0, 8);		/* files */
+		if (!absolute)
+			put_uint(&table, text, 8);
+		put_uint(&table, names, 8);
+		put_uint(&table, 0, 8);
+		put_uint(&table, 0, 8);
+		put_uint(&table, 0, 8);
+		put_uint(&table, functions, 8);
+		put(&table, "main.a\0main.b\0\0", 16);
+	}
+	/* Where what follows the pairs is, from functions on or from the start. */
+	more = 5 * word + (magic == 0xfffffffb ? functions : 0);
+	for (int i = 0; i < 2; i++) {
+		put_uint(&table, first + 16 * i, word);
+		put_uint(&table, more + (word + 4) * i, word);
+	}
+	put_uint(&table, first + 32, word);
+	for (int i = 0; i < 2; i++) {
+		put_uint(&table, first + 16 * i, word);
+		put_uint(&table, magic == 0xfffffffb ?
+			 functions + 5 * word + 2 * (word + 4) + 7 * i : 7 * (uint64_t)i, 4);
+	}
+	if (magic == 0xfffffffb)
+		put(&table, "main.a\0main.b\0\0", 16);
+	return (struct part){ ".gopclntab", SHT_PROGBITS, .data = table.data,
+			      .size = table.size };
+}
+
+static void go(void **state)
+{
+	static const uint32_t magics[] = { 0xfffffffb, 0xfffffffa, 0xfffffff0,
+					   0xfffffff1 };
+	static const uint8_t code[0x40];
+	Elf64_Sym full[] = { { 0 }, function(ONE, 0x1010) };
+	struct part parts[4] = {
+		[1] = { ".text", SHT_PROGBITS, .flags = SHF_ALLOC | SHF_EXECINSTR,
+			.vaddr = 0x1000, .data = code, .size = sizeof(code) },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		/* The last is relocated when it starts. */
+		parts[0] = go_table(magics[i < 4 ? i : 3], i < 4 ? 0x1000 : 0);
+		write_elf_parts("/prog", 0x1000, NULL, parts, 2);
+		map("/prog");
+		assert_string_equal(name(0x1000), "main.a");
+		assert_string_equal(name(0x100f), "main.a");
+		assert_string_equal(name(0x1010), "main.b");
+		assert_int_equal(sym.offset, 0);
+		assert_string_equal(name(0x1020), "");
+		/* Cut anywhere, it has fewer names or none. */
+		for (; parts[0].size; parts[0].size--) {
+			write_elf_parts("/prog", 0x1000, NULL, parts, 2);
+			map("/prog");
+			name(0x1000);
+			name(0x1010);
+		}
+	}
+	/* Symbols say more. */
+	parts[0] = go_table(0xfffffff1, 0x1000);
+	put_table(parts, 3, SHT_SYMTAB, full, 2);
+	write_elf_parts("/prog", 0x1000, NULL, parts, 4);
+	map("/prog");
+	assert_string_equal(name(0x1010), "one");
+	assert_string_equal(name(0x1000), "");
+	/* Not Go's. */
+	parts[0] = go_table(0xfffffff2, 0x1000);
+	write_elf_parts("/prog", 0x1000, NULL, parts, 2);
+	map("/prog");
+	assert_string_equal(name(0x1000), "");
+}
+
+/* Without a name, the unwind information tells one from another. */
+static void nameless(void **state)
+{
+	static struct bytes frames;
+	struct part part = { ".eh_frame", SHT_PROGBITS, .vaddr = 0x9000,
+			     .data = frames.data };
+	size_t cie;
+
+	(void)state;
+	frames.size = 0;
+	cie = put_cie(&frames, false);
+	FDE(&frames, cie, 0x1040, 0x10, DW_CFA_nop);
+	FDE(&frames, cie, 0x1050, 0x10, DW_CFA_nop);
+	part.size = frames.size;
+	write_elf_parts("/prog", 0x1000, NULL, &part, 1);
+	map("/prog");
+	assert_string_equal(name(0x1048), "");
+	assert_true(sym.has_start);
+	assert_int_equal(sym.addr - sym.offset, 0x1040);
+	assert_string_equal(name(0x1050), "");
+	assert_int_equal(sym.addr - sym.offset, 0x1050);
+	assert_string_equal(name(0x1060), "");
+	assert_false(sym.has_start);
+}
+
 static void tell_prog(void *arg, const char *path, int err)
 {
 	assert_string_equal(path, "/prog");
@@ -669,7 +785,7 @@ static void long_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(tables), TEST(labels), TEST(cut), TEST(debugdata),  TEST(mangled), TEST(stubs),
+		TEST(tables), TEST(labels), TEST(go), TEST(nameless), TEST(cut), TEST(debugdata),  TEST(mangled), TEST(stubs),
 		TEST(ifunc),  TEST(jit),   TEST(jit_is_no_image),
 		TEST(jit_no_file), TEST(jit_in_a_container), TEST(jit_owner), TEST(jit_goes_on),
 		TEST(jit_asks_again), TEST(jit_is_large), TEST(long_lines),

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* Names: a symbol to be demangled, or by the first byte a table of Go's. */
+#include "fuzz.h"
+#include "module/section.h"
+#include "name/demangle.h"
+#include "name/symbols.h"
+
+static void demangle(struct input *in, unsigned int flags)
+{
+	size_t size = in->left;
+	char *name = malloc(size + 1);
+
+	if (!name)
+		abort();
+	input_take(in, name, size);
+	name[size] = 0;
+	free(name_shown(name, flags));
+	free(name);
+}
+
+static void go_table(struct input *in)
+{
+	struct symbols *symbols = calloc(1, sizeof(*symbols));
+	struct section table = { .size = in->left };
+	uint8_t *data = input_copy(in, table.size);
+
+	table.data = data;
+	if (!symbols || go_read(symbols, &table, 0x1000))
+		abort();
+	for (size_t i = 0; i < symbols->nr; i++)
+		if (symbols->v[i].end <= symbols->v[i].start ||
+		    !*symbols->v[i].name)
+			abort();
+	symbols_free(symbols);
+	free(data);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	uint8_t kind = input_u8(&in);
+
+	if (kind == 'g')
+		go_table(&in);
+	else
+		demangle(&in, kind & (NAME_PLT | NAME_PARAMS));
+	return 0;
+}
