@@ -306,6 +306,9 @@ static void read_file(struct ustack_map *map, const struct build_ids *ids,
 		map->prot = PROT_READ;
 	else
 		map->prot = PROT_READ | PROT_EXEC;
+	/* Of what a JIT compiled, perf inject puts the mode of the file there. */
+	if (map->prot & ~(uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC))
+		map->prot = PROT_READ | PROT_EXEC;
 	if (is_jit(map, r, space)) {
 		/* Its names are where perf looks for them. */
 		path_of_jit(jit, map->pid);

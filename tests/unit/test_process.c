@@ -122,8 +122,8 @@ static void memfd_program(void **state)
 }
 
 /* MMAP2 with device and inode, or with the 24 bytes of a build-id in their place. */
-static void put_map(struct pd *pd, uint64_t addr, uint16_t misc,
-		    const uint64_t id[3], const char *path)
+static void put_prot(struct pd *pd, uint64_t addr, uint16_t misc,
+		     const uint64_t id[3], uint32_t prot, const char *path)
 {
 	pd->n = 0;
 	pd_begin(pd, PERF_RECORD_MMAP2, PERF_RECORD_MISC_USER | misc);
@@ -132,9 +132,15 @@ static void put_map(struct pd *pd, uint64_t addr, uint16_t misc,
 	pd_u64(pd, 0x1000);
 	pd_u64(pd, 0x3000);
 	pd_bytes(pd, id, 24);
-	pd_u32x2(pd, PROT_READ | PROT_EXEC, MAP_PRIVATE);
+	pd_u32x2(pd, prot, MAP_PRIVATE);
 	pd_str(pd, path);
 	pd_end(pd);
+}
+
+static void put_map(struct pd *pd, uint64_t addr, uint16_t misc,
+		    const uint64_t id[3], const char *path)
+{
+	put_prot(pd, addr, misc, id, PROT_READ | PROT_EXEC, path);
 }
 
 static const struct map *take_map(struct processes *ps,
@@ -187,6 +193,10 @@ static void what_maps_tell(void **state)
 	m = take_map(&ps, &ids, &pd);
 	assert_string_equal(m->origin->path, "/tmp/perf-100.map");
 	assert_int_equal(m->origin->ino, 0);
+	/* perf inject -j: the mode of a file, 0100600. */
+	put_prot(&pd, 0x408000, 0, inode, 0100600, "/tmp/jitted-1-2.so");
+	m = take_map(&ps, &ids, &pd);
+	assert_int_equal(m->prot, PROT_READ | PROT_EXEC);
 	processes_free(&ps);
 	build_ids_free(&ids);
 	ustack_images_free(ps.images);
