@@ -267,8 +267,8 @@ int processes_exit(struct processes *ps, const struct record *r, size_t end,
 }
 
 /*
- * Is there nothing else in the space yet?  After an exec the program comes first;
- * what a JIT has in a memfd comes later.
+ * Is there no other file in the space yet?  After an exec the program comes right
+ * behind the stack; what a JIT has in a memfd comes later.
  */
 static bool is_program(const struct ustack_space *space, const char *path)
 {
@@ -276,7 +276,8 @@ static bool is_program(const struct ustack_space *space, const char *path)
 	const struct map *map = space_maps(space, &nr);
 
 	for (; nr; nr--, map++)
-		if (strcmp(map->origin->path, path))
+		if (strcmp(map->origin->path, "[stack]") &&
+		    strcmp(map->origin->path, path))
 			return false;
 	return true;
 }

@@ -104,6 +104,8 @@ static void memfd_program(void **state)
 	(void)state;
 	pd_start(&pd);
 	pd_comm(&pd, PERF_RECORD_MISC_COMM_EXEC, 100, 100, 100, "prog");
+	pd_mmap2(&pd, 100, 110, 0x7ff000, 0x1000, "[stack]");
+	memcpy(pd.buf + pd.open + 64, &(uint32_t){ PROT_READ | PROT_WRITE }, 4);
 	pd_mmap2(&pd, 100, 110, 0x400000, 0x1000, "/memfd:prog (deleted)");
 	pd_mmap2(&pd, 100, 110, 0x401000, 0x1000, "/memfd:prog (deleted)");
 	pd_mmap2(&pd, 100, 110, 0x500000, 0x1000, "/no/ld.so");
