@@ -104,7 +104,7 @@ static void put_rust(const char *text, size_t size, void *arg)
 	struct out *out = arg;
 
 	put(out, text, size);
-	if (out->full && strchr("<:,&([", *text))
+	if (out->full && size && strchr("<:,&([", *text))
 		longjmp(out->too_long, 1);
 }
 
