@@ -299,6 +299,12 @@ check-teeth: deps ## each patch left out in turn: does its test fail? PATCHES="1
 	@tests/qemu/teeth
 .PHONY: check-teeth
 
+check-runtimes: deps ## chains of some forty compilers, run-times and interpreters, bench/results/runtimes.csv
+	@tests/deps runtimes
+	@$(MAKE) --no-print-directory -s -j$(jobs) lib reference
+	@tests/runtimes/check
+.PHONY: check-runtimes
+
 NMIS ?= 200000
 SEED ?= 1
 
