@@ -162,8 +162,8 @@ static int span_compare(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* The sections of image's memory, by address; *nr of them, to be freed. */
-static struct span *read_spans(struct image *image, size_t *nr)
+/* The sections of image's memory, by address, to be freed.  0 or -ENOMEM. */
+static int read_spans(struct image *image, struct span **out, size_t *nr)
 {
 	Elf *elf = image_elf(image);
 	struct span *spans;
@@ -172,10 +172,13 @@ static struct span *read_spans(struct image *image, size_t *nr)
 	size_t max;
 
 	*nr = 0;
+	*out = NULL;
 	if (!elf || elf_getshdrnum(elf, &max) || !max)
-		return NULL;
+		return 0;
 	spans = calloc(max, sizeof(*spans));
-	while (spans && (scn = elf_nextscn(elf, scn)) && *nr < max)
+	if (!spans)
+		return -ENOMEM;
+	while ((scn = elf_nextscn(elf, scn)) && *nr < max)
 		if (gelf_getshdr(scn, &sh) && sh.sh_flags & SHF_ALLOC &&
 		    !(sh.sh_flags & SHF_TLS) &&
 		    sh.sh_addr + sh.sh_size > sh.sh_addr)
@@ -184,20 +187,22 @@ static struct span *read_spans(struct image *image, size_t *nr)
 			};
 	if (*nr)
 		qsort(spans, *nr, sizeof(*spans), span_compare);
-	return spans;
+	*out = spans;
+	return 0;
 }
 
 /*
  * What has no size was made to reach to the next symbol; no function reaches beyond
  * its section, and the last one there to its end.
  */
-static void end_in_section(struct symbols *symbols, struct image *image)
+static int end_in_section(struct symbols *symbols, struct image *image)
 {
 	struct span *spans;
 	size_t nr, at = 0;
+	int err;
 
 	pthread_mutex_lock(&image->lock);
-	spans = read_spans(image, &nr);
+	err = read_spans(image, &spans, &nr);
 	pthread_mutex_unlock(&image->lock);
 	for (size_t i = 0; i < symbols->nr; i++) {
 		struct symbol *s = &symbols->v[i];
@@ -210,6 +215,7 @@ static void end_in_section(struct symbols *symbols, struct image *image)
 			s->end = spans[at].end;
 	}
 	free(spans);
+	return err;
 }
 
 int symtab_read(struct symbols *symbols, struct image *image)
@@ -220,7 +226,8 @@ int symtab_read(struct symbols *symbols, struct image *image)
 	if (err >= 0) {
 		err = plt_read(symbols, image);
 		symbols_sort(symbols, by_preference);
-		end_in_section(symbols, image);
+		if (!err)
+			err = end_in_section(symbols, image);
 	}
 	return err < 0 ? err : 0;
 }
