@@ -427,6 +427,7 @@ struct ustack_stats {
 	uint64_t sample_bytes;	/* bytes of all sample records */
 	uint64_t stack_bytes;	/* bytes of all stack records */
 	uint64_t unknown_records; /* left out: their event was not described */
+	uint64_t late_samples;	/* left after younger ones, as their stack came late */
 };
 
 /*
@@ -481,10 +482,10 @@ USTACK_API void ustack_reader_free(struct ustack_reader *reader);
 /*
  * 1 and the next sample (borrowed until the next call), 0 at the end, -errno on
  * bad input; for rings -EAGAIN if there is nothing now.  Samples of a file leave in
- * time order.  Those of a pipe or of rings leave as soon as their stack is there: in
- * time order, except for those that had to wait and those that turned out to be
- * lost.  A cut or damaged file first gives what it holds.  Called again after the
- * end, it returns the same again.
+ * time order.  Those of a pipe or of rings do, unless one has waited for its stack
+ * for a tenth of a second by the times of the records, or 4 MB behind it: then the
+ * others go on, and it leaves late.  A cut or damaged file first gives what it holds.
+ * Called again after the end, it returns the same again.
  */
 USTACK_API int ustack_reader_next(struct ustack_reader *reader,
 				  const struct ustack_sample **sample);

@@ -119,6 +119,10 @@ static void say_lost(const struct cli *cli)
 		cli_error(cli,
 			  "%llu records, samples or others, are missing as the kernel had no room for them: record with a larger -m or a lower -F",
 			  (unsigned long long)st.lost_records);
+	if (st.late_samples)
+		cli_error(cli,
+			  "%llu samples are not in their place, as their stack came late: read them from a file",
+			  (unsigned long long)st.late_samples);
 	if (st.late_records)
 		cli_error(cli, "%llu records came too late for their place",
 			  (unsigned long long)st.late_records);

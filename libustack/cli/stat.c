@@ -34,6 +34,7 @@ static const struct key records[] = {
 	STAT(late_records, "records out of order, too late for their place"),
 	STAT(stack_bytes, "bytes of all deferred stacks"),
 	STAT(unknown_records, "left out: no event of the recording has their id"),
+	STAT(late_samples, "out of time order, as their stack came late"),
 };
 
 #define NR(keys) (sizeof(keys) / sizeof(*(keys)))
@@ -158,6 +159,7 @@ static void add_recording(struct ustack_stats *st, struct ustack_reader *reader)
 	st->late_records = all.late_records;
 	st->stack_bytes = all.stack_bytes;
 	st->unknown_records = all.unknown_records;
+	st->late_samples = all.late_samples;
 }
 
 static int stat_run(struct cli *cli)

@@ -133,6 +133,8 @@ static int take_sample(struct ustack_reader *r, const struct event *ev,
 		return ret;
 	if (s.deferred)
 		return take_deferred(r, ev, rec, &s, th);
+	if (pair_holds(&r->pairing))
+		return pair_whole(&r->pairing, th, ev, rec, s.time);
 	ret = sample_fill(r, ev, rec, &s, th);
 	return ret ? ret : 1;
 }

@@ -19,6 +19,13 @@
 #include "read/perf_abi.h"
 #include "read/stay.h"
 
+/*
+ * A stack comes within some ms, unless its task sleeps: samples behind it are held
+ * back for no longer than this, and while they and their captures take no more.
+ */
+#define HOLD_NS 100000000ull
+#define HOLD_MAX (4u << 20)
+
 unsigned int pair_wants(const struct event *ev)
 {
 	unsigned int want = 0;
@@ -60,6 +67,47 @@ static struct pending *pending_new(struct pairing *p)
 	return w;
 }
 
+/* Puts it behind all that came before. */
+static void pending_init(struct pairing *p, struct pending *w,
+			 const struct thread *th, const struct event *ev,
+			 const struct record *rec, uint64_t time)
+{
+	*w = (struct pending){
+		.record = record_get(rec),
+		.ev = ev,
+		.time = time,
+		.pid = th->pid,
+		.tid = th->tid,
+		.nr_lost = p->nr_lost,
+	};
+	memcpy(w->comm, th->comm, sizeof(w->comm));
+	if (p->last)
+		p->last->after = w;
+	else
+		p->first = w;
+	p->last = w;
+}
+
+bool pair_holds(const struct pairing *p)
+{
+	return p->first;
+}
+
+int pair_whole(struct pairing *p, struct thread *th, const struct event *ev,
+	       const struct record *rec, uint64_t time)
+{
+	struct pending *w = pending_new(p);
+
+	if (!w)
+		return -ENOMEM;
+	pending_init(p, w, th, ev, rec, time);
+	w->whole = true;
+	w->space = th->proc->space;
+	w->space->refs++;
+	leave(p, w);
+	return 0;
+}
+
 /* All that the file has of st was brought, and it is not enough. */
 static enum ustack_lost why_none(const struct pairing *p, const struct stay *st)
 {
@@ -90,15 +138,8 @@ int pair_sample(struct pairing *p, struct thread *th, const struct event *ev,
 	w = pending_new(p);
 	if (!w)
 		return -ENOMEM;
-	*w = (struct pending){
-		.record = record_get(rec),
-		.ev = ev,
-		.want = want,
-		.pid = th->pid,
-		.tid = th->tid,
-		.nr_lost = p->nr_lost,
-	};
-	memcpy(w->comm, th->comm, sizeof(w->comm));
+	pending_init(p, w, th, ev, rec, s->time);
+	w->want = want;
 	if (!st)
 		leave_lost(p, w, USTACK_LOST_COOKIE);
 	else if (!(want & ~st->have))
@@ -206,15 +247,36 @@ struct stay *pair_stay(struct pairing *p, struct thread *th, uint64_t cookie,
 
 /* --- the way out ---------------------------------------------------------- */
 
-struct pending *pair_pop(struct pairing *p)
+/* Waits w so long, or do so many wait behind it, that it has to step aside? */
+static bool out_of_patience(const struct pairing *p, const struct pending *w,
+			    uint64_t now)
 {
-	struct pending *w = p->leaving;
+	return p->held_bytes > HOLD_MAX ||
+	       (now > HOLD_NS && w->time < now - HOLD_NS);
+}
 
-	if (!w)
+static struct pending *pop(struct pending **first, struct pending **last)
+{
+	struct pending *w = *first;
+
+	*first = w->after;
+	if (!*first)
+		*last = NULL;
+	return w;
+}
+
+struct pending *pair_pop(struct pairing *p, uint64_t now)
+{
+	struct pending *w;
+
+	if (p->late)
+		return pop(&p->late, &p->late_last);
+	while (p->first && !p->first->ready && out_of_patience(p, p->first, now))
+		pop(&p->first, &p->last)->aside = true;
+	if (!p->first || !p->first->ready)
 		return NULL;
-	p->leaving = w->next;
-	if (!p->leaving)
-		p->leaving_last = NULL;
+	w = pop(&p->first, &p->last);
+	p->held_bytes -= w->held;
 	return w;
 }
 
@@ -223,6 +285,7 @@ void pair_done(struct pairing *p, struct pending *w)
 	record_put(p->pool, &w->record);
 	if (w->stay)
 		stay_put(p, w->stay);
+	shared_space_put(w->space);
 	w->next = p->free;
 	p->free = w;
 }
@@ -233,7 +296,7 @@ void pair_free(struct pairing *p)
 
 	while (p->oldest)
 		stay_drop(p, p->oldest, USTACK_LOST_NOT);
-	while ((w = pair_pop(p)))
+	while ((w = pair_pop(p, 0)))
 		pair_done(p, w);
 	hash_free(&p->stays);
 	while (p->free) {

@@ -2,7 +2,8 @@
 /*
  * Samples and the stacks they asked for.  Samples and captures come in, in time
  * order as far as possible; each sample goes out once, with its capture or as
- * lost.  Where both wait meanwhile: stay.h.
+ * lost, in the order it came: those behind one that waits are held back, for a
+ * bounded time and number of bytes.  Where both wait meanwhile: stay.h.
  */
 #ifndef USTACK_READ_PAIR_H
 #define USTACK_READ_PAIR_H
@@ -54,14 +55,21 @@ struct stay {
 
 /* A sample that waits for its stack, or is on its way out. */
 struct pending {
-	struct pending *next;
+	struct pending *next; /* of the same stay */
+	struct pending *after; /* in the order of leaving */
 	struct record record;
 	const struct event *ev;
 	unsigned int want; /* WANT_* */
 	uint64_t nr_lost; /* the pairing's, when this one began to wait */
+	uint64_t time;
 	uint32_t pid, tid;
 	char comm[COMM_MAX];
+	bool whole; /* it waits for nothing, but for those before it */
+	struct shared_space *space; /* of a whole one */
+	bool aside; /* it waited so long that others left */
 	/* On its way out: */
+	bool ready;
+	size_t held; /* bytes, of it and its capture */
 	enum ustack_pair pair;
 	enum ustack_lost lost;
 	struct stay *stay; /* if it is paired: holds a reference */
@@ -74,7 +82,9 @@ struct pairing {
 	size_t nr_over;
 	size_t pending_bytes, capture_bytes;
 	uint64_t nr_lost; /* records that the rings had no room for, so far */
-	struct pending *leaving, *leaving_last;
+	struct pending *first, *last; /* all that are to leave in order */
+	struct pending *late, *late_last; /* those that were aside, and are ready */
+	size_t held_bytes; /* of those that are ready, behind one that is not */
 	struct pending *free;
 	struct chunk_pool *pool;
 	struct ustack_stats *stats;
@@ -90,6 +100,11 @@ unsigned int pair_wants(const struct event *ev);
 int pair_sample(struct pairing *p, struct thread *th, const struct event *ev,
 		const struct record *rec, const struct parsed_sample *s,
 		uint64_t now);
+/* Is any sample held back?  Then all others have to queue up, too. */
+bool pair_holds(const struct pairing *p);
+/* A sample that waits for no stack. */
+int pair_whole(struct pairing *p, struct thread *th, const struct event *ev,
+	       const struct record *rec, uint64_t time);
 int pair_stack(struct pairing *p, struct thread *th, const struct event *ev,
 	       const struct record *rec, const struct parsed_stack *part,
 	       uint64_t now);
@@ -108,8 +123,8 @@ void pair_expire(struct pairing *p, uint64_t now, bool all);
 void pair_trim(struct pairing *p);
 /* Moves what stays out of chunks that it shares with what is gone. */
 int pair_pack(struct pairing *p);
-/* The next sample that leaves; pair_done() gives it back. */
-struct pending *pair_pop(struct pairing *p);
+/* The next sample that leaves at time now; pair_done() gives it back. */
+struct pending *pair_pop(struct pairing *p, uint64_t now);
 void pair_done(struct pairing *p, struct pending *w);
 void pair_free(struct pairing *p);
 

@@ -344,7 +344,7 @@ int ustack_reader_next(struct ustack_reader *r,
 	}
 	/* What has left the pairing goes first, then what is in order. */
 	while (!ret) {
-		if ((p = pair_pop(&r->pairing))) {
+		if ((p = pair_pop(&r->pairing, r->now))) {
 			ret = give_pending(r, p);
 		} else if (order_pop(&r->order, &e)) {
 			ret = take_in_order(r, &e);

@@ -67,17 +67,17 @@ static void fill_record(struct ustack_reader *r, const struct event *ev,
 	r->stats.sample_bytes += record_size(rec);
 }
 
-int sample_fill(struct ustack_reader *r, const struct event *ev,
-		const struct record *rec, const struct parsed_sample *s,
-		const struct thread *th)
+static int fill_whole(struct ustack_reader *r, const struct event *ev,
+		      const struct record *rec, const struct parsed_sample *s,
+		      const char *comm, struct ustack_space *space)
 {
 	struct ustack_sample *o = &r->current->shown;
 
 	if (room_for_ranges(r->current, 1))
 		return -ENOMEM;
 	fill_record(r, ev, rec, s);
-	o->comm = th->comm;
-	o->space = th->proc->space->space;
+	o->comm = comm;
+	o->space = space;
 	o->pair = USTACK_PAIR_NONE;
 	regs_fill(&o->regs, s->regs_abi, ev->regs_user, s->regs);
 	if (!o->regs.abi || !(ev->sample_type & PERF_SAMPLE_STACK_USER)) {
@@ -94,6 +94,13 @@ int sample_fill(struct ustack_reader *r, const struct event *ev,
 	}
 	r->stats.legacy++;
 	return 0;
+}
+
+int sample_fill(struct ustack_reader *r, const struct event *ev,
+		const struct record *rec, const struct parsed_sample *s,
+		const struct thread *th)
+{
+	return fill_whole(r, ev, rec, s, th->comm, th->proc->space->space);
 }
 
 /* The kernel's part of the sample's own chain, then the deferred user part. */
@@ -153,6 +160,13 @@ int sample_fill_pending(struct ustack_reader *r, const struct pending *p)
 	ret = parse_sample(p->ev, &p->record, &s);
 	if (ret)
 		return ret;
+	if (p->whole) {
+		ret = fill_whole(r, p->ev, &p->record, &s, p->comm,
+				 p->space->space);
+		o->pid = p->pid;
+		o->tid = p->tid;
+		return ret;
+	}
 	fill_record(r, p->ev, &p->record, &s);
 	o->pid = p->pid;
 	o->tid = p->tid;

@@ -86,14 +86,21 @@ void stay_put(struct pairing *p, struct stay *st)
 
 /* --- samples come and go -------------------------------------------------- */
 
-static void leave(struct pairing *p, struct pending *w)
+void leave(struct pairing *p, struct pending *w)
 {
-	w->next = NULL;
-	if (p->leaving_last)
-		p->leaving_last->next = w;
+	w->ready = true;
+	if (!w->aside) {
+		w->held = pending_cost(w) + (w->stay ? w->stay->bytes : 0);
+		p->held_bytes += w->held;
+		return;
+	}
+	w->after = NULL;
+	if (p->late_last)
+		p->late_last->after = w;
 	else
-		p->leaving = w;
-	p->leaving_last = w;
+		p->late = w;
+	p->late_last = w;
+	p->stats->late_samples++;
 }
 
 void leave_paired(struct pairing *p, struct pending *w, struct stay *st)

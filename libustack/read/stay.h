@@ -23,6 +23,8 @@ void stay_serve(struct pairing *p, struct stay *st);
  * lost: why, USTACK_LOST_NOT for what the records tell.
  */
 void stay_drop(struct pairing *p, struct stay *st, enum ustack_lost lost);
+/* Lets it leave when its turn comes. */
+void leave(struct pairing *p, struct pending *w);
 /* Sends a sample on its way out: with the capture of st, or lost. */
 void leave_paired(struct pairing *p, struct pending *w, struct stay *st);
 void leave_lost(struct pairing *p, struct pending *w, enum ustack_lost lost);

@@ -104,9 +104,9 @@ static void samples_share(void **state)
 	pd_stack(&pd, 102, 3000, 0xc2);
 	open_ok(&pd, &r);
 	pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 1001, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 1002, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 2001, USTACK_PAIR_PAIRED);
-	pd_expect(&r, 1001, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
 	assert_int_equal(stats(&r).stacks, 2);
 	pd_close(&r);
@@ -244,8 +244,8 @@ static void stack_throttled(void **state)
 	pd_sample(&pd, 101, 3000, 0xc2);
 	pd_stack(&pd, 101, 4000, 0xc2);
 	open_ok(&pd, &r);
-	pd_expect(&r, 3000, USTACK_PAIR_PAIRED);
 	expect_lost(&r, 1000, USTACK_LOST_THROTTLED);
+	pd_expect(&r, 3000, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
 	pd_close(&r);
 }
@@ -323,12 +323,12 @@ static void lost_by_next_cookie(void **state)
 	/* 102 slept all the time: it may still come back */
 	pd_stack(&pd, 102, 90000 * MS, 0xd1);
 	open_ok(&pd, &r);
-	pd_expect(&r, 3 * MS, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 1 * MS, USTACK_PAIR_PAIRED);
-	pd_expect(&r, 7 * MS, USTACK_PAIR_PAIRED);
-	expect_lost(&r, 6 * MS, USTACK_LOST_MISSED);
-	pd_expect(&r, 50 * MS, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 2 * MS, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 3 * MS, USTACK_PAIR_PAIRED);
+	expect_lost(&r, 6 * MS, USTACK_LOST_MISSED);
+	pd_expect(&r, 7 * MS, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 50 * MS, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
 	assert_int_equal(stats(&r).samples, 6);
 	assert_int_equal(stats(&r).lost, 1);
@@ -396,13 +396,116 @@ static void lost_by_ring(void **state)
 	pd_stack(&pd, 101, 5 * MS, 0xc3);
 	pd_sample(&pd, 101, 100 * MS, 0xc4);
 	open_ok(&pd, &r);
-	pd_expect(&r, 4 * MS, USTACK_PAIR_PAIRED);
 	expect_lost(&r, 1 * MS, USTACK_LOST_RING);
 	expect_lost(&r, 3 * MS, USTACK_LOST_MISSED);
+	pd_expect(&r, 4 * MS, USTACK_PAIR_PAIRED);
 	expect_lost(&r, 100 * MS, USTACK_LOST_END);
 	pd_expect_end(&r, 0);
 	assert_int_equal(stats(&r).lost, 3);
 	assert_int_equal(stats(&r).lost_records, 3);
+	pd_close(&r);
+}
+
+/* Others are held back for a tenth of a second, then it leaves late. */
+static void held_back(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1 * MS, 0xc1);
+	pd_sample(&pd, 102, 2 * MS, 0xd1);
+	pd_stack(&pd, 102, 3 * MS, 0xd1);
+	pd_sample(&pd, 103, 4 * MS, 0); /* waits for nothing */
+	pd_stack(&pd, 101, 100 * MS, 0xc1);
+	pd_sample(&pd, 101, 201 * MS, 0xc2);
+	pd_sample(&pd, 102, 202 * MS, 0xd2);
+	pd_stack(&pd, 102, 203 * MS, 0xd2);
+	pd_sample(&pd, 103, 303 * MS, 0);
+	pd_stack(&pd, 101, 305 * MS, 0xc2);
+	open_ok(&pd, &r);
+	pd_expect(&r, 1 * MS, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 2 * MS, USTACK_PAIR_PAIRED);
+	expect_lost(&r, 4 * MS, USTACK_LOST_COOKIE);
+	assert_int_equal(stats(&r).late_samples, 0);
+	pd_expect(&r, 202 * MS, USTACK_PAIR_PAIRED);
+	expect_lost(&r, 303 * MS, USTACK_LOST_COOKIE);
+	pd_expect(&r, 201 * MS, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	assert_int_equal(stats(&r).late_samples, 1);
+	pd_close(&r);
+}
+
+/* Of an event that defers nothing, behind one that waits. */
+static void whole_is_held_back(void **state)
+{
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
+	const struct ustack_sample *s;
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_defer_attr(&pd, 8, ATTR_SAMPLE_ID_ALL);
+	pd_comm(&pd, 0, 100, 102, 500, "before");
+	pd_mmap2(&pd, 100, 600, 0x401000, 0x1000, "/no/lib");
+	pd_sample(&pd, 101, 1000, 0xc1);
+	pd_begin(&pd, PERF_RECORD_SAMPLE, PERF_RECORD_MISC_USER);
+	pd_u64(&pd, 8);
+	pd_u64(&pd, 0x401000);
+	pd_u32x2(&pd, 100, 102);
+	pd_u64(&pd, 1500);
+	pd_u64(&pd, 0); /* chain */
+	pd_u64(&pd, USTACK_ABI_64);
+	pd_u64(&pd, 0x7ffe0000);
+	pd_u64(&pd, 0x401000);
+	pd_u64(&pd, 8); /* stack */
+	pd_u64(&pd, 0x1234);
+	pd_u64(&pd, 8);
+	pd_end(&pd);
+	pd_comm(&pd, 0, 100, 102, 1600, "behind");
+	pd_stack(&pd, 101, 2000, 0xc1);
+	open_ok(&pd, &r);
+	pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
+	s = pd_next(&r);
+	assert_int_equal(s->time, 1500);
+	assert_int_equal(s->pair, USTACK_PAIR_LEGACY);
+	assert_int_equal(s->tid, 102);
+	assert_string_equal(s->comm, "before");
+	assert_int_equal(s->nr_ranges, 1);
+	assert_int_equal(get64(s->ranges[0].data), 0x1234);
+	assert_int_equal(ustack_symbolize(s->space, 0x401000, &sym), -ENOENT);
+	assert_string_equal(sym.path, "/no/lib");
+	assert_int_equal(ustack_reader_hold(r.reader), 0);
+	pd_expect_end(&r, 0);
+	assert_int_equal(ustack_reader_release(r.reader, s), 0);
+	pd_close(&r);
+}
+
+/* Nor do more bytes wait behind it than four megabytes. */
+static void much_is_held_back(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+	int i;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1000, 0xc1);
+	for (i = 0; i < 80; i++) {
+		pd_sample(&pd, 102, 2000 + 2 * i, 0xd00 + i);
+		pd_part(&pd, 102, 2001 + 2 * i, 0xd00 + i, 1, 0x7ffe0000,
+			60000, 0);
+		pd_round(&pd);
+	}
+	pd_stack(&pd, 101, 9000, 0xc1);
+	open_ok(&pd, &r);
+	for (i = 0; i < 80; i++)
+		pd_expect(&r, 2000 + 2 * i, USTACK_PAIR_PAIRED);
+	pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	assert_int_equal(stats(&r).late_samples, 1);
 	pd_close(&r);
 }
 
@@ -772,6 +875,9 @@ int main(void)
 		cmocka_unit_test(late_record),
 		cmocka_unit_test(lost_by_exit),
 		cmocka_unit_test(lost_by_ring),
+		cmocka_unit_test(held_back),
+		cmocka_unit_test(whole_is_held_back),
+		cmocka_unit_test(much_is_held_back),
 		cmocka_unit_test(lost_by_memory),
 		cmocka_unit_test(memory_of_what_waits),
 		cmocka_unit_test(stays_that_are_kept),
