@@ -22,7 +22,7 @@ NOINLINE void handler(int sig)
 
 NOINLINE void work(void)
 {
-	while (hits < 16)
+	while (hits < 60)
 		sink++;
 }
 
