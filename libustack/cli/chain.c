@@ -71,7 +71,43 @@ void chain_fill(struct chain *c, struct ustack_unwinder *unwinder,
 		return;
 	}
 	n = ustack_unwind(unwinder, &stack, frames, FRAMES_MAX, &c->end);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n && c->nr < CHAIN_MAX; i++) {
 		add(c, frames[i].ip, false,
 		    frames[i].flags & USTACK_FRAME_RETURN);
+		c->line[c->nr - 1].signal = frames[i].flags & USTACK_FRAME_SIGNAL;
+	}
+}
+
+/* No trampoline of a signal is longer. */
+#define TRAMPOLINE_MAX 16
+
+/*
+ * What makecontext() lets a coroutine return to is the start of a function, and the
+ * function before it was not called.
+ */
+static void symbol_at_return(struct ustack_space *space, uint64_t ip,
+			     struct ustack_symbol *sym)
+{
+	struct ustack_symbol own = { .sz = sizeof(own) };
+
+	ustack_symbolize(space, ip, &own);
+	if (!own.has_start || own.offset)
+		return;
+	/* As of the address that was looked up. */
+	own.addr--;
+	own.offset--;
+	*sym = own;
+}
+
+void line_symbol(struct ustack_space *space, const struct line *l,
+		 struct ustack_symbol *sym)
+{
+	ustack_symbolize(space, l->lookup, sym);
+	if (!sym->name && !sym->has_start && l->lookup != l->ip)
+		symbol_at_return(space, l->ip, sym);
+	/* Mostly it has no symbol; that of the function before it is not its own. */
+	if (l->signal && (!sym->name || sym->offset > TRAMPOLINE_MAX)) {
+		sym->name = "__restore_rt";
+		sym->offset = 0;
+	}
 }

@@ -111,6 +111,7 @@ struct line {
 	uint64_t ip;
 	uint64_t lookup; /* the address to look up: in the call, not behind it */
 	bool kernel;
+	bool signal; /* where a signal handler returns to */
 };
 
 struct chain {
@@ -125,6 +126,9 @@ void chain_fill(struct chain *c, struct ustack_unwinder *unwinder,
 		struct ustack_frame frames[FRAMES_MAX],
 		const struct ustack_sample *s);
 bool sample_is_user(const struct ustack_sample *s);
+/* What a user's line is called. */
+void line_symbol(struct ustack_space *space, const struct line *l,
+		 struct ustack_symbol *sym);
 
 /* --- threads.c ---------------------------------------------------------------- */
 

@@ -44,7 +44,7 @@ static void put_user(struct worker *w, const struct ustack_sample *s,
 	const char *base, *function;
 	char name[START_ROOM];
 
-	ustack_symbolize(s->space, l->lookup, &sym);
+	line_symbol(s->space, l, &sym);
 	function = function_name(&sym, name);
 	if (function) {
 		put(w, function);

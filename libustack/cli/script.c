@@ -312,7 +312,7 @@ static void print_line(struct worker *w, const struct ustack_sample *s,
 		if (l->kernel)
 			sym.path = "[kernel.kallsyms]";
 		else /* without a name there may still be a path */
-			ustack_symbolize(s->space, l->lookup, &sym);
+			line_symbol(s->space, l, &sym);
 		function = function_name(&sym, room);
 		names = (function ? strlen(function) : 0) +
 			(sym.path ? strlen(sym.path) : 0);

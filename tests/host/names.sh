@@ -101,6 +101,29 @@ grep -v -e '\[unknown\]' -e ' @plt$' perf.txt | comm -23 - ustack.txt >err
 [ ! -s err ] || fail "not perf's names, $(wc -l <err) of $(wc -l <perf.txt): $(head -n 3 err)"
 echo "perf script: $(wc -l <perf.txt) addresses"
 
+# A coroutine's function returns to the start of one, not into the one before that.
+cat >context.c <<'END'
+#include <ucontext.h>
+volatile unsigned long sink;
+static ucontext_t of_main, own;
+static char stack[65536];
+void body(void) { for (int i = 0; i < 100000000; i++) sink += i; }
+int main(void)
+{
+	getcontext(&own);
+	own.uc_stack.ss_sp = stack;
+	own.uc_stack.ss_size = sizeof(stack);
+	own.uc_link = &of_main;
+	makecontext(&own, body, 0);
+	return swapcontext(&of_main, &own);
+}
+END
+gcc -O1 context.c -o context
+perf record -q -e cpu-clock -F 997 --call-graph dwarf,4096 -o data ./context 2>err
+"$top/build/libustack/ustack" fold -i data >folded
+grep -qE ';(__start_context|libc.so.6\+0x[0-9a-f]+);body [0-9]+$' folded ||
+	fail "makecontext()'s: $(grep body folded | head -n 2)"
+
 # Stripped, two functions are still two, each called by its start.
 cat >two.c <<'END'
 volatile unsigned long sink;
