@@ -33,9 +33,11 @@ struct command {
 	void (*help)(void);
 	/* 0, or -1 after an error line. */
 	int (*run)(struct cli *cli);
+	/* In place of all that: the exit status, for one that reads no recording. */
+	int (*main)(int argc, char **argv);
 };
 
-extern const struct command cmd_script, cmd_fold, cmd_stat;
+extern const struct command cmd_record, cmd_script, cmd_fold, cmd_stat;
 
 /* --- options.c ---------------------------------------------------------- */
 
@@ -57,6 +59,8 @@ int cli_check_vdso(const char *path);
 
 /* 0, or exit status 1 after an error line. */
 int cli_open(struct cli *cli);
+/* A file of images that is truncated costs its frames, not the rest. */
+void cli_survive_sigbus(struct ustack_images *images);
 /* 1 and a sample; 0 at the end; -1 after an error line. */
 int cli_next(struct cli *cli, const struct ustack_sample **sample);
 /*

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* The perf.data that ustack record writes, byte by byte, and on a full disk. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "cli/record_file.h"
+#include "perfdata.h"
+
+static uint64_t ids[] = { 7, 8 };
+static char name[] = "cpu-clock";
+
+/* As record opens it: the file must not tell of registers, stacks and new bits. */
+static struct record_event event(void)
+{
+	struct record_event ev = { .name = name, .ids = ids, .nr_ids = 2 };
+
+	ev.attr.type = PERF_TYPE_SOFTWARE;
+	ev.attr.size = sizeof(ev.attr);
+	ev.attr.config = PERF_COUNT_SW_CPU_CLOCK;
+	ev.attr.sample_freq = 999;
+	ev.attr.freq = 1;
+	assert_int_equal(ustack_attr_init(&ev.attr, 8192, 1), 0);
+	return ev;
+}
+
+static const struct ustack_sample sample = {
+	.id = 7,
+	.ip = 0x1010,
+	.pid = 1,
+	.tid = 2,
+	.time = 30,
+	.cpu = 4,
+	.period = 5,
+	.misc = PERF_RECORD_MISC_KERNEL | 0x2000,
+};
+
+/* Two frames of the kernel, two of the user: one that runs, one that called. */
+static struct chain *chain(void)
+{
+	static struct chain c = {
+		.line = {
+			{ 0xffffffff81000010, 0xffffffff81000010, true },
+			{ 0xffffffff81000020, 0xffffffff81000020, true },
+			{ 0x1010, 0x1010, false },
+			{ 0x2020, 0x201f, false },
+		},
+		.nr = 4,
+	};
+
+	return &c;
+}
+
+static const uint64_t sample_words[] = {
+	9 | (uint64_t)PERF_RECORD_MISC_KERNEL << 32 | 112ull << 48,
+	7, 0x1010, 1 | 2ull << 32, 30, 4, 5,
+	6, (uint64_t)PERF_CONTEXT_KERNEL, 0xffffffff81000010,
+	0xffffffff81000020, (uint64_t)PERF_CONTEXT_USER, 0x1010, 0x201f,
+};
+
+/* MMAP2 of event 7 at 0x1000, /a, with the build-id 1, 2, 3. */
+static const uint64_t mmap_words[] = {
+	10 | (PERF_RECORD_MISC_USER | 1ull << 14) << 32 | 112ull << 48,
+	1 | 2ull << 32, 0x1000, 0x1000, 0,
+	3 | 0x030201ull << 32, 0, 0, 0, 0x612f /* "/a" */,
+	1 | 2ull << 32, 20, 4, 7,
+};
+
+static int tmp_file(void)
+{
+	char path[] = "/tmp/record-file-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	unlink(path);
+	return fd;
+}
+
+/* All that is in fd, to be freed. */
+static uint8_t *contents(int fd, size_t *size)
+{
+	uint8_t *p;
+
+	*size = lseek(fd, 0, SEEK_END);
+	p = malloc(*size + 1);
+	assert_int_equal(pread(fd, p, *size, 0), *size);
+	return p;
+}
+
+static void assert_words(const uint8_t *p, const uint64_t *words, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		assert_int_equal(get64(p + i * 8), words[i]);
+}
+
+/* What the file says of the event above. */
+static void assert_attr(const uint8_t *p)
+{
+	assert_int_equal(get32(p), PERF_TYPE_SOFTWARE);
+	assert_int_equal(get32(p + 4), 128);
+	assert_int_equal(get64(p + 8), PERF_COUNT_SW_CPU_CLOCK);
+	assert_int_equal(get64(p + 16), 999);
+	/* IP, TID, TIME, CALLCHAIN, CPU, PERIOD, IDENTIFIER */
+	assert_int_equal(get64(p + 24), 0x101a7);
+	/* mmap, comm, freq, task, sample_id_all, mmap2, comm_exec, build_id */
+	assert_int_equal(get64(p + 40), 0x401842700);
+	assert_int_equal(get64(p + 80), 0); /* registers */
+	assert_int_equal(get32(p + 88), 0); /* stack */
+}
+
+static void write_all_of_it(struct record_file *f)
+{
+	static const char *const args[] = { "ustack", "record" };
+
+	assert_int_equal(record_file_record(f, mmap_words), 0);
+	assert_int_equal(record_file_record(f, mmap_words), 0);
+	assert_int_equal(record_file_sample(f, &sample, chain()), 0);
+	assert_int_equal(record_file_strings(f, RECORD_CMDLINE, args, 2), 0);
+	assert_int_equal(record_file_strings(f, RECORD_ARCH, args, 1), 0);
+	assert_int_equal(record_file_end(f), 0);
+	assert_int_equal(record_file_samples(f), 1);
+}
+
+/* The section of a feature; sections follow the data in the order of their bits. */
+static const uint8_t *section(const uint8_t *p, unsigned int feature,
+			      uint64_t *size)
+{
+	uint64_t bits = get64(p + 72);
+	const uint8_t *at = p + get64(p + 40) + get64(p + 48);
+
+	assert_true(bits >> feature & 1);
+	at += 16 * __builtin_popcountll(bits & ((1ull << feature) - 1));
+	*size = get64(at + 8);
+	return p + get64(at);
+}
+
+static void file(void **state)
+{
+	const struct record_event ev = event();
+	struct record_file *f;
+	const uint8_t *s;
+	uint64_t size;
+	size_t n;
+	uint8_t *p;
+	int fd = tmp_file();
+
+	(void)state;
+	assert_int_equal(record_file_new(&f, fd, &ev, 1), 0);
+	write_all_of_it(f);
+	p = contents(fd, &n);
+	assert_memory_equal(p, "PERFILE2", 8);
+	assert_int_equal(get64(p + 8), 104);
+	assert_int_equal(get64(p + 16), 144);
+	assert_int_equal(get64(p + 24), 120); /* attrs, behind two ids */
+	assert_int_equal(get64(p + 32), 144);
+	assert_int_equal(get64(p + 40), 264); /* data */
+	assert_int_equal(get64(p + 48), 3 * 112);
+	assert_int_equal(get64(p + 56) | get64(p + 64), 0);
+	assert_int_equal(get64(p + 72), 1 << 2 | 1 << 6 | 1 << 11 | 1 << 12 | 1 << 21);
+	assert_int_equal(get64(p + 80) | get64(p + 88) | get64(p + 96), 0);
+	assert_words(p + 104, ids, 2);
+	assert_attr(p + 120);
+	assert_int_equal(get64(p + 248), 104);
+	assert_int_equal(get64(p + 256), 16);
+	assert_words(p + 264, mmap_words, 14);
+	assert_words(p + 264 + 112, mmap_words, 14);
+	assert_words(p + 264 + 224, sample_words, 14);
+
+	/* One file, however often it was mapped: header, pid -1, id, 3, "/a" */
+	s = section(p, 2, &size);
+	assert_int_equal(size, 44);
+	assert_int_equal(get64(s), 67 | (2ull | 1ull << 15) << 32 | 44ull << 48);
+	assert_int_equal(get32(s + 8), UINT32_MAX);
+	assert_memory_equal(s + 12, "\1\2\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\3\0\0\0/a\0\0\0\0\0\0", 32);
+	s = section(p, 6, &size);
+	assert_int_equal(size, 68);
+	assert_int_equal(get32(s), 64);
+	assert_string_equal((const char *)s + 4, "ustack");
+	s = section(p, 11, &size);
+	assert_int_equal(size, 4 + 68 + 68);
+	assert_int_equal(get32(s), 2);
+	assert_string_equal((const char *)s + 8 + 68, "record");
+	s = section(p, 12, &size);
+	assert_int_equal(size, 8 + 128 + 4 + 68 + 16);
+	assert_int_equal(get64(s), 1 | 128ull << 32);
+	assert_attr(s + 8);
+	assert_int_equal(get32(s + 136), 2);
+	assert_string_equal((const char *)s + 144, "cpu-clock");
+	assert_words(s + 208, ids, 2);
+	s = section(p, 21, &size);
+	assert_int_equal(size, 16);
+	assert_int_equal(get64(s), 30);
+	assert_int_equal(get64(s + 8), 30);
+	assert_ptr_equal(s + size, p + n); /* nothing behind */
+	free(p);
+	record_file_free(f);
+	close(fd);
+}
+
+static void pipe_mode(void **state)
+{
+	const struct record_event ev = event();
+	struct record_file *f;
+	uint8_t p[4096];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(record_file_new(&f, fds[1], &ev, 1), 0);
+	write_all_of_it(f);
+	record_file_free(f);
+	close(fds[1]);
+	assert_int_equal(read(fds[0], p, sizeof(p)), 16 + 152 + 40 + 3 * 112 + 44);
+	assert_memory_equal(p, "PERFILE2", 8);
+	assert_int_equal(get64(p + 8), 16);
+	assert_int_equal(get64(p + 16), 64 | 152ull << 48); /* HEADER_ATTR */
+	assert_attr(p + 24);
+	assert_words(p + 152, ids, 2);
+	assert_int_equal(get64(p + 168), 78 | 40ull << 48); /* EVENT_UPDATE: a name */
+	assert_int_equal(get64(p + 176), 2);
+	assert_int_equal(get64(p + 184), 7);
+	assert_string_equal((const char *)p + 192, "cpu-clock");
+	assert_words(p + 208, mmap_words, 14);
+	assert_words(p + 208 + 224, sample_words, 14);
+	assert_int_equal(get32(p + 208 + 336), 67);
+	close(fds[0]);
+}
+
+/* A tracepoint: perf would refuse it, as its fields are not described. */
+static void tracepoint(void **state)
+{
+	struct record_event ev = event();
+	struct record_file *f;
+	uint8_t *p;
+	size_t n;
+	int fd = tmp_file();
+
+	(void)state;
+	ev.attr.type = PERF_TYPE_TRACEPOINT;
+	ev.attr.config = 4711;
+	assert_int_equal(record_file_new(&f, fd, &ev, 1), 0);
+	assert_int_equal(record_file_end(f), 0);
+	p = contents(fd, &n);
+	assert_int_equal(get32(p + 120), PERF_TYPE_SOFTWARE);
+	assert_int_equal(get64(p + 128), PERF_COUNT_SW_DUMMY);
+	free(p);
+	record_file_free(f);
+	close(fd);
+}
+
+/* A chain that one record cannot hold is cut on its outer side. */
+static void long_chain(void **state)
+{
+	static struct chain c = { .nr = CHAIN_MAX };
+	const struct record_event ev = event();
+	struct record_file *f;
+	uint8_t *p;
+	size_t n, i;
+	int fd = tmp_file();
+
+	(void)state;
+	for (i = 0; i < c.nr; i++)
+		c.line[i] = (struct line){ i, i, false };
+	assert_int_equal(record_file_new(&f, fd, &ev, 1), 0);
+	assert_int_equal(record_file_sample(f, &sample, &c), 0);
+	assert_int_equal(record_file_flush(f), 0);
+	p = contents(fd, &n);
+	assert_int_equal(n, 264 + 65528);
+	assert_int_equal(get16(p + 264 + 6), 65528);
+	assert_int_equal(get64(p + 264 + 56), (65528 - 64) / 8);
+	assert_int_equal(get64(p + n - 8), (65528 - 64) / 8 - 2);
+	free(p);
+	record_file_free(f);
+	close(fd);
+}
+
+/* What is flushed can be read even if the end is never written. */
+static void killed(void **state)
+{
+	const struct record_event ev = event();
+	struct record_file *f;
+	uint8_t *p;
+	size_t n;
+	int fd = tmp_file();
+
+	(void)state;
+	assert_int_equal(record_file_new(&f, fd, &ev, 1), 0);
+	assert_int_equal(record_file_sample(f, &sample, chain()), 0);
+	assert_int_equal(record_file_flush(f), 0);
+	p = contents(fd, &n);
+	assert_int_equal(n, 264 + 112);
+	assert_int_equal(get64(p + 48), 112);
+	assert_words(p + 264, sample_words, 14);
+	free(p);
+	record_file_free(f);
+	close(fd);
+}
+
+/*
+ * A disk that is full after limit bytes: the file is sound, holds as many samples
+ * as it says, and has its sections.
+ */
+static void full_at(size_t limit)
+{
+	const struct rlimit small = { limit, RLIM_INFINITY };
+	const struct rlimit large = { RLIM_INFINITY, RLIM_INFINITY };
+	const struct record_event ev = event();
+	struct record_file *f;
+	uint64_t size, i;
+	uint8_t *p;
+	size_t n;
+	int ret = 0, fd = tmp_file();
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1), 0);
+	for (i = 0; i < 20000 && !ret; i++)
+		ret = record_file_sample(f, &sample, chain());
+	assert_int_equal(ret, -EFBIG);
+	assert_int_equal(record_file_sample(f, &sample, chain()), -EFBIG);
+	assert_int_equal(record_file_end(f), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &large), 0);
+	p = contents(fd, &n);
+	assert_true(n <= limit);
+	assert_int_equal(get64(p + 48), 112 * record_file_samples(f));
+	assert_true(record_file_samples(f) > limit / 112 / 4);
+	for (i = 0; i < record_file_samples(f); i++)
+		assert_memory_equal(p + 264 + i * 112, sample_words, 112);
+	section(p, 21, &size);
+	assert_int_equal(size, 16);
+	free(p);
+	record_file_free(f);
+	close(fd);
+}
+
+static void full(void **state)
+{
+	const size_t flush = (256 << 10) / 112 * 112;
+
+	(void)state;
+	full_at(1000000);
+	/* Room for three flushes, and no more: the third makes room. */
+	full_at(264 + 3 * flush);
+	full_at(264 + 3 * flush + 100);
+}
+
+/* A disk with no room at all. */
+static void never(void **state)
+{
+	const struct record_event ev = event();
+	struct record_file *f;
+	int fd = open("/dev/full", O_WRONLY);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1), -ENOSPC);
+	assert_null(f);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(file),
+		cmocka_unit_test(pipe_mode),
+		cmocka_unit_test(tracepoint),
+		cmocka_unit_test(long_chain),
+		cmocka_unit_test(killed),
+		cmocka_unit_test(full),
+		cmocka_unit_test(never),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
