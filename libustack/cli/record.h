@@ -30,7 +30,7 @@ struct record_child {
 	bool ended;
 	int status; /* as waitpid() has it, if it ended */
 	sigset_t mask; /* as it was before us, and as the child gets it */
-	struct sigaction was[3];
+	struct sigaction was[4];
 };
 
 /* Blocks the signals that end a recording, and remembers how they were. */

@@ -8,8 +8,19 @@
 
 #include "cli/record.h"
 
-/* A shell that starts us in the background ignores the first; perf takes them. */
-static const int taken[] = { SIGINT, SIGTERM, SIGPIPE };
+/*
+ * What a shell that starts us in the background ignores is taken all the same, as
+ * perf does; a write that fails is told, and not the end.
+ */
+static const struct {
+	int signal;
+	void (*handler)(int);
+} taken[] = {
+	{ SIGINT, SIG_DFL },
+	{ SIGTERM, SIG_DFL },
+	{ SIGPIPE, SIG_IGN },
+	{ SIGXFSZ, SIG_IGN },
+};
 
 #define NR_TAKEN (sizeof(taken) / sizeof(*taken))
 
@@ -24,16 +35,15 @@ void record_signals(sigset_t *set)
 
 void record_block(struct record_child *ch)
 {
-	struct sigaction act = { .sa_handler = SIG_DFL };
+	struct sigaction act = { 0 };
 	sigset_t set;
 	size_t i;
 
 	record_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, &ch->mask);
 	for (i = 0; i < NR_TAKEN; i++) {
-		if (taken[i] == SIGPIPE)
-			act.sa_handler = SIG_IGN;
-		sigaction(taken[i], &act, &ch->was[i]);
+		act.sa_handler = taken[i].handler;
+		sigaction(taken[i].signal, &act, &ch->was[i]);
 	}
 }
 
@@ -51,7 +61,7 @@ static _Noreturn void become(const struct record_child *ch, char **command,
 	int err;
 
 	for (i = 0; i < NR_TAKEN; i++)
-		sigaction(taken[i], &ch->was[i], NULL);
+		sigaction(taken[i].signal, &ch->was[i], NULL);
 	record_unblock(ch);
 	/* If the recorder is gone, so is the reason to run. */
 	if (read(go, &byte, 1) == 1) {
