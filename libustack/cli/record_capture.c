@@ -14,6 +14,7 @@
 #define STACK_COPIED_MAX 65528u
 #define STACK_DEFERRED 65528u /* the same, and a copy costs what there is */
 #define RING_MIN (64u << 10)
+#define SAMPLE_MAX 65536u /* with all that is not stack */
 #define RING_LEAST (512u << 10) /* by the rate: no less and no more */
 #define RING_MOST (8u << 20)
 
@@ -390,6 +391,23 @@ static int open_cpu(struct capture *c, int cpu)
 	return 0;
 }
 
+/* A ring that holds not two samples loses all or most. */
+static void check_ring(struct capture *c)
+{
+	const size_t asked = c->ring_size;
+	const size_t sample = c->stack + 4096 < SAMPLE_MAX ? c->stack + 4096 :
+							     SAMPLE_MAX;
+
+	if (!asked)
+		c->ring_size = usual_ring(c);
+	while (c->ring_size < 2 * sample)
+		c->ring_size *= 2;
+	if (asked && asked < c->ring_size)
+		fprintf(stderr,
+			"ustack: -m %zuK: too small for two samples of --stack %u: it is %zuK\n",
+			asked >> 10, c->stack, c->ring_size >> 10);
+}
+
 int capture_open(struct capture *c)
 {
 	long cpu, nr = sysconf(_SC_NPROCESSORS_CONF);
@@ -398,8 +416,7 @@ int capture_open(struct capture *c)
 	limit_rate(c);
 	if (settle(c))
 		return 1;
-	if (!c->ring_size)
-		c->ring_size = usual_ring(c);
+	check_ring(c);
 	for (cpu = 0; cpu < nr; cpu++)
 		if (open_cpu(c, cpu))
 			return 1;

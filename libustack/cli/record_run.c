@@ -33,7 +33,6 @@ struct recorder {
 	struct ustack_reader *reader;
 	struct ustack_unwinder *unwinder;
 	struct record_account account;
-	uint64_t lost_told; /* by PERF_RECORD_LOST */
 	int signal; /* that ended it */
 	bool failed; /* an error line was written */
 	struct chain chain;
@@ -197,8 +196,6 @@ static int take_record(void *arg, const void *record)
 	const struct perf_event_header *h = record;
 	struct recorder *r = arg;
 
-	if (h->type == PERF_RECORD_LOST && h->size >= 24)
-		r->lost_told += ((const uint64_t *)record)[2];
 	if (h->type == PERF_RECORD_THROTTLE)
 		r->account.throttled++;
 	return record_file_record(r->file, record);
@@ -325,10 +322,10 @@ static int rest(struct recorder *r)
 }
 
 /*
- * The kernel tells of a loss when there is room again.  What it could not tell
- * any more goes into a record as perf writes it, without a time.
+ * The kernel tells of a loss when there is room again, and of the last one never.
+ * How many there were goes into a record as perf writes it, without a time.
  */
-static int lost_rest(struct recorder *r)
+static int put_lost(struct recorder *r)
 {
 	struct {
 		struct perf_event_header h;
@@ -336,13 +333,11 @@ static int lost_rest(struct recorder *r)
 	} rec = {
 		.h = { .type = PERF_RECORD_LOST_SAMPLES, .size = sizeof(rec) },
 	};
-	uint64_t all = capture_lost(r->c);
 	int ret;
 
-	if (all <= r->lost_told)
+	rec.lost = r->account.lost = capture_lost(r->c);
+	if (!rec.lost)
 		return 0;
-	rec.lost = all - r->lost_told;
-	r->account.lost_untold = rec.lost;
 	ret = record_file_record(r->file, &rec);
 	return ret ? write_failed(r, ret) : 0;
 }
@@ -424,7 +419,7 @@ static int record(struct recorder *r)
 	if (status)
 		return status;
 	if (!loop(r) && !rest(r))
-		lost_rest(r);
+		put_lost(r);
 	if (r->child.pid && !record_child_ended(&r->child))
 		kill(r->child.pid, SIGTERM);
 	end_file(r);

@@ -54,7 +54,7 @@ static double complete(const struct record_account *a,
 static uint64_t lost_records(const struct record_account *a,
 			     const struct ustack_stats *st)
 {
-	return st->lost_records + a->lost_untold;
+	return st->lost_records > a->lost ? st->lost_records : a->lost;
 }
 
 void account_progress(struct record_account *a, const struct ustack_stats *st,

@@ -13,7 +13,7 @@ struct record_account {
 	uint64_t chains; /* those with a stack */
 	uint64_t ends[NR_ENDS]; /* of chains */
 	uint64_t throttled; /* how often the kernel did it */
-	uint64_t lost_untold; /* records, beyond those of the reader's accounts */
+	uint64_t lost; /* records, by the kernel's count at the end; 0: none, or no count */
 	/* Where chains end without a rule. */
 	struct {
 		char *path; /* "": no file is mapped there */
