@@ -369,7 +369,7 @@ static int record_main(int argc, char **argv)
 	struct cmdline l = { .o = { .path = "perf.data",
 				 .argv = argv - 1,
 				 .argc = argc + 1 } };
-	int status = parse(&l, argc, argv);
+	int status = parse(&l, argc, argv), unwritten;
 
 	if (status < 0)
 		status = find_target(&l) ? -1 : 1;
@@ -378,15 +378,14 @@ static int record_main(int argc, char **argv)
 		status = record_run(&l.o, &l.c);
 	}
 	line_free(&l);
+	unwritten = cli_flush();
 	/* What ended the command ends us, so that a shell sees it. */
 	if (status < 0) {
 		signal(-status, SIG_DFL);
 		raise(-status);
 		return 128 - status;
 	}
-	if (cli_flush() && !status)
-		status = 1;
-	return status;
+	return status ? status : unwritten;
 }
 
 const struct command cmd_record = {

@@ -247,10 +247,12 @@ static void limit_rate(struct capture *c)
 	}
 }
 
-/* Room for a quarter of a second of one CPU. */
+/* Room for a quarter of a second of one CPU, if stacks are not all as large. */
 static size_t usual_ring(const struct capture *c)
 {
-	uint32_t stack = c->stack < STACK_COPIED ? c->stack : STACK_COPIED;
+	uint32_t most = c->stack > STACK_DEFERRED ? STACK_DEFERRED :
+						    STACK_COPIED;
+	uint32_t stack = c->stack < most ? c->stack : most;
 	uint64_t want = 0;
 	size_t size = RING_LEAST, i;
 

@@ -378,10 +378,8 @@ static struct perf_event_attr file_attr(const struct perf_event_attr *from)
 	a.sample_regs_user = 0;
 	a.sample_stack_user = 0;
 	/* perf would want to know the fields of a tracepoint; none are kept. */
-	if (a.type == PERF_TYPE_TRACEPOINT) {
-		a.type = PERF_TYPE_SOFTWARE;
-		a.config = PERF_COUNT_SW_DUMMY;
-	}
+	if (a.type == PERF_TYPE_TRACEPOINT)
+		a.type = PERF_TYPE_RAW;
 	return a;
 }
 

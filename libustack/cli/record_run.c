@@ -21,6 +21,11 @@
 
 #define TICK_MS 100
 #define RELEASE_EVERY 256 /* samples */
+/*
+ * Who has more to do than there are CPUs would else wait for one while the rings
+ * run full.  Root may; for others it stays as it is.
+ */
+#define NICE (-10)
 #define LATE_MS 10 /* deferred stacks may come after the last sample */
 
 struct recorder {
@@ -445,6 +450,8 @@ int record_run(const struct record_options *o, struct capture *c)
 	if (!status && o->command)
 		status = record_fork(&r->child, o->command,
 				     !strcmp(o->path, "-"));
+	if (nice(NICE) < 0)
+		errno = 0; /* as it is */
 	if (!status) {
 		if (c->on_exec)
 			c->tid[0] = r->child.pid;

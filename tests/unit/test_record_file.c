@@ -243,8 +243,8 @@ static void tracepoint(void **state)
 	assert_int_equal(record_file_new(&f, fd, &ev, 1), 0);
 	assert_int_equal(record_file_end(f), 0);
 	p = contents(fd, &n);
-	assert_int_equal(get32(p + 120), PERF_TYPE_SOFTWARE);
-	assert_int_equal(get64(p + 128), PERF_COUNT_SW_DUMMY);
+	assert_int_equal(get32(p + 120), PERF_TYPE_RAW);
+	assert_int_equal(get64(p + 128), 4711);
 	free(p);
 	record_file_free(f);
 	close(fd);
