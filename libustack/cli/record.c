@@ -18,7 +18,7 @@
 #define RING_MAX (1ul << 30)
 
 /* What getopt gives for options without a letter. */
-enum { OPT_STACK = 256, OPT_JSON };
+enum { OPT_STACK = 256, OPT_JSON, OPT_PLAIN };
 
 static const struct option long_options[] = {
 	{ "event", required_argument, NULL, 'e' },
@@ -31,6 +31,7 @@ static const struct option long_options[] = {
 	{ "mmap-size", required_argument, NULL, 'm' },
 	{ "stack", required_argument, NULL, OPT_STACK },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "plain", no_argument, NULL, OPT_PLAIN },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -67,6 +68,7 @@ static int help(void)
 	help_line("--stack SIZE", "bytes of user stack: as many as are cheap if not given");
 	help_line("-m SIZE", "of the ring of each CPU: by rate and --stack if not given");
 	help_line("-o FILE", "perf.data if not given, - for standard output");
+	help_line("--plain", "do not compress: for readers that know no zstd");
 	help_line("--json", "the accounts as JSON on standard output, for scripts");
 	help_line("-h, --help", "this page");
 	puts("\n"
@@ -221,6 +223,9 @@ static bool parse_option(struct cmdline *l, int c)
 		return true;
 	case OPT_JSON:
 		l->o.json = true;
+		return true;
+	case OPT_PLAIN:
+		l->o.plain = true;
 		return true;
 	}
 	return false;

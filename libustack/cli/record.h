@@ -18,6 +18,7 @@ struct record_options {
 	int *pid, *tid; /* of -p and -t */
 	size_t nr_pids, nr_tids;
 	bool json;
+	bool plain; /* nothing is compressed */
 	char **command; /* NULL: none */
 	char **argv; /* all of the command line, for the file */
 	int argc;

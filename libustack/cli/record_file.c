@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "cli/record_file.h"
 #include "util/bytes.h"
@@ -11,6 +12,7 @@
 
 #define BUF_SIZE (256u << 10)
 #define RECORD_MAX 65528u /* whole words in 16 bits */
+#define ZSTD_LEVEL 1
 #define STRING_ALIGN 64 /* as perf pads the strings of its sections */
 #define BUILD_ID_MAX 20
 
@@ -27,6 +29,7 @@ enum {
 	REC_HEADER_ATTR = 64,
 	REC_HEADER_BUILD_ID = 67,
 	REC_EVENT_UPDATE = 78,
+	REC_COMPRESSED = 81,
 	EVENT_UPDATE_NAME = 2,
 };
 
@@ -67,7 +70,9 @@ struct record_file {
 	int err; /* -errno of the write that failed */
 	const struct record_event *events;
 	size_t nr_events;
-	struct bytes buf; /* not written yet */
+	struct bytes buf; /* whole records, not written yet */
+	ZSTD_CCtx *zstd; /* NULL: not compressed */
+	struct bytes packed; /* buf, compressed */
 	struct file_header header;
 	uint64_t end; /* all before it is written, and whole records */
 	uint64_t last_end; /* the same, one flush before */
@@ -127,32 +132,125 @@ static int write_all(int fd, const void *p, size_t size)
 	return 0;
 }
 
-/* The header is written again whenever there is more data. */
 static int write_header(struct record_file *f)
 {
 	ssize_t n;
 
-	if (f->pipe)
-		return 0;
 	f->header.data.size = f->end - f->header.data.offset;
 	n = pwrite(f->fd, &f->header, sizeof(f->header), 0);
 	return n == sizeof(f->header) ? 0 : n < 0 ? -errno : -EIO;
 }
 
-int record_file_flush(struct record_file *f)
+/* The table of sections, and what they hold, at the end of the data. */
+static int write_features(struct record_file *f)
 {
-	if (f->err || !f->buf.size)
-		return f->err;
-	f->err = write_all(f->fd, f->buf.p, f->buf.size);
-	if (f->err)
-		return f->err;
+	struct section table[RECORD_FEATURES];
+	uint64_t at;
+	size_t i, nr = 0;
+	int ret;
+
+	f->header.features[0] = 0;
+	for (i = 0; i < RECORD_FEATURES; i++)
+		nr += f->feature[i].size != 0;
+	at = f->end + nr * sizeof(*table);
+	for (nr = i = 0; i < RECORD_FEATURES; i++) {
+		if (!f->feature[i].size)
+			continue;
+		table[nr++] = (struct section){ at, f->feature[i].size };
+		at += f->feature[i].size;
+		f->header.features[0] |= 1ull << i;
+	}
+	/* What a write that failed left there goes. */
+	if (ftruncate(f->fd, f->end) || lseek(f->fd, f->end, SEEK_SET) < 0)
+		return -errno;
+	ret = write_all(f->fd, table, nr * sizeof(*table));
+	for (i = 0; i < RECORD_FEATURES && !ret; i++)
+		ret = write_all(f->fd, f->feature[i].p, f->feature[i].size);
+	return ret ? ret : write_header(f);
+}
+
+/* The first record that begins in the second half of size bytes. */
+static size_t middle(const uint8_t *p, size_t size)
+{
+	size_t at = get16(p + 6);
+
+	while (at < size / 2)
+		at += get16(p + at + 6);
+	return at;
+}
+
+/*
+ * Each compressed record is a frame of its own, and has whole records: they can
+ * be read whatever becomes of those before.
+ */
+static int pack(struct record_file *f, const uint8_t *p, size_t size)
+{
+	struct perf_event_header h = { .type = REC_COMPRESSED };
+	uint8_t frame[RECORD_MAX - sizeof(h)];
+	size_t n = ZSTD_compressCCtx(f->zstd, frame, sizeof(frame), p, size,
+				     ZSTD_LEVEL);
+	int ret;
+
+	if (ZSTD_isError(n)) { /* it is too large */
+		size_t half = middle(p, size);
+
+		if (half == size)
+			return add(&f->packed, p, size);
+		ret = pack(f, p, half);
+		return ret ? ret : pack(f, p + half, size - half);
+	}
+	h.size = sizeof(h) + n;
+	ret = add(&f->packed, &h, sizeof(h));
+	return ret ? ret : add(&f->packed, frame, n);
+}
+
+/* The sections are about to be written over: nobody shall look for them. */
+static int hide_features(struct record_file *f)
+{
+	if (!f->header.features[0])
+		return 0;
+	f->header.features[0] = 0;
+	return write_header(f);
+}
+
+/* Appends to the data. */
+static int write_data(struct record_file *f, const void *p, size_t size)
+{
+	int ret = 0;
+
+	if (!f->pipe && lseek(f->fd, f->end, SEEK_SET) < 0)
+		ret = -errno;
+	if (!ret)
+		ret = write_all(f->fd, p, size);
+	if (ret)
+		return ret;
 	f->last_end = f->end;
 	f->last_samples = f->buf_samples;
-	f->end += f->buf.size;
+	f->end += size;
 	f->samples += f->buf_samples;
-	f->buf.size = 0;
 	f->buf_samples = 0;
-	f->err = write_header(f);
+	return 0;
+}
+
+int record_file_flush(struct record_file *f)
+{
+	const struct bytes *from = &f->buf;
+
+	if (f->err || !f->buf.size)
+		return f->err;
+	if (f->zstd) {
+		f->packed.size = 0;
+		f->err = pack(f, f->buf.p, f->buf.size);
+		from = &f->packed;
+	}
+	if (!f->err && !f->pipe)
+		f->err = hide_features(f);
+	if (!f->err)
+		f->err = write_data(f, from->p, from->size);
+	if (!f->err)
+		f->buf.size = 0;
+	if (!f->err && !f->pipe)
+		f->err = write_features(f);
 	return f->err;
 }
 
@@ -456,8 +554,21 @@ static int begin_file(struct record_file *f)
 	return ret;
 }
 
+/* How perf is told that there are compressed records. */
+static int add_compressed(struct record_file *f)
+{
+	/* version, zstd, level, ratio, bytes that a record may have without */
+	const uint32_t words[] = { 1, 1, ZSTD_LEVEL, 1, BUF_SIZE };
+
+	f->zstd = ZSTD_createCCtx();
+	return f->zstd ? add(&f->feature[RECORD_COMPRESSED], words,
+			     sizeof(words)) :
+			 -ENOMEM;
+}
+
 int record_file_new(struct record_file **out, int fd,
-		    const struct record_event *events, size_t nr)
+		    const struct record_event *events, size_t nr,
+		    bool compress)
 {
 	struct record_file *f = calloc(1, sizeof(*f));
 	int ret;
@@ -477,6 +588,8 @@ int record_file_new(struct record_file **out, int fd,
 	memcpy(f->header.magic, "PERFILE2", 8);
 	f->pipe = lseek(fd, 0, SEEK_CUR) < 0;
 	ret = f->pipe ? begin_pipe(f) : begin_file(f);
+	if (!ret && compress && !f->pipe)
+		ret = add_compressed(f);
 	if (ret) {
 		record_file_free(f);
 		return ret;
@@ -538,34 +651,6 @@ static int add_event_desc(const struct record_file *f, struct bytes *b)
 			ret = add(b, ev->ids, ev->nr_ids * 8);
 	}
 	return ret;
-}
-
-/* The table of sections, and what they hold, at the end of the data. */
-static int write_features(struct record_file *f)
-{
-	struct section table[RECORD_FEATURES];
-	uint64_t at;
-	size_t i, nr = 0;
-	int ret;
-
-	f->header.features[0] = 0;
-	for (i = 0; i < RECORD_FEATURES; i++)
-		nr += f->feature[i].size != 0;
-	at = f->end + nr * sizeof(*table);
-	for (nr = i = 0; i < RECORD_FEATURES; i++) {
-		if (!f->feature[i].size)
-			continue;
-		table[nr++] = (struct section){ at, f->feature[i].size };
-		at += f->feature[i].size;
-		f->header.features[0] |= 1ull << i;
-	}
-	/* What a write that failed left there goes. */
-	if (ftruncate(f->fd, f->end) || lseek(f->fd, f->end, SEEK_SET) < 0)
-		return -errno;
-	ret = write_all(f->fd, table, nr * sizeof(*table));
-	for (i = 0; i < RECORD_FEATURES && !ret; i++)
-		ret = write_all(f->fd, f->feature[i].p, f->feature[i].size);
-	return ret ? ret : write_header(f);
 }
 
 /*
@@ -630,6 +715,8 @@ void record_file_free(struct record_file *f)
 	hash_free(&f->build_ids);
 	for (i = 0; i < RECORD_FEATURES; i++)
 		free(f->feature[i].p);
+	ZSTD_freeCCtx(f->zstd);
+	free(f->packed.p);
 	free(f->buf.p);
 	free(f);
 }

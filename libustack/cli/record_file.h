@@ -40,6 +40,7 @@ enum record_feature {
 	RECORD_CMDLINE = 11,
 	RECORD_EVENT_DESC,
 	RECORD_SAMPLE_TIME = 21,
+	RECORD_COMPRESSED = 27,
 	RECORD_FEATURES = 32
 };
 
@@ -47,10 +48,12 @@ struct record_file;
 
 /*
  * Begins the file on fd, which stays the caller's.  events are borrowed until
- * record_file_free().  0 or -errno.
+ * record_file_free().  compress: with zstd, which perf reads since Linux 5.2, but
+ * not from a pipe.  0 or -errno.
  */
 int record_file_new(struct record_file **out, int fd,
-		    const struct record_event *events, size_t nr);
+		    const struct record_event *events, size_t nr,
+		    bool compress);
 /*
  * The following return 0, or -errno of the write that failed, then or before.
  * A record of the kernel's, whole words with its sample_id at the end.

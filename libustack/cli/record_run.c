@@ -94,7 +94,7 @@ static int open_output(struct recorder *r)
 			return fail(r, "cannot open: ", -errno);
 	}
 	ret = record_file_new(&r->file, r->fd, r->c->events->ev,
-			      r->c->events->nr);
+			      r->c->events->nr, !r->o->plain);
 	return ret ? write_failed(r, ret) : 0;
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <zstd.h>
 
 #include "cli/record_file.h"
 #include "perfdata.h"
@@ -147,7 +148,7 @@ static void file(void **state)
 	int fd = tmp_file();
 
 	(void)state;
-	assert_int_equal(record_file_new(&f, fd, &ev, 1), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), 0);
 	write_all_of_it(f);
 	p = contents(fd, &n);
 	assert_memory_equal(p, "PERFILE2", 8);
@@ -208,7 +209,7 @@ static void pipe_mode(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(record_file_new(&f, fds[1], &ev, 1), 0);
+	assert_int_equal(record_file_new(&f, fds[1], &ev, 1, false), 0);
 	write_all_of_it(f);
 	record_file_free(f);
 	close(fds[1]);
@@ -240,7 +241,7 @@ static void tracepoint(void **state)
 	(void)state;
 	ev.attr.type = PERF_TYPE_TRACEPOINT;
 	ev.attr.config = 4711;
-	assert_int_equal(record_file_new(&f, fd, &ev, 1), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), 0);
 	assert_int_equal(record_file_end(f), 0);
 	p = contents(fd, &n);
 	assert_int_equal(get32(p + 120), PERF_TYPE_RAW);
@@ -263,7 +264,7 @@ static void long_chain(void **state)
 	(void)state;
 	for (i = 0; i < c.nr; i++)
 		c.line[i] = (struct line){ i, i, false };
-	assert_int_equal(record_file_new(&f, fd, &ev, 1), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), 0);
 	assert_int_equal(record_file_sample(f, &sample, &c), 0);
 	assert_int_equal(record_file_flush(f), 0);
 	p = contents(fd, &n);
@@ -286,7 +287,7 @@ static void killed(void **state)
 	int fd = tmp_file();
 
 	(void)state;
-	assert_int_equal(record_file_new(&f, fd, &ev, 1), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), 0);
 	assert_int_equal(record_file_sample(f, &sample, chain()), 0);
 	assert_int_equal(record_file_flush(f), 0);
 	p = contents(fd, &n);
@@ -294,6 +295,119 @@ static void killed(void **state)
 	assert_int_equal(get64(p + 48), 112);
 	assert_words(p + 264, sample_words, 14);
 	free(p);
+	record_file_free(f);
+	close(fd);
+}
+
+/* --- compressed --------------------------------------------------------------- */
+
+/* The records of p, which a file has as its data, without compression. */
+static uint8_t *unpacked(const uint8_t *p, size_t *size)
+{
+	const uint8_t *at = p + get64(p + 40), *end = at + get64(p + 48);
+	uint8_t *out = NULL;
+	size_t n;
+
+	for (*size = 0; at < end; at += get16(at + 6)) {
+		out = realloc(out, *size + (256 << 10));
+		assert_non_null(out);
+		if (get32(at) == 81) {
+			n = ZSTD_decompress(out + *size, 256 << 10, at + 8,
+					    get16(at + 6) - 8);
+			assert_false(ZSTD_isError(n));
+		} else {
+			n = get16(at + 6);
+			memcpy(out + *size, at, n);
+		}
+		*size += n;
+	}
+	assert_ptr_equal(at, end);
+	return out;
+}
+
+/* Samples whose chains are random, most of them few, some as long as can be. */
+static void random_samples(struct record_file *f, unsigned int seed)
+{
+	static struct chain c;
+	struct ustack_sample s = sample;
+	size_t i, j;
+
+	srand(seed);
+	for (i = 0; i < 1500; i++) {
+		uint64_t mask = i % 3 ? 0xfff : UINT64_MAX;
+
+		c.nr = i % 50 ? rand() % 60 : CHAIN_MAX;
+		for (j = 0; j < c.nr; j++)
+			c.line[j].lookup = (rand() * 0x123456789abcdefull) & mask;
+		s.time = i;
+		assert_int_equal(record_file_sample(f, &s, &c), 0);
+		if (!(rand() % 100))
+			assert_int_equal(record_file_flush(f), 0);
+	}
+}
+
+/* Compressed it holds, record by record, what it does without. */
+static void compressed(void **state)
+{
+	const struct record_event ev = event();
+	struct record_file *f;
+	uint8_t *file[2], *data[2];
+	size_t size[2], n, i, seed;
+	uint64_t words;
+	const uint8_t *s;
+
+	(void)state;
+	for (seed = 1; seed < 5; seed++) {
+		for (i = 0; i < 2; i++) {
+			int fd = tmp_file();
+
+			assert_int_equal(record_file_new(&f, fd, &ev, 1, i), 0);
+			random_samples(f, seed);
+			assert_int_equal(record_file_end(f), 0);
+			file[i] = contents(fd, &n);
+			data[i] = unpacked(file[i], &size[i]);
+			record_file_free(f);
+			close(fd);
+		}
+		assert_int_equal(size[0], size[1]);
+		assert_int_equal(size[0], get64(file[0] + 48));
+		assert_memory_equal(data[0], data[1], size[0]);
+		assert_int_equal(get64(file[0] + 72) >> 27 & 1, 0);
+		s = section(file[1], 27, &words);
+		assert_int_equal(words, 20);
+		assert_int_equal(get32(s + 4), 1); /* zstd */
+		assert_int_equal(get32(s + 16), 256 << 10);
+		for (i = 0; i < 2; i++) {
+			free(file[i]);
+			free(data[i]);
+		}
+	}
+}
+
+/* What is flushed has what it takes to read it, at any time. */
+static void compressed_killed(void **state)
+{
+	const struct record_event ev = event();
+	struct record_file *f;
+	uint8_t *p, *data;
+	uint64_t words;
+	size_t n, size;
+	int fd = tmp_file(), i;
+
+	(void)state;
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, true), 0);
+	for (i = 1; i < 4; i++) {
+		assert_int_equal(record_file_sample(f, &sample, chain()), 0);
+		assert_int_equal(record_file_flush(f), 0);
+		p = contents(fd, &n);
+		section(p, 27, &words);
+		assert_int_equal(words, 20);
+		data = unpacked(p, &size);
+		assert_int_equal(size, 112 * i);
+		assert_words(data + size - 112, sample_words, 14);
+		free(data);
+		free(p);
+	}
 	record_file_free(f);
 	close(fd);
 }
@@ -315,7 +429,7 @@ static void full_at(size_t limit)
 
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	assert_int_equal(record_file_new(&f, fd, &ev, 1), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), 0);
 	for (i = 0; i < 20000 && !ret; i++)
 		ret = record_file_sample(f, &sample, chain());
 	assert_int_equal(ret, -EFBIG);
@@ -355,7 +469,7 @@ static void never(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(record_file_new(&f, fd, &ev, 1), -ENOSPC);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), -ENOSPC);
 	assert_null(f);
 	close(fd);
 }
@@ -368,6 +482,8 @@ int main(void)
 		cmocka_unit_test(tracepoint),
 		cmocka_unit_test(long_chain),
 		cmocka_unit_test(killed),
+		cmocka_unit_test(compressed),
+		cmocka_unit_test(compressed_killed),
 		cmocka_unit_test(full),
 		cmocka_unit_test(never),
 	};
