@@ -90,7 +90,7 @@ struct line {
 struct chain {
 	struct line line[CHAIN_MAX];
 	size_t nr;
-	bool unwound; /* its user part comes from a captured stack */
+	bool unwound; /* its user part comes from a captured stack, now or when recorded */
 	enum ustack_end end; /* if unwound */
 };
 

@@ -391,48 +391,86 @@ static uint8_t *put32x2(uint8_t *p, uint32_t a, uint32_t b)
 	return put64(p, a | (uint64_t)b << 32);
 }
 
-/* Entries that c takes with a mark wherever it goes from the kernel to the user. */
+/*
+ * A chain of ours is told from one that the kernel walked by a second mark where
+ * it goes from the kernel to the user, which others pass over.  Then addresses of
+ * the user are those to look up, as perf's own unwinders give them: in the call,
+ * not behind it, where another function may begin.  If it does not end at the
+ * outermost frame, as many marks follow as enum ustack_end says.
+ */
+
+/* Marks before line i. */
+static size_t marks(const struct chain *c, size_t i)
+{
+	const struct line *l = &c->line[i];
+
+	if (i && l->kernel == l[-1].kernel)
+		return 0;
+	return l->kernel ? 1 : 2;
+}
+
+/* Entries for all lines, or as many of them as make no more than max. */
 static size_t chain_entries(const struct chain *c, size_t max, size_t *lines)
 {
-	size_t i, n = 0;
+	size_t i, n = 0, more;
 
 	for (i = 0; i < c->nr; i++) {
-		size_t more = !i || c->line[i].kernel != c->line[i - 1].kernel;
-
-		if (n + more + 1 > max)
+		more = marks(c, i) + 1;
+		if (n + more > max)
 			break;
-		n += more + 1;
+		n += more;
 	}
 	*lines = i;
 	return n;
 }
 
-/*
- * Frames of the user are written as perf's own unwinders give them: an address
- * in the call, not the one behind it, which may be another function's.
- */
-static void put_chain(uint8_t *p, const struct chain *c, size_t lines)
+static uint8_t *put_marks(uint8_t *p, uint64_t mark, size_t nr)
+{
+	while (nr--)
+		p = put64(p, mark);
+	return p;
+}
+
+static uint8_t *put_lines(uint8_t *p, const struct chain *c, size_t lines)
 {
 	size_t i;
 
 	for (i = 0; i < lines; i++) {
 		const struct line *l = &c->line[i];
 
-		if (!i || l->kernel != l[-1].kernel)
-			p = put64(p, l->kernel ? PERF_CONTEXT_KERNEL :
-						 PERF_CONTEXT_USER);
+		p = put_marks(p, l->kernel ? PERF_CONTEXT_KERNEL :
+					     PERF_CONTEXT_USER,
+			      marks(c, i));
 		p = put64(p, l->lookup);
 	}
+	return p;
+}
+
+/* Why the chain is not complete. */
+static enum ustack_end chain_end(const struct ustack_sample *s,
+				 const struct chain *c, size_t lines)
+{
+	if (lines < c->nr)
+		return USTACK_END_LIMIT;
+	if (s->pair == USTACK_PAIR_LOST)
+		return USTACK_END_TRUNCATED;
+	return c->unwound ? c->end : USTACK_END_FINISHED;
 }
 
 int record_file_sample(struct record_file *f, const struct ustack_sample *s,
 		       const struct chain *c)
 {
 	const size_t fixed = sizeof(struct perf_event_header) + 7 * 8;
-	size_t lines, nr;
+	const size_t most = (RECORD_MAX - fixed) / 8 - 2 - NR_ENDS;
+	size_t lines, nr, end;
 	uint8_t *p;
 
-	nr = chain_entries(c, (RECORD_MAX - fixed) / 8, &lines);
+	nr = chain_entries(c, most, &lines);
+	end = chain_end(s, c, lines);
+	/* Without a frame of the user there are no marks yet. */
+	if (end && (!lines || c->line[lines - 1].kernel))
+		end += 2;
+	nr += end;
 	p = room(f, fixed + nr * 8);
 	if (!p)
 		return f->err;
@@ -449,7 +487,8 @@ int record_file_sample(struct record_file *f, const struct ustack_sample *s,
 	p = put32x2(p, s->cpu, 0);
 	p = put64(p, s->period);
 	p = put64(p, nr);
-	put_chain(p, c, lines);
+	p = put_lines(p, c, lines);
+	put_marks(p, PERF_CONTEXT_USER, end);
 	f->buf_samples++;
 	if (!f->first || s->time < f->first)
 		f->first = s->time;

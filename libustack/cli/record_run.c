@@ -21,6 +21,7 @@
 
 #define TICK_MS 100
 #define RELEASE_EVERY 256 /* samples */
+#define TRIM_EVERY 60 /* seconds: files that nobody maps any more */
 /*
  * Who has more to do than there are CPUs would else wait for one while the rings
  * run full.  Root may; for others it stays as it is.
@@ -270,6 +271,8 @@ static int each_second(struct recorder *r, uint64_t *last)
 	ret = record_file_flush(r->file);
 	if (ret)
 		return write_failed(r, ret);
+	if (!((now - r->account.start) % TRIM_EVERY))
+		ustack_images_trim(r->images);
 	ustack_reader_stats(r->reader, &st);
 	account_progress(&r->account, &st, now);
 	return 0;

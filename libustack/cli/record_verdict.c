@@ -157,7 +157,7 @@ static void add_file_advice(struct list *l, const struct record_account *a)
 		add(l,
 		    "code that is in no file, as a JIT's, has no unwind information: run it with frame pointers");
 	else
-		add(l, "%s has no unwind information: install its debug package",
+		add(l, "%s lacks unwind information: its debug package may have it",
 		    shown);
 }
 

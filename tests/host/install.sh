@@ -173,8 +173,10 @@ done
 [ "$(completed ustack script -F comm)" = comm ] || fail "completion of a field"
 [ "$(completed ustack record -e page-f)" = page-faults ] || fail "completion of an event"
 [ "$(completed ustack record -p $$)" = $$ ] || fail "completion of a process"
-completed ustack record -F 99 ech | grep -qx echo || fail "completion of a command to record"
-completed ustack record -- tou | grep -qx touch || fail "completion of a command behind --"
+completed ustack record -F 99 ech >told
+grep -qx echo told || fail "completion of a command to record"
+completed ustack record -- tou >told
+grep -qx touch told || fail "completion of a command behind --"
 [ "$(completed ustack record -- cat work.c)" = work.c ] || fail "completion of a file of the command"
 
 # --- man pages: one by the name of each function; see man.sh for what they say

@@ -269,6 +269,13 @@ for name in work static; do
 done
 status 0 "$ustack" record -e cpu-clock --stack 256 -o f ./work 200
 said 'stacks go deeper: --stack 1024'
+# The file tells which chains are not complete, as one with stacks would.
+status 0 "$ustack" record --json -e cpu-clock --stack 256 -o f ./work 200
+[ "$("$ustack" stat -i f | sed -n 's/^end_truncated //p')" = "$(json '["ends"]["truncated"]')" ] &&
+	[ "$("$ustack" stat -i f | sed -n 's/^finished //p')" = "$(json '["ends"]["finished"]')" ] || fail "stat sees other ends"
+"$ustack" fold -i f >folds
+grep -q '^work;\[cut short\];' folds || fail "fold does not say what is cut"
+quiet perf report -i f --stdio
 
 # --- not permitted, not there
 misused 'nothing to record'

@@ -52,11 +52,15 @@ static struct chain *chain(void)
 	return &c;
 }
 
-static const uint64_t sample_words[] = {
-	9 | (uint64_t)PERF_RECORD_MISC_KERNEL << 32 | 112ull << 48,
+#define SAMPLE_WORDS 15
+#define SAMPLE_SIZE (8 * SAMPLE_WORDS)
+
+static const uint64_t sample_words[SAMPLE_WORDS] = {
+	9 | (uint64_t)PERF_RECORD_MISC_KERNEL << 32 | (8ull * SAMPLE_WORDS) << 48,
 	7, 0x1010, 1 | 2ull << 32, 30, 4, 5,
-	6, (uint64_t)PERF_CONTEXT_KERNEL, 0xffffffff81000010,
-	0xffffffff81000020, (uint64_t)PERF_CONTEXT_USER, 0x1010, 0x201f,
+	7, (uint64_t)PERF_CONTEXT_KERNEL, 0xffffffff81000010,
+	0xffffffff81000020, (uint64_t)PERF_CONTEXT_USER,
+	(uint64_t)PERF_CONTEXT_USER, 0x1010, 0x201f,
 };
 
 /* MMAP2 of event 7 at 0x1000, /a, with the build-id 1, 2, 3. */
@@ -157,7 +161,7 @@ static void file(void **state)
 	assert_int_equal(get64(p + 24), 120); /* attrs, behind two ids */
 	assert_int_equal(get64(p + 32), 144);
 	assert_int_equal(get64(p + 40), 264); /* data */
-	assert_int_equal(get64(p + 48), 3 * 112);
+	assert_int_equal(get64(p + 48), 2 * 112 + SAMPLE_SIZE);
 	assert_int_equal(get64(p + 56) | get64(p + 64), 0);
 	assert_int_equal(get64(p + 72), 1 << 2 | 1 << 6 | 1 << 11 | 1 << 12 | 1 << 21);
 	assert_int_equal(get64(p + 80) | get64(p + 88) | get64(p + 96), 0);
@@ -167,7 +171,7 @@ static void file(void **state)
 	assert_int_equal(get64(p + 256), 16);
 	assert_words(p + 264, mmap_words, 14);
 	assert_words(p + 264 + 112, mmap_words, 14);
-	assert_words(p + 264 + 224, sample_words, 14);
+	assert_words(p + 264 + 224, sample_words, SAMPLE_WORDS);
 
 	/* One file, however often it was mapped: header, pid -1, id, 3, "/a" */
 	s = section(p, 2, &size);
@@ -213,7 +217,7 @@ static void pipe_mode(void **state)
 	write_all_of_it(f);
 	record_file_free(f);
 	close(fds[1]);
-	assert_int_equal(read(fds[0], p, sizeof(p)), 16 + 152 + 40 + 3 * 112 + 44);
+	assert_int_equal(read(fds[0], p, sizeof(p)), 16 + 152 + 40 + 2 * 112 + SAMPLE_SIZE + 44);
 	assert_memory_equal(p, "PERFILE2", 8);
 	assert_int_equal(get64(p + 8), 16);
 	assert_int_equal(get64(p + 16), 64 | 152ull << 48); /* HEADER_ATTR */
@@ -224,8 +228,8 @@ static void pipe_mode(void **state)
 	assert_int_equal(get64(p + 184), 7);
 	assert_string_equal((const char *)p + 192, "cpu-clock");
 	assert_words(p + 208, mmap_words, 14);
-	assert_words(p + 208 + 224, sample_words, 14);
-	assert_int_equal(get32(p + 208 + 336), 67);
+	assert_words(p + 208 + 224, sample_words, SAMPLE_WORDS);
+	assert_int_equal(get32(p + 208 + 224 + SAMPLE_SIZE), 67);
 	close(fds[0]);
 }
 
@@ -258,7 +262,7 @@ static void long_chain(void **state)
 	const struct record_event ev = event();
 	struct record_file *f;
 	uint8_t *p;
-	size_t n, i;
+	size_t n, i, nr;
 	int fd = tmp_file();
 
 	(void)state;
@@ -268,10 +272,15 @@ static void long_chain(void **state)
 	assert_int_equal(record_file_sample(f, &sample, &c), 0);
 	assert_int_equal(record_file_flush(f), 0);
 	p = contents(fd, &n);
-	assert_int_equal(n, 264 + 65528);
-	assert_int_equal(get16(p + 264 + 6), 65528);
-	assert_int_equal(get64(p + 264 + 56), (65528 - 64) / 8);
-	assert_int_equal(get64(p + n - 8), (65528 - 64) / 8 - 2);
+	/* Nine words are left for marks, of which those of "limit" take five. */
+	assert_int_equal(n, 264 + 65528 - 4 * 8);
+	assert_int_equal(get16(p + 264 + 6), 65528 - 4 * 8);
+	nr = (65528 - 64) / 8 - 4;
+	assert_int_equal(get64(p + 264 + 56), nr);
+	for (i = 1; i <= 5; i++)
+		assert_int_equal(get64(p + n - 8 * i),
+				 (uint64_t)PERF_CONTEXT_USER);
+	assert_int_equal(get64(p + n - 8 * 6), nr - 2 - 5 - 1);
 	free(p);
 	record_file_free(f);
 	close(fd);
@@ -291,11 +300,91 @@ static void killed(void **state)
 	assert_int_equal(record_file_sample(f, &sample, chain()), 0);
 	assert_int_equal(record_file_flush(f), 0);
 	p = contents(fd, &n);
-	assert_int_equal(n, 264 + 112);
-	assert_int_equal(get64(p + 48), 112);
-	assert_words(p + 264, sample_words, 14);
+	assert_int_equal(n, 264 + SAMPLE_SIZE);
+	assert_int_equal(get64(p + 48), SAMPLE_SIZE);
+	assert_words(p + 264, sample_words, SAMPLE_WORDS);
 	free(p);
 	record_file_free(f);
+	close(fd);
+}
+
+/* --- read again --------------------------------------------------------------- */
+
+/* A chain of up to 40 lines, the kernel's before the user's. */
+static void random_chain(struct chain *c, struct ustack_sample *s)
+{
+	size_t kernel = rand() % 3 ? 0 : rand() % 5, i;
+
+	memset(c, 0, sizeof(*c));
+	c->nr = kernel + rand() % 35;
+	c->unwound = rand() % 4;
+	c->end = c->unwound ? rand() % NR_ENDS : USTACK_END_FINISHED;
+	s->misc = kernel ? PERF_RECORD_MISC_KERNEL : PERF_RECORD_MISC_USER;
+	for (i = 0; i < c->nr; i++) {
+		struct line *l = &c->line[i];
+
+		l->kernel = i < kernel;
+		l->ip = l->lookup = rand() + 1ull;
+		if (l->kernel)
+			l->ip = l->lookup |= 1ull << 63;
+		else if (i > kernel)
+			l->ip += rand() % 2; /* most are return addresses */
+	}
+	s->ip = c->nr ? c->line[0].ip : 4711;
+}
+
+/* What ustack makes of a file is what went into it, end and look-ups included. */
+static void again(void **state)
+{
+	static struct chain c, got;
+	static struct ustack_frame frames[FRAMES_MAX];
+	const struct record_event ev = event();
+	struct ustack_sample s = sample;
+	const struct ustack_sample *read;
+	struct ustack_images *images;
+	struct ustack_reader *reader;
+	struct record_file *f;
+	char path[64];
+	size_t i, j;
+	int fd = tmp_file();
+
+	(void)state;
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, true), 0);
+	srand(1);
+	for (i = 0; i < 3000; i++) {
+		random_chain(&c, &s);
+		s.time = i + 1;
+		assert_int_equal(record_file_sample(f, &s, &c), 0);
+	}
+	assert_int_equal(record_file_end(f), 0);
+	record_file_free(f);
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	assert_int_equal(ustack_images_new(&images, NULL), 0);
+	assert_int_equal(ustack_reader_new(&reader, images), 0);
+	assert_int_equal(ustack_reader_open(reader, path), 0);
+	srand(1);
+	for (i = 0; i < 3000; i++) {
+		bool user, alone;
+
+		random_chain(&c, &s);
+		user = c.nr && !c.line[c.nr - 1].kernel;
+		/* With no frame at all its own address has to do. */
+		alone = !c.nr && !c.end;
+		assert_int_equal(ustack_reader_next(reader, &read), 1);
+		assert_int_equal(read->time, i + 1);
+		chain_fill(&got, NULL, frames, read);
+		assert_int_equal(got.unwound, user || c.end);
+		assert_int_equal(got.nr, alone ? 1 : c.nr);
+		assert_int_equal(got.end, c.end);
+		for (j = 0; j < c.nr; j++) {
+			assert_int_equal(got.line[j].lookup, c.line[j].lookup);
+			assert_int_equal(got.line[j].kernel, c.line[j].kernel);
+		}
+	}
+	assert_int_equal(ustack_reader_next(reader, &read), 0);
+	ustack_reader_free(reader);
+	ustack_images_free(images);
 	close(fd);
 }
 
@@ -403,8 +492,8 @@ static void compressed_killed(void **state)
 		section(p, 27, &words);
 		assert_int_equal(words, 20);
 		data = unpacked(p, &size);
-		assert_int_equal(size, 112 * i);
-		assert_words(data + size - 112, sample_words, 14);
+		assert_int_equal(size, SAMPLE_SIZE * i);
+		assert_words(data + size - SAMPLE_SIZE, sample_words, SAMPLE_WORDS);
 		free(data);
 		free(p);
 	}
@@ -438,10 +527,11 @@ static void full_at(size_t limit)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &large), 0);
 	p = contents(fd, &n);
 	assert_true(n <= limit);
-	assert_int_equal(get64(p + 48), 112 * record_file_samples(f));
-	assert_true(record_file_samples(f) > limit / 112 / 4);
+	assert_int_equal(get64(p + 48), SAMPLE_SIZE * record_file_samples(f));
+	assert_true(record_file_samples(f) > limit / SAMPLE_SIZE / 4);
 	for (i = 0; i < record_file_samples(f); i++)
-		assert_memory_equal(p + 264 + i * 112, sample_words, 112);
+		assert_memory_equal(p + 264 + i * SAMPLE_SIZE, sample_words,
+				    SAMPLE_SIZE);
 	section(p, 21, &size);
 	assert_int_equal(size, 16);
 	free(p);
@@ -451,7 +541,7 @@ static void full_at(size_t limit)
 
 static void full(void **state)
 {
-	const size_t flush = (256 << 10) / 112 * 112;
+	const size_t flush = (256 << 10) / SAMPLE_SIZE * SAMPLE_SIZE;
 
 	(void)state;
 	full_at(1000000);
@@ -482,6 +572,7 @@ int main(void)
 		cmocka_unit_test(tracepoint),
 		cmocka_unit_test(long_chain),
 		cmocka_unit_test(killed),
+		cmocka_unit_test(again),
 		cmocka_unit_test(compressed),
 		cmocka_unit_test(compressed_killed),
 		cmocka_unit_test(full),
