@@ -2,6 +2,7 @@
 /* ustack record: its command line. */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, 'p' },
 	{ "tid", required_argument, NULL, 't' },
 	{ "all-cpus", no_argument, NULL, 'a' },
+	{ "cgroup", required_argument, NULL, 'G' },
 	{ "output", required_argument, NULL, 'o' },
 	{ "mmap-size", required_argument, NULL, 'm' },
 	{ "stack", required_argument, NULL, OPT_STACK },
@@ -50,7 +52,7 @@ struct cmdline {
 static int help(void)
 {
 	puts("usage: ustack record [OPTION...] [--] COMMAND [ARG...]\n"
-	     "       ustack record [OPTION...] -p PID | -t TID | -a\n"
+	     "       ustack record [OPTION...] -p PID | -t TID | -a | -G CGROUP\n"
 	     "\n"
 	     "Samples a command, or what runs already until it ends or ^C, unwinds the\n"
 	     "stacks meanwhile and writes a perf.data of ordinary callchains, for perf\n"
@@ -65,6 +67,7 @@ static int help(void)
 	help_line("-p PID,...", "processes that run, and what they start");
 	help_line("-t TID,...", "threads that run, and nothing else");
 	help_line("-a", "all that runs, on all CPUs");
+	help_line("-G CGROUP", "what runs in a cgroup: its path, or below /sys/fs/cgroup");
 	help_line("--stack SIZE", "bytes of user stack: as many as are cheap if not given");
 	help_line("-m SIZE", "of the ring of each CPU: by rate and --stack if not given");
 	help_line("-o FILE", "perf.data if not given, - for standard output");
@@ -206,6 +209,10 @@ static bool parse_option(struct cmdline *l, int c)
 	case 'a':
 		l->o.all = true;
 		return true;
+	case 'G':
+		l->o.cgroup = optarg;
+		l->o.all = true;
+		return true;
 	case 'o':
 		l->o.path = optarg;
 		return *optarg || misuse("-o", optarg, "the name of a file");
@@ -308,6 +315,28 @@ static bool find_threads(struct cmdline *l)
 	return true;
 }
 
+/* The directory of a cgroup; -1 after an error line. */
+static int open_cgroup(const char *name)
+{
+	static const char *const at[] = { "/sys/fs/cgroup/perf_event/",
+					  "/sys/fs/cgroup/",
+					  "/sys/fs/cgroup/unified/" };
+	char path[PATH_MAX];
+	size_t i;
+	int fd = -1;
+
+	if (*name == '/')
+		fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (i = 0; fd < 0 && i < sizeof(at) / sizeof(*at); i++) {
+		snprintf(path, sizeof(path), "%s%s", at[i],
+			 name + (*name == '/'));
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		fprintf(stderr, "ustack: -G: there is no cgroup %s\n", name);
+	return fd;
+}
+
 static bool find_target(struct cmdline *l)
 {
 	struct capture *c = &l->c;
@@ -322,6 +351,11 @@ static bool find_target(struct cmdline *l)
 	if (!c->tid)
 		return false;
 	c->tid[0] = -1; /* of a command: to be known */
+	if (l->o.cgroup) {
+		c->cgroup = true;
+		c->tid[0] = open_cgroup(l->o.cgroup);
+		return c->tid[0] >= 0;
+	}
 	if (l->o.nr_tids)
 		memcpy(c->tid, l->o.tid, c->nr_tids * sizeof(*c->tid));
 	else if (!l->o.all)
@@ -347,7 +381,7 @@ static int parse(struct cmdline *l, int argc, char **argv)
 	int c;
 
 	opterr = 0; /* one line, ours */
-	while (good && (c = getopt_long(argc, argv, "+:e:F:c:p:t:ao:m:h",
+	while (good && (c = getopt_long(argc, argv, "+:e:F:c:p:t:aG:o:m:h",
 					long_options, NULL)) != -1) {
 		if (c == 'h')
 			return help();

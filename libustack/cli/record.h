@@ -14,7 +14,8 @@
 
 struct record_options {
 	const char *path; /* of the file; "-" is standard output */
-	bool all; /* CPUs */
+	bool all; /* CPUs, be it of one cgroup only */
+	const char *cgroup; /* as given */
 	int *pid, *tid; /* of -p and -t */
 	size_t nr_pids, nr_tids;
 	bool json;

@@ -64,7 +64,8 @@ static int open_event(const struct capture *c, size_t i, int tid, int cpu)
 {
 	struct perf_event_attr attr = attr_of(c, i);
 	int fd = syscall(SYS_perf_event_open, &attr, tid, cpu, -1,
-			 PERF_FLAG_FD_CLOEXEC);
+			 PERF_FLAG_FD_CLOEXEC |
+				 (c->cgroup ? PERF_FLAG_PID_CGROUP : 0));
 
 	return fd < 0 ? -errno : fd;
 }
@@ -75,7 +76,7 @@ static int say(const char *name, const char *what)
 	return 1;
 }
 
-static int say_forbidden(const char *name, int tid)
+static int say_forbidden(const struct capture *c, const char *name, int tid)
 {
 	char what[512];
 	long level;
@@ -83,14 +84,14 @@ static int say_forbidden(const char *name, int tid)
 	if (!read_number(paranoid, &level))
 		return say(name,
 			   "no permission: this kernel or container allows no perf events");
-	if (tid > 0 && level < 3)
+	if (tid > 0 && !c->cgroup && level < 3)
 		snprintf(what, sizeof(what),
 			 "no permission to sample thread %d: it may be another user's; be that user or root",
 			 tid);
 	else
 		snprintf(what, sizeof(what),
 			 "no permission: kernel.perf_event_paranoid is %ld; be root, or run as root: sysctl kernel.perf_event_paranoid=%d",
-			 level, tid < 0 ? 0 : 1);
+			 level, tid < 0 || c->cgroup ? 0 : 1);
 	return say(name, what);
 }
 
@@ -102,7 +103,10 @@ static int say_failed(const struct capture *c, size_t i, int tid, int err)
 	switch (-err) {
 	case EACCES:
 	case EPERM:
-		return say_forbidden(ev->name, tid);
+		return say_forbidden(c, ev->name, tid);
+	case EBADF:
+		return say(ev->name,
+			   "that is no cgroup of the kernel's perf events: it takes one of version 2, or of the controller perf_event");
 	case ESRCH:
 		fprintf(stderr,
 			"ustack: there is no process or thread %d, or it has ended\n",
@@ -151,7 +155,7 @@ static bool less(struct capture *c, size_t i, int err, uint32_t given)
 
 	if ((err == -EACCES || err == -EPERM) && !c->user_only &&
 	    !ev->attr.exclude_kernel && !ev->attr.exclude_user &&
-	    c->tid[0] >= 0) {
+	    c->tid[0] >= 0 && !c->cgroup) {
 		c->user_only = true;
 		return true;
 	}

@@ -32,8 +32,10 @@ struct capture_fd {
 struct capture {
 	struct record_events *events;
 	bool may_clock; /* the event is only the usual one: cpu-clock will do */
-	int *tid; /* the threads; one of -1: whatever runs */
+	/* The threads; one of -1: whatever runs; or of a cgroup's directory. */
+	int *tid;
 	size_t nr_tids;
+	bool cgroup;
 	bool inherit; /* threads and processes that they start, too */
 	bool on_exec; /* begins when the one thread calls exec() */
 	uint32_t stack; /* bytes that are asked for; 0: what is usual */

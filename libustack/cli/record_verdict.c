@@ -8,7 +8,12 @@
 
 #include "cli/record_verdict.h"
 
-/* Counts where a chain ended that nothing tells how to go on. */
+#define LOOK_UPS 64
+
+/*
+ * Counts where a chain ended that nothing tells how to go on, for the first of
+ * them: to look further costs the symbols of every file.
+ */
 static void no_rule(struct record_account *a, const struct ustack_sample *s,
 		    const struct chain *c)
 {
@@ -16,7 +21,7 @@ static void no_rule(struct record_account *a, const struct ustack_sample *s,
 	const char *path;
 	size_t i;
 
-	if (!c->nr)
+	if (!c->nr || a->ends[USTACK_END_NO_RULE] > LOOK_UPS)
 		return;
 	ustack_symbolize(s->space, c->line[c->nr - 1].lookup, &sym);
 	path = sym.path ? sym.path : "";

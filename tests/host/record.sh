@@ -277,6 +277,24 @@ status 0 "$ustack" record --json -e cpu-clock --stack 256 -o f ./work 200
 grep -q '^work;\[cut short\];' folds || fail "fold does not say what is cut"
 quiet perf report -i f --stdio
 
+# --- a cgroup, and nothing else; where there is one of version 2 that takes another
+cgroups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+if [ -n "$cgroups" ] && mkdir "$cgroups/ustack.$$" 2>/dev/null; then
+	sh -c 'echo $$ >"$1" && exec ./work 100000' - "$cgroups/ustack.$$/cgroup.procs" 2>/dev/null & inside=$!
+	./work 100000 & pid=$!
+	"$ustack" record -G "$cgroups/ustack.$$" -e cpu-clock -o f sleep 0.5 >out 2>err && status=0 || status=$?
+	kill $pid $inside 2>/dev/null || :
+	wait $pid $inside 2>/dev/null || :
+	rmdir "$cgroups/ustack.$$"
+	[ $status = 0 ] || said 'cannot sample that event'
+	"$ustack" script -i f -F pid | sort -u | tr -d ' \n' >pids
+	[ $status != 0 ] || [ ! -s pids ] || [ "$(cat pids)" = $inside ] || fail "-G: not only $inside but $(cat pids)"
+fi
+status 1 "$ustack" record -G nocgroup -o f true
+said 'there is no cgroup nocgroup'
+status 1 "$ustack" record -G "$tmp" -e cpu-clock -o f true
+said 'that is no cgroup'
+
 # --- not permitted, not there
 misused 'nothing to record'
 misused 'exclude each other' -p 1 true
