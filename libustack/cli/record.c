@@ -19,7 +19,7 @@
 #define RING_MAX (1ul << 30)
 
 /* What getopt gives for options without a letter. */
-enum { OPT_STACK = 256, OPT_JSON, OPT_PLAIN };
+enum { OPT_STACK = 256, OPT_JSON, OPT_PLAIN, OPT_RAW };
 
 static const struct option long_options[] = {
 	{ "event", required_argument, NULL, 'e' },
@@ -34,6 +34,7 @@ static const struct option long_options[] = {
 	{ "stack", required_argument, NULL, OPT_STACK },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "plain", no_argument, NULL, OPT_PLAIN },
+	{ "raw", optional_argument, NULL, OPT_RAW },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -71,6 +72,7 @@ static int help(void)
 	help_line("--stack SIZE", "bytes of user stack: as many as are cheap if not given");
 	help_line("-m SIZE", "of the ring of each CPU: by rate and --stack if not given");
 	help_line("-o FILE", "perf.data if not given, - for standard output");
+	help_line("--raw[=cut]", "keep the stacks: all, or those of chains that end too early");
 	help_line("--plain", "do not compress: for readers that know no zstd");
 	help_line("--json", "the accounts as JSON on standard output, for scripts");
 	help_line("-h, --help", "this page");
@@ -231,6 +233,11 @@ static bool parse_option(struct cmdline *l, int c)
 	case OPT_JSON:
 		l->o.json = true;
 		return true;
+	case OPT_RAW:
+		l->o.raw = optarg ? RAW_CUT : RAW_ALL;
+		l->c.data_maps = true;
+		return !optarg || !strcmp(optarg, "cut") ||
+		       misuse("--raw", optarg, "cut");
 	case OPT_PLAIN:
 		l->o.plain = true;
 		return true;

@@ -20,6 +20,7 @@ struct record_options {
 	size_t nr_pids, nr_tids;
 	bool json;
 	bool plain; /* nothing is compressed */
+	enum { RAW_NONE, RAW_CUT, RAW_ALL } raw; /* which samples keep their stack */
 	char **command; /* NULL: none */
 	char **argv; /* all of the command line, for the file */
 	int argc;

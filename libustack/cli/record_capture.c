@@ -53,6 +53,7 @@ static struct perf_event_attr attr_of(const struct capture *c, size_t i)
 	ustack_attr_init(&attr, c->stack, c->defer);
 	if (c->no_build_id)
 		attr.build_id = 0;
+	attr.mmap_data = c->data_maps && !i;
 	/* One event is enough to tell of processes. */
 	if (i)
 		attr.mmap = attr.mmap2 = attr.comm = attr.comm_exec =

@@ -66,7 +66,7 @@ struct build_id {
 
 struct record_file {
 	int fd;
-	bool pipe;
+	bool pipe, stacks;
 	int err; /* -errno of the write that failed */
 	const struct record_event *events;
 	size_t nr_events;
@@ -457,52 +457,163 @@ static enum ustack_end chain_end(const struct ustack_sample *s,
 	return c->unwound ? c->end : USTACK_END_FINISHED;
 }
 
-int record_file_sample(struct record_file *f, const struct ustack_sample *s,
-		       const struct chain *c)
-{
-	const size_t fixed = sizeof(struct perf_event_header) + 7 * 8;
-	const size_t most = (RECORD_MAX - fixed) / 8 - 2 - NR_ENDS;
-	size_t lines, nr, end;
-	uint8_t *p;
+/* --- stacks ------------------------------------------------------------------ */
 
-	nr = chain_entries(c, most, &lines);
-	end = chain_end(s, c, lines);
-	/* Without a frame of the user there are no marks yet. */
-	if (end && (!lines || c->line[lines - 1].kernel))
-		end += 2;
-	nr += end;
-	p = room(f, fixed + nr * 8);
-	if (!p)
-		return f->err;
+#define STACK_MAX 65528u /* that an attr may ask for in a sample */
+
+/* Bytes of the stack from sp on that follow each other, at most max. */
+static size_t stack_size(const struct ustack_sample *s, size_t max)
+{
+	const uint64_t sp = s->regs.val[USTACK_REG_X86_SP];
+	uint64_t end = sp;
+	size_t i;
+
+	for (i = 0; i < s->nr_ranges && end - sp < max; i++)
+		if (end - s->ranges[i].addr < s->ranges[i].size)
+			end = s->ranges[i].addr + s->ranges[i].size;
+	return end - sp < max ? end - sp : max;
+}
+
+static void copy_stack(uint8_t *p, const struct ustack_sample *s, size_t size)
+{
+	const uint64_t sp = s->regs.val[USTACK_REG_X86_SP];
+	uint64_t at, n;
+	size_t i, done = 0;
+
+	for (i = 0; i < s->nr_ranges && done < size; i++) {
+		at = sp + done - s->ranges[i].addr;
+		if (at >= s->ranges[i].size)
+			continue;
+		n = s->ranges[i].size - at;
+		if (n > size - done)
+			n = size - done;
+		memcpy(p + done, s->ranges[i].data + at, n);
+		done += n;
+	}
+}
+
+/* u64 abi, registers, u64 size, data, u64 size of it: bytes for a stack of size. */
+static size_t stack_room(const struct record_file *f, size_t size)
+{
+	uint64_t mask = f->events[0].attr.sample_regs_user;
+
+	return 8 + 8 * __builtin_popcountll(mask) + 8 + (size + 7) / 8 * 8 + 8;
+}
+
+static void put_stack(const struct record_file *f, uint8_t *p,
+		      const struct ustack_sample *s, size_t size)
+{
+	uint64_t mask = f->events[0].attr.sample_regs_user;
+	size_t whole = (size + 7) / 8 * 8;
+
+	p = put64(p, s->regs.abi);
+	for (; mask; mask &= mask - 1) {
+		int reg = __builtin_ctzll(mask);
+
+		p = put64(p, s->regs.mask >> reg & 1 ? s->regs.val[reg] : 0);
+	}
+	p = put64(p, whole);
+	if (!whole)
+		return;
+	memset(p + whole - 8, 0, 8);
+	copy_stack(p, s, size);
+	put64(p + whole, size);
+}
+
+/* --- samples ----------------------------------------------------------------- */
+
+#define SAMPLE_FIXED (sizeof(struct perf_event_header) + 7 * 8)
+
+/* What is before the chain. */
+static uint8_t *put_fields(uint8_t *p, const struct ustack_sample *s,
+			   size_t size)
+{
 	*(struct perf_event_header *)p = (struct perf_event_header){
 		.type = PERF_RECORD_SAMPLE,
 		.misc = s->misc & (PERF_RECORD_MISC_CPUMODE_MASK |
 				   PERF_RECORD_MISC_EXACT_IP),
-		.size = fixed + nr * 8,
+		.size = size,
 	};
 	p = put64(p + sizeof(struct perf_event_header), s->id);
 	p = put64(p, s->ip);
 	p = put32x2(p, s->pid, s->tid);
 	p = put64(p, s->time);
 	p = put32x2(p, s->cpu, 0);
-	p = put64(p, s->period);
-	p = put64(p, nr);
-	p = put_lines(p, c, lines);
-	put_marks(p, PERF_CONTEXT_USER, end);
+	return put64(p, s->period);
+}
+
+static void count_sample(struct record_file *f, const struct ustack_sample *s)
+{
 	f->buf_samples++;
 	if (!f->first || s->time < f->first)
 		f->first = s->time;
 	if (s->time > f->last)
 		f->last = s->time;
+}
+
+/* The kernel's part of the chain, and what to unwind the user's from. */
+static int sample_with_stack(struct record_file *f,
+			     const struct ustack_sample *s,
+			     const struct chain *c)
+{
+	const size_t most = (RECORD_MAX - SAMPLE_FIXED - stack_room(f, 8)) / 8;
+	size_t lines, nr, size, record;
+	uint8_t *p;
+
+	for (lines = 0; lines < c->nr && c->line[lines].kernel; lines++)
+		if (lines + 1 >= most)
+			break;
+	nr = lines ? lines + 1 : 0;
+	record = SAMPLE_FIXED + nr * 8;
+	size = stack_size(s, (RECORD_MAX - record - stack_room(f, 0)) / 8 * 8);
+	record += stack_room(f, size);
+	if (!size)
+		record -= 8; /* its size is not told twice then */
+	p = room(f, record);
+	if (!p)
+		return f->err;
+	p = put_fields(p, s, record);
+	p = put64(p, nr);
+	p = put_lines(p, c, lines);
+	put_stack(f, p, s, size);
+	count_sample(f, s);
+	return 0;
+}
+
+int record_file_sample(struct record_file *f, const struct ustack_sample *s,
+		       const struct chain *c, bool stack)
+{
+	const size_t none = f->stacks ? 2 : 0; /* no registers, no stack */
+	const size_t most = (RECORD_MAX - SAMPLE_FIXED) / 8 - none - 2 - NR_ENDS;
+	size_t lines, nr, end;
+	uint8_t *p;
+
+	if (stack && f->stacks && s->regs.abi)
+		return sample_with_stack(f, s, c);
+	nr = chain_entries(c, most, &lines);
+	end = chain_end(s, c, lines);
+	/* Without a frame of the user there are no marks yet. */
+	if (end && (!lines || c->line[lines - 1].kernel))
+		end += 2;
+	nr += end;
+	p = room(f, SAMPLE_FIXED + (nr + none) * 8);
+	if (!p)
+		return f->err;
+	p = put_fields(p, s, SAMPLE_FIXED + (nr + none) * 8);
+	p = put64(p, nr);
+	p = put_lines(p, c, lines);
+	p = put_marks(p, PERF_CONTEXT_USER, end);
+	memset(p, 0, none * 8);
+	count_sample(f, s);
 	return 0;
 }
 
 /* --- beginning ------------------------------------------------------------------ */
 
 /* An event as the file has it: ordinary samples with a callchain. */
-static struct perf_event_attr file_attr(const struct perf_event_attr *from)
+static struct perf_event_attr file_attr(const struct record_file *f, size_t i)
 {
-	struct perf_event_attr a = *from;
+	struct perf_event_attr a = f->events[i].attr;
 	uint64_t flags;
 
 	memcpy(&flags, (char *)&a + ATTR_FLAGS_AT, sizeof(flags));
@@ -512,8 +623,12 @@ static struct perf_event_attr file_attr(const struct perf_event_attr *from)
 	a.sample_type = RECORD_SAMPLE_TYPE;
 	a.sample_id_all = 1;
 	a.exclude_callchain_user = 0;
-	a.sample_regs_user = 0;
-	a.sample_stack_user = 0;
+	if (f->stacks)
+		a.sample_type |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
+	else
+		a.sample_regs_user = a.sample_stack_user = 0;
+	if (a.sample_stack_user > STACK_MAX)
+		a.sample_stack_user = STACK_MAX;
 	/* perf would want to know the fields of a tracepoint; none are kept. */
 	if (a.type == PERF_TYPE_TRACEPOINT)
 		a.type = PERF_TYPE_RAW;
@@ -530,7 +645,7 @@ static int begin_pipe(struct record_file *f)
 	ret = put(f, &f->header, 16);
 	for (i = 0; i < f->nr_events && !ret; i++) {
 		const struct record_event *ev = &f->events[i];
-		struct perf_event_attr a = file_attr(&ev->attr);
+		struct perf_event_attr a = file_attr(f, i);
 		size_t ids = ev->nr_ids;
 
 		/* The size is of 16 bits. */
@@ -582,7 +697,7 @@ static int begin_file(struct record_file *f)
 				f->events[i].nr_ids * 8);
 	for (i = 0; i < f->nr_events && !ret; i++) {
 		struct file_attr a = {
-			.attr = file_attr(&f->events[i].attr),
+			.attr = file_attr(f, i),
 			.ids = { ids_at, f->events[i].nr_ids * 8 },
 		};
 
@@ -607,7 +722,7 @@ static int add_compressed(struct record_file *f)
 
 int record_file_new(struct record_file **out, int fd,
 		    const struct record_event *events, size_t nr,
-		    bool compress)
+		    unsigned int flags)
 {
 	struct record_file *f = calloc(1, sizeof(*f));
 	int ret;
@@ -626,8 +741,9 @@ int record_file_new(struct record_file **out, int fd,
 	f->nr_events = nr;
 	memcpy(f->header.magic, "PERFILE2", 8);
 	f->pipe = lseek(fd, 0, SEEK_CUR) < 0;
+	f->stacks = flags & RECORD_STACKS;
 	ret = f->pipe ? begin_pipe(f) : begin_file(f);
-	if (!ret && compress && !f->pipe)
+	if (!ret && flags & RECORD_ZSTD && !f->pipe)
 		ret = add_compressed(f);
 	if (ret) {
 		record_file_free(f);
@@ -678,7 +794,7 @@ static int add_event_desc(const struct record_file *f, struct bytes *b)
 
 	for (i = 0; i < f->nr_events && !ret; i++) {
 		const struct record_event *ev = &f->events[i];
-		struct perf_event_attr a = file_attr(&ev->attr);
+		struct perf_event_attr a = file_attr(f, i);
 		uint32_t nr = ev->nr_ids;
 
 		ret = add(b, &a, sizeof(a));

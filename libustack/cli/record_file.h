@@ -46,21 +46,29 @@ enum record_feature {
 
 struct record_file;
 
+enum {
+	RECORD_ZSTD = 1, /* perf reads it since Linux 5.2, but not from a pipe */
+	RECORD_STACKS = 2 /* samples may have their stack */
+};
+
 /*
  * Begins the file on fd, which stays the caller's.  events are borrowed until
- * record_file_free().  compress: with zstd, which perf reads since Linux 5.2, but
- * not from a pipe.  0 or -errno.
+ * record_file_free().  flags: those above.  0 or -errno.
  */
 int record_file_new(struct record_file **out, int fd,
 		    const struct record_event *events, size_t nr,
-		    bool compress);
+		    unsigned int flags);
 /*
  * The following return 0, or -errno of the write that failed, then or before.
  * A record of the kernel's, whole words with its sample_id at the end.
  */
 int record_file_record(struct record_file *f, const void *record);
+/*
+ * stack: with RECORD_STACKS, the sample has its registers and its stack, as much
+ * of it as one record holds, instead of the user's part of c.
+ */
 int record_file_sample(struct record_file *f, const struct ustack_sample *s,
-		       const struct chain *c);
+		       const struct chain *c, bool stack);
 /* A file whose build-id stands in no record: the kernel. */
 int record_file_build_id(struct record_file *f, uint16_t misc,
 			 const char *path, const uint8_t *id, size_t size);

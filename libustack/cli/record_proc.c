@@ -200,8 +200,8 @@ static int put_comm(struct record_file *f, uint32_t pid, uint32_t tid)
 	return put(f, &r, r.comm.comm);
 }
 
-/* A line of /proc/PID/maps; false: no code. */
-static bool parse_map(char *line, struct any *r)
+/* A line of /proc/PID/maps; false: not of interest. */
+static bool parse_map(char *line, struct any *r, bool data)
 {
 	char prot[5] = "";
 	int n = 0;
@@ -211,12 +211,16 @@ static bool parse_map(char *line, struct any *r)
 		   "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64
 		   " %n",
 		   &r->map.addr, &end, prot, &r->map.pgoff, &r->map.maj,
-		   &r->map.min, &r->map.ino, &n) != 7 ||
-	    prot[2] != 'x')
+		   &r->map.min, &r->map.ino, &n) != 7)
 		return false;
+	if (prot[2] != 'x') {
+		if (!data || line[n] != '/')
+			return false;
+		r->h.misc |= PERF_RECORD_MISC_MMAP_DATA;
+	}
 	line[strcspn(line, "\n")] = 0;
 	r->map.len = end - r->map.addr;
-	r->map.prot = PROT_EXEC | (prot[0] == 'r' ? PROT_READ : 0) |
+	r->map.prot = (prot[2] == 'x' ? PROT_EXEC : 0) | (prot[0] == 'r' ? PROT_READ : 0) |
 		      (prot[1] == 'w' ? PROT_WRITE : 0);
 	r->map.flags = prot[3] == 's' ? MAP_SHARED : MAP_PRIVATE;
 	snprintf(r->map.path, sizeof(r->map.path), "%s",
@@ -224,7 +228,7 @@ static bool parse_map(char *line, struct any *r)
 	return true;
 }
 
-static int put_maps(struct record_file *f, uint32_t pid)
+static int put_maps(struct record_file *f, uint32_t pid, bool data)
 {
 	char path[64], *line = NULL;
 	size_t cap = 0;
@@ -240,7 +244,7 @@ static int put_maps(struct record_file *f, uint32_t pid)
 					.misc = PERF_RECORD_MISC_USER } };
 		struct id id = { 0 };
 
-		if (!parse_map(line, &r))
+		if (!parse_map(line, &r, data))
 			continue;
 		r.map.pid = r.map.tid = pid;
 		path_id(pid, r.map.path, &id);
@@ -295,7 +299,7 @@ long record_numbers(const char *dir, int **out)
 	return nr;
 }
 
-int record_process(struct record_file *f, uint32_t pid)
+int record_process(struct record_file *f, uint32_t pid, bool data)
 {
 	char path[64];
 	long i, nr;
@@ -306,7 +310,7 @@ int record_process(struct record_file *f, uint32_t pid)
 	for (i = 0; i < nr && !ret; i++)
 		ret = put_comm(f, pid, tid[i]);
 	free(tid);
-	return ret ? ret : put_maps(f, pid);
+	return ret ? ret : put_maps(f, pid, data);
 }
 
 /* --- the kernel --------------------------------------------------------------------- */

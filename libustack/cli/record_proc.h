@@ -10,8 +10,11 @@
  * as far as /proc and /sys tell.
  */
 int record_kernel(struct record_file *f);
-/* The threads of a process, their names, and the code that is mapped. */
-int record_process(struct record_file *f, uint32_t pid);
+/*
+ * The threads of a process, their names, and the code that is mapped; data: all
+ * other parts of files, too.
+ */
+int record_process(struct record_file *f, uint32_t pid, bool data);
 
 /*
  * The numbers that are names in a directory: "/proc" for processes,

@@ -95,7 +95,9 @@ static int open_output(struct recorder *r)
 			return fail(r, "cannot open: ", -errno);
 	}
 	ret = record_file_new(&r->file, r->fd, r->c->events->ev,
-			      r->c->events->nr, !r->o->plain);
+			      r->c->events->nr,
+			      (r->o->plain ? 0 : RECORD_ZSTD) |
+				      (r->o->raw ? RECORD_STACKS : 0));
 	return ret ? write_failed(r, ret) : 0;
 }
 
@@ -162,7 +164,7 @@ static int process_of(int tid)
 
 static int known_process(struct recorder *r, int pid)
 {
-	int ret = record_process(r->file, pid);
+	int ret = record_process(r->file, pid, r->c->data_maps);
 
 	if (ret)
 		return write_failed(r, ret);
@@ -209,11 +211,15 @@ static int take_record(void *arg, const void *record)
 
 static int take_sample(struct recorder *r, const struct ustack_sample *s)
 {
+	bool cut;
 	int ret;
 
 	chain_fill(&r->chain, r->unwinder, r->frames, s);
 	account_sample(&r->account, s, &r->chain);
-	ret = record_file_sample(r->file, s, &r->chain);
+	cut = r->chain.unwound && r->chain.end != USTACK_END_FINISHED;
+	ret = record_file_sample(r->file, s, &r->chain,
+				 r->o->raw == RAW_ALL ||
+					 (r->o->raw == RAW_CUT && cut));
 	return ret ? write_failed(r, ret) : 0;
 }
 

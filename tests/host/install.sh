@@ -167,7 +167,7 @@ completed()
 PATH=$root/usr/bin:$PATH
 [ "$(completed ustack r)" = record ] || fail "completion of a command"
 for command in record script fold stat; do
-	ustack $command --help | sed -n 's/^  \(-[^ ,]*\).*/\1/p' | grep -v '^-h' | sort >told
+	ustack $command --help | sed -n 's/^  \(-[^ ,[]*\).*/\1/p' | grep -v '^-h' | sort >told
 	completed ustack $command - | grep -vx -e --help -e -- | sort | diff told - || fail "completion of $command's options"
 done
 [ "$(completed ustack script -F comm)" = comm ] || fail "completion of a field"

@@ -147,7 +147,22 @@ grep -q ';leaf ' out || fail "no chain through a FIFO"
 # --- not compressed: more bytes, and still less than 300 of them
 status 0 "$ustack" record --json --plain -e cpu-clock -o f ./work 300
 [ "$(json '["bytes"]')" -gt $((100 * $(json '["samples"]'))) ] && [ "$(json '["bytes"]')" -lt $((300 * $(json '["samples"]'))) ] || fail "bytes: $(cat out)"
-quiet perf report -i f --stdio
+
+# --- with stacks: all of them, which others unwind; or those of chains that are cut
+status 0 "$ustack" record --raw -e cpu-clock -F 997 -o raw ./work 600
+"$ustack" fold -i raw | shares /dev/stdin >own
+same dwarf own "not the profile of perf record, with stacks"
+"$ustack" stat -i raw >stats
+[ "$(sed -n 's/^legacy //p' stats)" = "$(sed -n 's/^samples //p' stats)" ] || fail "not all samples have their stack"
+quiet perf script -i raw -F ip,sym --no-inline
+grep -A 1 ' leaf$' out >callers
+grep -q ' often$' callers || fail "perf does not unwind the stacks"
+status 0 "$ustack" record --json --raw=cut -e cpu-clock -F 997 --stack 256 -o raw ./work 300
+"$ustack" stat -i raw >stats
+[ "$(sed -n 's/^legacy //p' stats)" = "$(json '["ends"]["truncated"]')" ] && [ "$(json '["ends"]["truncated"]')" -gt 50 ] ||
+	fail "not the samples whose chain is cut have their stack"
+[ "$(sed -n 's/^finished //p' stats)" = "$(json '["ends"]["finished"]')" ] || fail "another end with --raw=cut"
+misused "'all' is not cut" --raw=all true
 
 # --- several events, and terms
 status 0 "$ustack" record -e cpu-clock/freq=500/u,page-faults/period=1,name=faults/ -e task-clock:u -o several ./work 300
@@ -187,7 +202,6 @@ for signal in INT TERM HUP; do
 	[ $status = $((128 + $(kill -l $signal))) ] || fail "SIG$signal: exit status $status"
 	said ' 0 lost, '
 	[ "$(chains f)" -gt 0 ] || fail "SIG$signal: nothing is kept"
-	quiet perf report -i f --stdio
 	# The process itself goes on, until it is ours to end.
 	kill $pid
 	wait $pid 2>/dev/null || true
@@ -208,7 +222,7 @@ status 0 timeout 60 "$ustack" record -e cpu-clock -o f -t $pid
 [ "$(tr -d ' ' <tids)" = $pid ] || fail "-t: other threads: $(cat tids)"
 wait
 "$ustack" record -e cpu-clock -o f ./work 3000 2>err & recorder=$!
-sleep 2.5
+sleep 1.8
 kill -KILL $recorder
 wait $recorder 2>/dev/null || true
 [ "$(chains f)" -gt 0 ] || fail "SIGKILL: nothing is kept"
@@ -275,7 +289,7 @@ status 0 "$ustack" record --json -e cpu-clock --stack 256 -o f ./work 200
 	[ "$("$ustack" stat -i f | sed -n 's/^finished //p')" = "$(json '["ends"]["finished"]')" ] || fail "stat sees other ends"
 "$ustack" fold -i f >folds
 grep -q '^work;\[cut short\];' folds || fail "fold does not say what is cut"
-quiet perf report -i f --stdio
+quiet perf script -i f
 
 # --- a cgroup, and nothing else; where there is one of version 2 that takes another
 cgroups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)

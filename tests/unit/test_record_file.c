@@ -121,7 +121,7 @@ static void write_all_of_it(struct record_file *f)
 
 	assert_int_equal(record_file_record(f, mmap_words), 0);
 	assert_int_equal(record_file_record(f, mmap_words), 0);
-	assert_int_equal(record_file_sample(f, &sample, chain()), 0);
+	assert_int_equal(record_file_sample(f, &sample, chain(), false), 0);
 	assert_int_equal(record_file_strings(f, RECORD_CMDLINE, args, 2), 0);
 	assert_int_equal(record_file_strings(f, RECORD_ARCH, args, 1), 0);
 	assert_int_equal(record_file_end(f), 0);
@@ -152,7 +152,7 @@ static void file(void **state)
 	int fd = tmp_file();
 
 	(void)state;
-	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, 0), 0);
 	write_all_of_it(f);
 	p = contents(fd, &n);
 	assert_memory_equal(p, "PERFILE2", 8);
@@ -213,7 +213,7 @@ static void pipe_mode(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(record_file_new(&f, fds[1], &ev, 1, false), 0);
+	assert_int_equal(record_file_new(&f, fds[1], &ev, 1, 0), 0);
 	write_all_of_it(f);
 	record_file_free(f);
 	close(fds[1]);
@@ -245,7 +245,7 @@ static void tracepoint(void **state)
 	(void)state;
 	ev.attr.type = PERF_TYPE_TRACEPOINT;
 	ev.attr.config = 4711;
-	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, 0), 0);
 	assert_int_equal(record_file_end(f), 0);
 	p = contents(fd, &n);
 	assert_int_equal(get32(p + 120), PERF_TYPE_RAW);
@@ -268,8 +268,8 @@ static void long_chain(void **state)
 	(void)state;
 	for (i = 0; i < c.nr; i++)
 		c.line[i] = (struct line){ i, i, false };
-	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), 0);
-	assert_int_equal(record_file_sample(f, &sample, &c), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, 0), 0);
+	assert_int_equal(record_file_sample(f, &sample, &c, false), 0);
 	assert_int_equal(record_file_flush(f), 0);
 	p = contents(fd, &n);
 	/* Nine words are left for marks, of which those of "limit" take five. */
@@ -296,14 +296,118 @@ static void killed(void **state)
 	int fd = tmp_file();
 
 	(void)state;
-	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), 0);
-	assert_int_equal(record_file_sample(f, &sample, chain()), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, 0), 0);
+	assert_int_equal(record_file_sample(f, &sample, chain(), false), 0);
 	assert_int_equal(record_file_flush(f), 0);
 	p = contents(fd, &n);
 	assert_int_equal(n, 264 + SAMPLE_SIZE);
 	assert_int_equal(get64(p + 48), SAMPLE_SIZE);
 	assert_words(p + 264, sample_words, SAMPLE_WORDS);
 	free(p);
+	record_file_free(f);
+	close(fd);
+}
+
+/* --- with stacks ---------------------------------------------------------------- */
+
+/* Two records of a deferred stack that begins below sp, and another stack. */
+static const uint8_t stack_bytes[32] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
+					 14, 15, 16, 17, 18, 19, 20 };
+static const struct ustack_range ranges[] = {
+	{ 0x7000, 16, stack_bytes },
+	{ 0x9000, 16, stack_bytes },
+	{ 0x7010, 4, stack_bytes + 16 },
+};
+
+static void stacks(void **state)
+{
+	const struct record_event ev = event();
+	struct ustack_sample s = sample;
+	struct record_file *f;
+	size_t n, i, at = 264;
+	uint8_t *p;
+	int fd = tmp_file();
+
+	(void)state;
+	s.regs.abi = USTACK_ABI_64;
+	s.regs.mask = ev.attr.sample_regs_user & ~2ull; /* bx is not known */
+	for (i = 0; i < USTACK_REGS_MAX; i++)
+		s.regs.val[i] = 0x100 + i;
+	s.regs.val[USTACK_REG_X86_SP] = 0x7008;
+	s.ranges = ranges;
+	s.nr_ranges = 3;
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, RECORD_STACKS), 0);
+	assert_int_equal(record_file_sample(f, &s, chain(), true), 0);
+	s.nr_ranges = 0;
+	assert_int_equal(record_file_sample(f, &s, chain(), true), 0);
+	assert_int_equal(record_file_sample(f, &s, chain(), false), 0);
+	s.regs.abi = USTACK_ABI_NONE;
+	assert_int_equal(record_file_sample(f, &s, chain(), true), 0);
+	assert_int_equal(record_file_flush(f), 0);
+	p = contents(fd, &n);
+	assert_int_equal(get64(p + 144), 0x131a7);
+	assert_int_equal(get64(p + 200), ev.attr.sample_regs_user);
+	assert_int_equal(get32(p + 208), 8192);
+
+	/* fields, 3 of chain, abi, 17 registers, size, 12 bytes and 4, size */
+	assert_int_equal(get16(p + at + 6), 64 + 24 + 8 + 17 * 8 + 8 + 16 + 8);
+	assert_int_equal(get64(p + at + 56), 3);
+	assert_words(p + at + 64, sample_words + 8, 3);
+	at += 88;
+	assert_int_equal(get64(p + at), 2);
+	assert_int_equal(get64(p + at + 8), 0x100);
+	assert_int_equal(get64(p + at + 16), 0);
+	assert_int_equal(get64(p + at + 24), 0x102);
+	assert_int_equal(get64(p + at + 8 * 17), 0x100 + USTACK_REG_X86_R15);
+	at += 8 + 17 * 8;
+	assert_int_equal(get64(p + at), 16);
+	assert_memory_equal(p + at + 8, "\11\12\13\14\15\16\17\20\21\22\23\24\0\0\0\0", 16);
+	assert_int_equal(get64(p + at + 24), 12);
+	at += 32;
+	/* No stack: its size is 0, and not told twice. */
+	assert_int_equal(get16(p + at + 6), 64 + 24 + 8 + 17 * 8 + 8);
+	at += 64 + 24 + 8 + 17 * 8;
+	assert_int_equal(get64(p + at), 0);
+	at += 8;
+	/* And the chain instead of both. */
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(get16(p + at + 6), SAMPLE_SIZE + 16);
+		assert_words(p + at + 8, sample_words + 1, SAMPLE_WORDS - 1);
+		assert_int_equal(get64(p + at + SAMPLE_SIZE), 0);
+		assert_int_equal(get64(p + at + SAMPLE_SIZE + 8), 0);
+		at += SAMPLE_SIZE + 16;
+	}
+	assert_int_equal(at, n);
+	free(p);
+	record_file_free(f);
+	close(fd);
+}
+
+/* A stack of megabytes: as much as a record holds. */
+static void large_stack(void **state)
+{
+	const struct record_event ev = event();
+	struct ustack_sample s = sample;
+	uint8_t *stack = calloc(1, 1 << 20), *p;
+	const struct ustack_range range = { 0x7000, 1 << 20, stack };
+	struct record_file *f;
+	size_t n;
+	int fd = tmp_file();
+
+	(void)state;
+	s.regs.abi = USTACK_ABI_64;
+	s.regs.mask = ev.attr.sample_regs_user;
+	s.regs.val[USTACK_REG_X86_SP] = 0x7000;
+	s.ranges = &range;
+	s.nr_ranges = 1;
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, RECORD_STACKS), 0);
+	assert_int_equal(record_file_sample(f, &s, chain(), true), 0);
+	assert_int_equal(record_file_flush(f), 0);
+	p = contents(fd, &n);
+	assert_int_equal(n, 264 + 65528);
+	assert_int_equal(get64(p + n - 8), 65528 - 88 - 8 - 17 * 8 - 16);
+	free(p);
+	free(stack);
 	record_file_free(f);
 	close(fd);
 }
@@ -349,12 +453,12 @@ static void again(void **state)
 	int fd = tmp_file();
 
 	(void)state;
-	assert_int_equal(record_file_new(&f, fd, &ev, 1, true), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, RECORD_ZSTD), 0);
 	srand(1);
 	for (i = 0; i < 3000; i++) {
 		random_chain(&c, &s);
 		s.time = i + 1;
-		assert_int_equal(record_file_sample(f, &s, &c), 0);
+		assert_int_equal(record_file_sample(f, &s, &c, false), 0);
 	}
 	assert_int_equal(record_file_end(f), 0);
 	record_file_free(f);
@@ -429,7 +533,7 @@ static void random_samples(struct record_file *f, unsigned int seed)
 		for (j = 0; j < c.nr; j++)
 			c.line[j].lookup = (rand() * 0x123456789abcdefull) & mask;
 		s.time = i;
-		assert_int_equal(record_file_sample(f, &s, &c), 0);
+		assert_int_equal(record_file_sample(f, &s, &c, false), 0);
 		if (!(rand() % 100))
 			assert_int_equal(record_file_flush(f), 0);
 	}
@@ -450,7 +554,7 @@ static void compressed(void **state)
 		for (i = 0; i < 2; i++) {
 			int fd = tmp_file();
 
-			assert_int_equal(record_file_new(&f, fd, &ev, 1, i), 0);
+			assert_int_equal(record_file_new(&f, fd, &ev, 1, i ? RECORD_ZSTD : 0), 0);
 			random_samples(f, seed);
 			assert_int_equal(record_file_end(f), 0);
 			file[i] = contents(fd, &n);
@@ -484,9 +588,9 @@ static void compressed_killed(void **state)
 	int fd = tmp_file(), i;
 
 	(void)state;
-	assert_int_equal(record_file_new(&f, fd, &ev, 1, true), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, RECORD_ZSTD), 0);
 	for (i = 1; i < 4; i++) {
-		assert_int_equal(record_file_sample(f, &sample, chain()), 0);
+		assert_int_equal(record_file_sample(f, &sample, chain(), false), 0);
 		assert_int_equal(record_file_flush(f), 0);
 		p = contents(fd, &n);
 		section(p, 27, &words);
@@ -518,11 +622,11 @@ static void full_at(size_t limit)
 
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, 0), 0);
 	for (i = 0; i < 20000 && !ret; i++)
-		ret = record_file_sample(f, &sample, chain());
+		ret = record_file_sample(f, &sample, chain(), false);
 	assert_int_equal(ret, -EFBIG);
-	assert_int_equal(record_file_sample(f, &sample, chain()), -EFBIG);
+	assert_int_equal(record_file_sample(f, &sample, chain(), false), -EFBIG);
 	assert_int_equal(record_file_end(f), -EFBIG);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &large), 0);
 	p = contents(fd, &n);
@@ -559,7 +663,7 @@ static void never(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(record_file_new(&f, fd, &ev, 1, false), -ENOSPC);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, 0), -ENOSPC);
 	assert_null(f);
 	close(fd);
 }
@@ -572,6 +676,8 @@ int main(void)
 		cmocka_unit_test(tracepoint),
 		cmocka_unit_test(long_chain),
 		cmocka_unit_test(killed),
+		cmocka_unit_test(stacks),
+		cmocka_unit_test(large_stack),
 		cmocka_unit_test(again),
 		cmocka_unit_test(compressed),
 		cmocka_unit_test(compressed_killed),
