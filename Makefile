@@ -239,6 +239,7 @@ build/unit/test_reference: private unit_flags = $(reference_flags)
 build/unit/test_reference: private unit_libs = $(reference_libs) $$(pkg-config --libs cmocka)
 # Of the tool, not of the library.
 build/unit/test_record_file: $(USTACK_OUT)/cli/record_file.o $(USTACK_OUT)/cli/chain.o
+build/unit/test_record_wait: $(USTACK_OUT)/cli/record_file.o $(USTACK_OUT)/cli/record_wait.o
 # Build-ids as elfutils finds them.
 build/unit/test_sym: private unit_libs = $(USTACK_LIBS) $$(pkg-config --libs cmocka libdw)
 

@@ -19,7 +19,7 @@
 #define RING_MAX (1ul << 30)
 
 /* What getopt gives for options without a letter. */
-enum { OPT_STACK = 256, OPT_JSON, OPT_PLAIN, OPT_RAW };
+enum { OPT_STACK = 256, OPT_JSON, OPT_PLAIN, OPT_RAW, OPT_OFF_CPU };
 
 static const struct option long_options[] = {
 	{ "event", required_argument, NULL, 'e' },
@@ -34,6 +34,7 @@ static const struct option long_options[] = {
 	{ "stack", required_argument, NULL, OPT_STACK },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "plain", no_argument, NULL, OPT_PLAIN },
+	{ "off-cpu", no_argument, NULL, OPT_OFF_CPU },
 	{ "raw", optional_argument, NULL, OPT_RAW },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -69,10 +70,11 @@ static int help(void)
 	help_line("-t TID,...", "threads that run, and nothing else");
 	help_line("-a", "all that runs, on all CPUs");
 	help_line("-G CGROUP", "what runs in a cgroup: its path, or below /sys/fs/cgroup");
+	help_line("--off-cpu", "where threads wait, and how long; -e: where they run, too");
 	help_line("--stack SIZE", "bytes of user stack: as many as are cheap if not given");
 	help_line("-m SIZE", "of the ring of each CPU: by rate and --stack if not given");
 	help_line("-o FILE", "perf.data if not given, - for standard output");
-	help_line("--raw[=cut]", "keep the stacks: all, or those of chains that end too early");
+	help_line("--raw[=cut]", "keep stacks: all, or those of chains that end too early");
 	help_line("--plain", "do not compress: for readers that know no zstd");
 	help_line("--json", "the accounts as JSON on standard output, for scripts");
 	help_line("-h, --help", "this page");
@@ -233,6 +235,9 @@ static bool parse_option(struct cmdline *l, int c)
 	case OPT_JSON:
 		l->o.json = true;
 		return true;
+	case OPT_OFF_CPU:
+		l->o.off_cpu = l->c.switches = true;
+		return true;
 	case OPT_RAW:
 		l->o.raw = optarg ? RAW_CUT : RAW_ALL;
 		l->c.data_maps = true;
@@ -273,6 +278,11 @@ static bool check_target(const struct cmdline *l)
 	if (!nr)
 		fputs("ustack: nothing to record: name a command, or -p, -t or -a; see ustack record --help\n",
 		      stderr);
+	if (l->o.off_cpu && l->o.raw)
+		fputs("ustack: --off-cpu and --raw exclude each other; see ustack record --help\n",
+		      stderr);
+	if (l->o.off_cpu && l->o.raw)
+		return false;
 	if (nr > 1)
 		fputs("ustack: a command, -p and -t exclude each other; see ustack record --help\n",
 		      stderr);
@@ -284,11 +294,13 @@ static bool add_events(struct cmdline *l)
 	size_t i;
 	bool good = true;
 
-	l->c.may_clock = !l->nr_event;
-	if (!l->nr_event)
+	l->c.may_clock = !l->nr_event && !l->o.off_cpu;
+	if (l->c.may_clock)
 		return record_events_add(&l->events, "cycles", &l->rate);
 	for (i = 0; i < l->nr_event && good; i++)
 		good = record_events_add(&l->events, l->event[i], &l->rate);
+	if (good && l->o.off_cpu)
+		good = record_events_add_off_cpu(&l->events);
 	return good;
 }
 

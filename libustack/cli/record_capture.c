@@ -54,6 +54,7 @@ static struct perf_event_attr attr_of(const struct capture *c, size_t i)
 	if (c->no_build_id)
 		attr.build_id = 0;
 	attr.mmap_data = c->data_maps && !i;
+	attr.context_switch = c->switches && !i;
 	/* One event is enough to tell of processes. */
 	if (i)
 		attr.mmap = attr.mmap2 = attr.comm = attr.comm_exec =
@@ -156,7 +157,7 @@ static bool less(struct capture *c, size_t i, int err, uint32_t given)
 
 	if ((err == -EACCES || err == -EPERM) && !c->user_only &&
 	    !ev->attr.exclude_kernel && !ev->attr.exclude_user &&
-	    c->tid[0] >= 0 && !c->cgroup) {
+	    c->tid[0] >= 0 && !c->cgroup && !c->switches) {
 		c->user_only = true;
 		return true;
 	}

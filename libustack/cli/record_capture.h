@@ -38,6 +38,7 @@ struct capture {
 	bool cgroup;
 	bool inherit; /* threads and processes that they start, too */
 	bool on_exec; /* begins when the one thread calls exec() */
+	bool switches; /* records of context switches; the kernel is needed then */
 	bool data_maps; /* whoever unwinds later may need more than the code */
 	uint32_t stack; /* bytes that are asked for; 0: what is usual */
 	size_t ring_size; /* bytes of data; 0: by the rate */

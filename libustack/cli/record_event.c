@@ -463,6 +463,14 @@ bool record_events_add(struct record_events *all, const char *list,
 	return good;
 }
 
+bool record_events_add_off_cpu(struct record_events *all)
+{
+	static const struct record_rate each = { .period = 1, .given = true };
+
+	return record_events_add(
+		all, "context-switches/name=" RECORD_OFF_CPU "/", &each);
+}
+
 void record_events_free(struct record_events *all)
 {
 	size_t i;

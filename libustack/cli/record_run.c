@@ -18,6 +18,7 @@
 #include "cli/record.h"
 #include "cli/record_proc.h"
 #include "cli/record_verdict.h"
+#include "cli/record_wait.h"
 
 #define TICK_MS 100
 #define RELEASE_EVERY 256 /* samples */
@@ -39,6 +40,7 @@ struct recorder {
 	struct ustack_reader *reader;
 	struct ustack_unwinder *unwinder;
 	struct record_account account;
+	struct record_waits waits;
 	int signal; /* that ended it */
 	bool failed; /* an error line was written */
 	struct chain chain;
@@ -206,6 +208,9 @@ static int take_record(void *arg, const void *record)
 
 	if (h->type == PERF_RECORD_THROTTLE)
 		r->account.throttled++;
+	if (h->type == PERF_RECORD_SWITCH ||
+	    h->type == PERF_RECORD_SWITCH_CPU_WIDE)
+		return waits_switch(&r->waits, r->file, record);
 	return record_file_record(r->file, record);
 }
 
@@ -216,6 +221,10 @@ static int take_sample(struct recorder *r, const struct ustack_sample *s)
 
 	chain_fill(&r->chain, r->unwinder, r->frames, s);
 	account_sample(&r->account, s, &r->chain);
+	if (r->o->off_cpu && !strcmp(s->event, RECORD_OFF_CPU)) {
+		ret = waits_sample(&r->waits, r->file, s, &r->chain);
+		return ret ? write_failed(r, ret) : 0;
+	}
 	cut = r->chain.unwound && r->chain.end != USTACK_END_FINISHED;
 	ret = record_file_sample(r->file, s, &r->chain,
 				 r->o->raw == RAW_ALL ||
@@ -335,6 +344,15 @@ static int rest(struct recorder *r)
 	return ret;
 }
 
+static int last_waits(struct recorder *r)
+{
+	int ret = waits_end(&r->waits, r->file);
+
+	/* They are no samples that got lost on the way. */
+	r->account.samples -= r->waits.preempted;
+	return ret ? write_failed(r, ret) : 0;
+}
+
 /*
  * The kernel tells of a loss when there is room again, and of the last one never.
  * How many there were goes into a record as perf writes it, without a time.
@@ -410,6 +428,7 @@ static void end_file(struct recorder *r)
 static void free_all(struct recorder *r)
 {
 	account_free(&r->account);
+	waits_free(&r->waits);
 	record_file_free(r->file);
 	ustack_reader_free(r->reader);
 	ustack_unwinder_free(r->unwinder);
@@ -432,7 +451,7 @@ static int record(struct recorder *r)
 		status = record_start(&r->child, o->command[0]);
 	if (status)
 		return status;
-	if (!loop(r) && !rest(r))
+	if (!loop(r) && !rest(r) && !last_waits(r))
 		put_lost(r);
 	if (r->child.pid && !record_child_ended(&r->child))
 		kill(r->child.pid, SIGTERM);

@@ -148,6 +148,43 @@ grep -q ';leaf ' out || fail "no chain through a FIFO"
 status 0 "$ustack" record --json --plain -e cpu-clock -o f ./work 300
 [ "$(json '["bytes"]')" -gt $((100 * $(json '["samples"]'))) ] && [ "$(json '["bytes"]')" -lt $((300 * $(json '["samples"]'))) ] || fail "bytes: $(cat out)"
 
+# --- where threads wait: no shorter than they asked for, and those that still do
+cat >nap.c <<'END'
+#include <pthread.h>
+#include <unistd.h>
+#define KEEP __attribute__((noinline))
+KEEP static void nap(void) { usleep(20000); __asm__(""); }
+KEEP static void hang(int fd) { char c; if (read(fd, &c, 1)) __asm__(""); }
+static int fds[2];
+static void *thread(void *arg) { hang(fds[0]); return arg; }
+int main(void)
+{
+	pthread_t t;
+	if (pipe(fds))
+		return 1;
+	pthread_create(&t, 0, thread, 0);
+	for (int i = 0; i < 10; i++)
+		nap();
+	return 0;
+}
+END
+gcc -O1 -pthread -o nap nap.c
+status 0 "$ustack" record --off-cpu -e cpu-clock -o f ./nap
+# waited FUNCTION: milliseconds in waits below it, and how many there were
+waited()
+{
+	"$ustack" script -i f -F event,period,sym | awk -v name="$1" '
+		/offcpu-time/ { off = 1; ns = $1 } /cpu-clock/ { off = 0 }
+		off && $1 == name { sum += ns; n++ } END { printf "%d %d\n", sum / 1000000, n }'
+}
+read -r ms n <<<"$(waited nap)"
+[ "$ms" -ge 200 ] && [ "$n" = 10 ] || fail "$n naps of $ms ms in all"
+read -r ms n <<<"$(waited hang)"
+[ "$ms" -ge 200 ] && [ "$n" = 1 ] || fail "$n hung threads, $ms ms in all"
+quiet perf report -i f --stdio
+grep -q "of event 'offcpu-time'" out || fail "perf report does not know offcpu-time"
+misused 'exclude each other' --off-cpu --raw true
+
 # --- with stacks: all of them, which others unwind; or those of chains that are cut
 status 0 "$ustack" record --raw -e cpu-clock -F 997 -o raw ./work 600
 "$ustack" fold -i raw | shares /dev/stdin >own

@@ -153,6 +153,12 @@ kill $pid
 [ "$(number samples)" = "$("$ustack" stat -i f 2>/dev/null | sed -n 's/^samples //p')" ] || fail "not as many samples as told"
 echo "stopped: $(cat out)"
 
+# --- where threads wait: one stack for the whole stay in the kernel
+record --json --off-cpu -o f sh -c 'for i in 1 2 3 4 5; do sleep 0.1; done; exec ./work 50'
+"$ustack" script -i f -F comm,period,sym >out
+awk '/^sleep/ { p = $2 } / clock_nanosleep/ && p >= 100000000 { n++; p = 0 } END { exit n != 5 }' out || { cat out; fail "not five sleeps of 0.1 s"; }
+grep -c '_start' out >/dev/null || fail "waits without the user's stack"
+
 # --- tracepoints, which perf would want to know the fields of
 record -e sched:sched_switch -o f sh -c 'for i in 1 2 3 4 5; do sleep 0.01; done'
 /usr/bin/perf script -i f -F event,ip,sym >out 2>err || fail "Debian's perf script of a tracepoint"
