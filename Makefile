@@ -240,8 +240,9 @@ build/unit/test_reference: $(reference_obj)
 build/unit/test_reference: private unit_flags = $(reference_flags)
 build/unit/test_reference: private unit_libs = $(reference_libs) $$(pkg-config --libs cmocka)
 # Of the tool, not of the library.
-build/unit/test_record_file: $(USTACK_OUT)/cli/record_file.o $(USTACK_OUT)/cli/chain.o
-build/unit/test_record_wait: $(USTACK_OUT)/cli/record_file.o $(USTACK_OUT)/cli/record_wait.o
+record_obj := $(addprefix $(USTACK_OUT)/cli/,record_file.o record_sample.o)
+build/unit/test_record_file: $(record_obj) $(USTACK_OUT)/cli/chain.o
+build/unit/test_record_wait: $(record_obj) $(USTACK_OUT)/cli/record_wait.o
 # Build-ids as elfutils finds them.
 build/unit/test_sym: private unit_libs = $(USTACK_LIBS) $$(pkg-config --libs cmocka libdw)
 

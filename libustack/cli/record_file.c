@@ -7,11 +7,11 @@
 #include <zstd.h>
 
 #include "cli/record_file.h"
+#include "cli/record_sample.h"
 #include "util/bytes.h"
 #include "util/hash.h"
 
 #define BUF_SIZE (256u << 10)
-#define RECORD_MAX 65528u /* whole words in 16 bits */
 #define ZSTD_LEVEL 1
 #define STRING_ALIGN 64 /* as perf pads the strings of its sections */
 #define BUILD_ID_MAX 20
@@ -380,231 +380,23 @@ int record_file_record(struct record_file *f, const void *record)
 	return put(f, record, h->size);
 }
 
-static uint8_t *put64(uint8_t *p, uint64_t v)
+int record_file_sample(struct record_file *f, const struct ustack_sample *s,
+		       const struct chain *c, bool stack)
 {
-	memcpy(p, &v, 8);
-	return p + 8;
-}
+	struct sample_plan plan;
+	uint8_t *p;
 
-static uint8_t *put32x2(uint8_t *p, uint32_t a, uint32_t b)
-{
-	return put64(p, a | (uint64_t)b << 32);
-}
-
-/*
- * A chain of ours is told from one that the kernel walked by a second mark where
- * it goes from the kernel to the user, which others pass over.  Then addresses of
- * the user are those to look up, as perf's own unwinders give them: in the call,
- * not behind it, where another function may begin.  If it does not end at the
- * outermost frame, as many marks follow as enum ustack_end says.
- */
-
-/* Marks before line i. */
-static size_t marks(const struct chain *c, size_t i)
-{
-	const struct line *l = &c->line[i];
-
-	if (i && l->kernel == l[-1].kernel)
-		return 0;
-	return l->kernel ? 1 : 2;
-}
-
-/* Entries for all lines, or as many of them as make no more than max. */
-static size_t chain_entries(const struct chain *c, size_t max, size_t *lines)
-{
-	size_t i, n = 0, more;
-
-	for (i = 0; i < c->nr; i++) {
-		more = marks(c, i) + 1;
-		if (n + more > max)
-			break;
-		n += more;
-	}
-	*lines = i;
-	return n;
-}
-
-static uint8_t *put_marks(uint8_t *p, uint64_t mark, size_t nr)
-{
-	while (nr--)
-		p = put64(p, mark);
-	return p;
-}
-
-static uint8_t *put_lines(uint8_t *p, const struct chain *c, size_t lines)
-{
-	size_t i;
-
-	for (i = 0; i < lines; i++) {
-		const struct line *l = &c->line[i];
-
-		p = put_marks(p, l->kernel ? PERF_CONTEXT_KERNEL :
-					     PERF_CONTEXT_USER,
-			      marks(c, i));
-		p = put64(p, l->lookup);
-	}
-	return p;
-}
-
-/* Why the chain is not complete. */
-static enum ustack_end chain_end(const struct ustack_sample *s,
-				 const struct chain *c, size_t lines)
-{
-	if (lines < c->nr)
-		return USTACK_END_LIMIT;
-	if (s->pair == USTACK_PAIR_LOST)
-		return USTACK_END_TRUNCATED;
-	return c->unwound ? c->end : USTACK_END_FINISHED;
-}
-
-/* --- stacks ------------------------------------------------------------------ */
-
-#define STACK_MAX 65528u /* that an attr may ask for in a sample */
-
-/* Bytes of the stack from sp on that follow each other, at most max. */
-static size_t stack_size(const struct ustack_sample *s, size_t max)
-{
-	const uint64_t sp = s->regs.val[USTACK_REG_X86_SP];
-	uint64_t end = sp;
-	size_t i;
-
-	for (i = 0; i < s->nr_ranges && end - sp < max; i++)
-		if (end - s->ranges[i].addr < s->ranges[i].size)
-			end = s->ranges[i].addr + s->ranges[i].size;
-	return end - sp < max ? end - sp : max;
-}
-
-static void copy_stack(uint8_t *p, const struct ustack_sample *s, size_t size)
-{
-	const uint64_t sp = s->regs.val[USTACK_REG_X86_SP];
-	uint64_t at, n;
-	size_t i, done = 0;
-
-	for (i = 0; i < s->nr_ranges && done < size; i++) {
-		at = sp + done - s->ranges[i].addr;
-		if (at >= s->ranges[i].size)
-			continue;
-		n = s->ranges[i].size - at;
-		if (n > size - done)
-			n = size - done;
-		memcpy(p + done, s->ranges[i].data + at, n);
-		done += n;
-	}
-}
-
-/* u64 abi, registers, u64 size, data, u64 size of it: bytes for a stack of size. */
-static size_t stack_room(const struct record_file *f, size_t size)
-{
-	uint64_t mask = f->events[0].attr.sample_regs_user;
-
-	return 8 + 8 * __builtin_popcountll(mask) + 8 + (size + 7) / 8 * 8 + 8;
-}
-
-static void put_stack(const struct record_file *f, uint8_t *p,
-		      const struct ustack_sample *s, size_t size)
-{
-	uint64_t mask = f->events[0].attr.sample_regs_user;
-	size_t whole = (size + 7) / 8 * 8;
-
-	p = put64(p, s->regs.abi);
-	for (; mask; mask &= mask - 1) {
-		int reg = __builtin_ctzll(mask);
-
-		p = put64(p, s->regs.mask >> reg & 1 ? s->regs.val[reg] : 0);
-	}
-	p = put64(p, whole);
-	if (!whole)
-		return;
-	memset(p + whole - 8, 0, 8);
-	copy_stack(p, s, size);
-	put64(p + whole, size);
-}
-
-/* --- samples ----------------------------------------------------------------- */
-
-#define SAMPLE_FIXED (sizeof(struct perf_event_header) + 7 * 8)
-
-/* What is before the chain. */
-static uint8_t *put_fields(uint8_t *p, const struct ustack_sample *s,
-			   size_t size)
-{
-	*(struct perf_event_header *)p = (struct perf_event_header){
-		.type = PERF_RECORD_SAMPLE,
-		.misc = s->misc & (PERF_RECORD_MISC_CPUMODE_MASK |
-				   PERF_RECORD_MISC_EXACT_IP),
-		.size = size,
-	};
-	p = put64(p + sizeof(struct perf_event_header), s->id);
-	p = put64(p, s->ip);
-	p = put32x2(p, s->pid, s->tid);
-	p = put64(p, s->time);
-	p = put32x2(p, s->cpu, 0);
-	return put64(p, s->period);
-}
-
-static void count_sample(struct record_file *f, const struct ustack_sample *s)
-{
+	sample_plan(&plan, f->stacks, f->events[0].attr.sample_regs_user, s, c,
+		    stack);
+	p = room(f, plan.size);
+	if (!p)
+		return f->err;
+	sample_put(p, &plan, s, c);
 	f->buf_samples++;
 	if (!f->first || s->time < f->first)
 		f->first = s->time;
 	if (s->time > f->last)
 		f->last = s->time;
-}
-
-/* The kernel's part of the chain, and what to unwind the user's from. */
-static int sample_with_stack(struct record_file *f,
-			     const struct ustack_sample *s,
-			     const struct chain *c)
-{
-	const size_t most = (RECORD_MAX - SAMPLE_FIXED - stack_room(f, 8)) / 8;
-	size_t lines, nr, size, record;
-	uint8_t *p;
-
-	for (lines = 0; lines < c->nr && c->line[lines].kernel; lines++)
-		if (lines + 1 >= most)
-			break;
-	nr = lines ? lines + 1 : 0;
-	record = SAMPLE_FIXED + nr * 8;
-	size = stack_size(s, (RECORD_MAX - record - stack_room(f, 0)) / 8 * 8);
-	record += stack_room(f, size);
-	if (!size)
-		record -= 8; /* its size is not told twice then */
-	p = room(f, record);
-	if (!p)
-		return f->err;
-	p = put_fields(p, s, record);
-	p = put64(p, nr);
-	p = put_lines(p, c, lines);
-	put_stack(f, p, s, size);
-	count_sample(f, s);
-	return 0;
-}
-
-int record_file_sample(struct record_file *f, const struct ustack_sample *s,
-		       const struct chain *c, bool stack)
-{
-	const size_t none = f->stacks ? 2 : 0; /* no registers, no stack */
-	const size_t most = (RECORD_MAX - SAMPLE_FIXED) / 8 - none - 2 - NR_ENDS;
-	size_t lines, nr, end;
-	uint8_t *p;
-
-	if (stack && f->stacks && s->regs.abi)
-		return sample_with_stack(f, s, c);
-	nr = chain_entries(c, most, &lines);
-	end = chain_end(s, c, lines);
-	/* Without a frame of the user there are no marks yet. */
-	if (end && (!lines || c->line[lines - 1].kernel))
-		end += 2;
-	nr += end;
-	p = room(f, SAMPLE_FIXED + (nr + none) * 8);
-	if (!p)
-		return f->err;
-	p = put_fields(p, s, SAMPLE_FIXED + (nr + none) * 8);
-	p = put64(p, nr);
-	p = put_lines(p, c, lines);
-	p = put_marks(p, PERF_CONTEXT_USER, end);
-	memset(p, 0, none * 8);
-	count_sample(f, s);
 	return 0;
 }
 
@@ -627,8 +419,8 @@ static struct perf_event_attr file_attr(const struct record_file *f, size_t i)
 		a.sample_type |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
 	else
 		a.sample_regs_user = a.sample_stack_user = 0;
-	if (a.sample_stack_user > STACK_MAX)
-		a.sample_stack_user = STACK_MAX;
+	if (a.sample_stack_user > RECORD_MAX)
+		a.sample_stack_user = RECORD_MAX; /* more no sample may have */
 	/* perf would want to know the fields of a tracepoint; none are kept. */
 	if (a.type == PERF_TYPE_TRACEPOINT)
 		a.type = PERF_TYPE_RAW;
