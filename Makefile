@@ -242,6 +242,7 @@ build/unit/test_reference: private unit_libs = $(reference_libs) $$(pkg-config -
 # Of the tool, not of the library.
 record_obj := $(addprefix $(USTACK_OUT)/cli/,record_file.o record_sample.o)
 build/unit/test_record_file: $(record_obj) $(USTACK_OUT)/cli/chain.o
+build/unit/test_record_depth: $(USTACK_OUT)/cli/record_depth.o
 build/unit/test_record_wait: $(record_obj) $(USTACK_OUT)/cli/record_wait.o
 # Build-ids as elfutils finds them.
 build/unit/test_sym: private unit_libs = $(USTACK_LIBS) $$(pkg-config --libs cmocka libdw)

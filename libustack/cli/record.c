@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/record.h"
+#include "cli/record_depth.h"
 #include "cli/record_proc.h"
 
 #define FREQ 999
@@ -47,6 +48,7 @@ struct cmdline {
 	struct record_events events;
 	struct record_rate rate;
 	const char *freq, *count; /* as given */
+	bool stack_auto;
 	char **event; /* of each -e */
 	size_t nr_event;
 };
@@ -71,7 +73,8 @@ static int help(void)
 	help_line("-a", "all that runs, on all CPUs");
 	help_line("-G CGROUP", "what runs in a cgroup: its path, or below /sys/fs/cgroup");
 	help_line("--off-cpu", "where threads wait, and how long; -e: where they run, too");
-	help_line("--stack SIZE", "bytes of user stack: as many as are cheap if not given");
+	help_line("--stack SIZE", "bytes of user stack: as many as are cheap if not given;");
+	help_line("", "auto is a little more than the program had the last time");
 	help_line("-m SIZE", "of the ring of each CPU: by rate and --stack if not given");
 	help_line("-o FILE", "perf.data if not given, - for standard output");
 	help_line("--raw[=cut]", "keep stacks: all, or those of chains that end too early");
@@ -228,6 +231,10 @@ static bool parse_option(struct cmdline *l, int c)
 			l->c.ring_size *= 2;
 		return true;
 	case OPT_STACK:
+		l->stack_auto = !strcmp(optarg, "auto");
+		l->c.stack = 0;
+		if (l->stack_auto)
+			return true;
 		if (!parse_size("--stack", optarg, STACK_MAX, &n))
 			return false;
 		l->c.stack = (n + 7) / 8 * 8;
@@ -382,6 +389,44 @@ static bool find_target(struct cmdline *l)
 	return true;
 }
 
+/* The file of a program, as execvp() finds it. */
+static char *find_program(const char *name)
+{
+	char path[PATH_MAX];
+	const char *dir = getenv("PATH"), *end;
+
+	if (strchr(name, '/') || !dir)
+		return realpath(name, NULL);
+	for (;; dir = end + 1) {
+		end = dir + strcspn(dir, ":");
+		snprintf(path, sizeof(path), "%.*s/%s", (int)(end - dir), dir,
+			 name);
+		if (!access(path, X_OK))
+			return realpath(path, NULL);
+		if (!*end)
+			return NULL;
+	}
+}
+
+/* What --stack auto knows of the program; all that runs is one, too. */
+static void find_stack(struct cmdline *l)
+{
+	char path[64];
+
+	if (!l->stack_auto)
+		return;
+	if (l->o.nr_pids) {
+		snprintf(path, sizeof(path), "/proc/%d/exe", l->o.pid[0]);
+		l->o.program = realpath(path, NULL);
+	} else if (l->o.command) {
+		l->o.program = find_program(l->o.command[0]);
+	} else {
+		l->o.program = strdup("-");
+	}
+	if (l->o.program)
+		l->c.stack = depth_load(l->o.program);
+}
+
 /* Threads and CPUs take a descriptor each. */
 static void raise_files(void)
 {
@@ -420,6 +465,7 @@ static void line_free(struct cmdline *l)
 	free(l->o.pid);
 	free(l->o.tid);
 	free(l->event);
+	free(l->o.program);
 }
 
 static int record_main(int argc, char **argv)
@@ -432,6 +478,7 @@ static int record_main(int argc, char **argv)
 	if (status < 0)
 		status = find_target(&l) ? -1 : 1;
 	if (status < 0) {
+		find_stack(&l);
 		raise_files();
 		status = record_run(&l.o, &l.c);
 	}

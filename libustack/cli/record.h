@@ -19,6 +19,7 @@ struct record_options {
 	int *pid, *tid; /* of -p and -t */
 	size_t nr_pids, nr_tids;
 	bool json;
+	char *program; /* of --stack auto: what its stacks are kept for */
 	bool off_cpu; /* where threads wait, too */
 	bool plain; /* nothing is compressed */
 	enum { RAW_NONE, RAW_CUT, RAW_ALL } raw; /* which samples keep their stack */

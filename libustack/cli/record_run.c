@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cli/record.h"
+#include "cli/record_depth.h"
 #include "cli/record_proc.h"
 #include "cli/record_verdict.h"
 #include "cli/record_wait.h"
@@ -41,6 +42,7 @@ struct recorder {
 	struct ustack_unwinder *unwinder;
 	struct record_account account;
 	struct record_waits waits;
+	struct record_depth depth;
 	int signal; /* that ended it */
 	bool failed; /* an error line was written */
 	struct chain chain;
@@ -214,6 +216,16 @@ static int take_record(void *arg, const void *record)
 	return record_file_record(r->file, record);
 }
 
+/* As many as r->frames has of the last sample. */
+static size_t user_frames(const struct chain *c)
+{
+	size_t n = 0;
+
+	while (n < c->nr && !c->line[c->nr - 1 - n].kernel)
+		n++;
+	return n;
+}
+
 static int take_sample(struct recorder *r, const struct ustack_sample *s)
 {
 	bool cut;
@@ -221,6 +233,9 @@ static int take_sample(struct recorder *r, const struct ustack_sample *s)
 
 	chain_fill(&r->chain, r->unwinder, r->frames, s);
 	account_sample(&r->account, s, &r->chain);
+	if (r->o->program && r->chain.unwound)
+		depth_chain(&r->depth, s->regs.val[USTACK_REG_X86_SP],
+			    r->frames, user_frames(&r->chain), r->chain.end);
 	if (r->o->off_cpu && !strcmp(s->event, RECORD_OFF_CPU)) {
 		ret = waits_sample(&r->waits, r->file, s, &r->chain);
 		return ret ? write_failed(r, ret) : 0;
@@ -456,6 +471,8 @@ static int record(struct recorder *r)
 	if (r->child.pid && !record_child_ended(&r->child))
 		kill(r->child.pid, SIGTERM);
 	end_file(r);
+	if (o->program)
+		depth_keep(o->program, depth_next(&r->depth, r->c->stack));
 	return r->failed;
 }
 

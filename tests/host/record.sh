@@ -114,6 +114,25 @@ quiet perf report -i f --stdio
 grep -q "of event 'offcpu-time'" out || fail "perf report does not know offcpu-time"
 misused 'exclude each other' --off-cpu --raw true
 
+# --- as much of the stack as it takes: less than is usual, or more, by the last time
+export XDG_CACHE_HOME=$tmp/cache
+mkdir cache
+for turn in 1 2; do
+	status 0 "$ustack" record --json --stack auto -e cpu-clock -o f ./work 200
+done
+[ "$(json '["stack"]')" -lt 8192 ] && [ "$(json '["complete_pct"] > 95')" = True ] || fail "--stack auto: $(cat out)"
+grep -qx "[0-9]* $tmp/work" cache/ustack/stacks || fail "--stack auto: $(cat cache/ustack/stacks)"
+echo "1024 $tmp/work" >cache/ustack/stacks
+for turn in 1 2 3; do
+	status 0 "$ustack" record --json --stack auto -e cpu-clock -o f ./work 100
+done
+[ "$(json '["complete_pct"] > 95')" = True ] || fail "--stack auto does not learn: $(cat out)"
+chmod 500 cache
+printf 'x\n8 \n-1 /a\n99999999999 %s\n' "$tmp/work" >cache/ustack/stacks
+status 0 "$ustack" record --json --stack auto -e cpu-clock -o f ./work 100
+[ "$(json '["stack"]')" -ge 16384 ] || fail "--stack auto of a damaged file: $(cat out)"
+chmod 700 cache
+
 # --- with stacks: all of them, which others unwind; or those of chains that are cut
 status 0 "$ustack" record --raw -e cpu-clock -F 997 -o raw ./work 600
 "$ustack" fold -i raw | shares /dev/stdin >own
