@@ -169,11 +169,12 @@ static void add_file_advice(struct list *l, const struct record_account *a)
 static void add_advice(struct list *l, const struct record_account *a,
 		       const struct ustack_stats *st, const struct capture *c)
 {
+	const uint32_t most = c->defer ? 8u << 20 : 65528;
+
 	if (matters(a->ends[USTACK_END_TRUNCATED], a)) {
-		if (c->defer || c->stack < 32768)
-			add(l, "stacks go deeper: --stack %u", c->stack * 4);
-		else if (c->stack < 65528)
-			add(l, "stacks go deeper: --stack 65528");
+		if (c->stack < most)
+			add(l, "stacks go deeper: --stack %u",
+			    c->stack < most / 4 ? c->stack * 4 : most);
 		else
 			add(l, "stacks go deeper than this kernel can copy");
 	}
