@@ -207,12 +207,14 @@ bench-perf-tool: bench-deps ## perf script and report with libdw and libustack
 	@bench/perf-tool
 bench-script: bench-deps ## samples a second that ustack script makes chains of
 	@bench/script
-.PHONY: $(benches:%=bench-%) bench-perf-tool bench-script
+bench-live: bench-deps ## ustack record against perf record: lost, bytes, processor time, memory
+	@bench/live
+.PHONY: $(benches:%=bench-%) bench-perf-tool bench-script bench-live
 
 # Two at a time, the longest first; what counts instructions does not mind the other.
 bench: bench-deps build/variant/7.3/kernel/.done build/variant/output/kernel/.done ## all of them, bench/results and build/bench/report.html
 	@printf '%s\n' $(benches) | xargs -P 2 -I{} sh -c 'exec bench/{}'
-	@$(MAKE) --no-print-directory bench-unwind bench-script bench-perf-tool
+	@$(MAKE) --no-print-directory bench-unwind bench-script bench-perf-tool bench-live
 	@bench/report
 .PHONY: bench
 
@@ -237,6 +239,11 @@ unit_libs = $(USTACK_LIBS) $$(pkg-config --libs cmocka)
 build/unit/test_reference: $(reference_obj)
 build/unit/test_reference: private unit_flags = $(reference_flags)
 build/unit/test_reference: private unit_libs = $(reference_libs) $$(pkg-config --libs cmocka)
+# Of the tool, not of the library.
+record_obj := $(addprefix $(USTACK_OUT)/cli/,record_file.o record_sample.o)
+build/unit/test_record_file: $(record_obj) $(USTACK_OUT)/cli/chain.o
+build/unit/test_record_depth: $(USTACK_OUT)/cli/record_depth.o
+build/unit/test_record_wait: $(record_obj) $(USTACK_OUT)/cli/record_wait.o
 # Build-ids as elfutils finds them.
 build/unit/test_sym: private unit_libs = $(USTACK_LIBS) $$(pkg-config --libs cmocka libdw)
 
@@ -276,6 +283,11 @@ check: deps ## all tests: unit tests, all series apply and build, guest tests
 # paging: in an interrupt while identify_cpu() has the CPU's features cleared,
 # KASAN takes an address of it for a wild one.
 KIND ?= debug
+
+check-live: deps ## ustack record of all that runs for ten minutes: its memory stays as it is
+	@$(MAKE) --no-print-directory -s -j$(jobs) lib
+	@SECONDS_OF_SOAK=600 tests/run --limit 1200 tests/host/record-soak.sh
+.PHONY: check-live
 
 check-debug: deps ## the guest tests on the debug kernel, or that of KIND=kcsan or rt
 	@$(MAKE) --no-print-directory kernel-$(KIND) perf

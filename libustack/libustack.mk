@@ -8,6 +8,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/libustack
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 
 # The rooms, in the order the data flows: a file includes headers of its own
 # room and of rooms before it.
@@ -72,8 +73,10 @@ install_data = install -m 644
 install: lib ## install libustack and ustack to DESTDIR and PREFIX
 	$(install_dir) '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/include' \
 		'$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(DOCDIR)/examples' \
-		'$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man3'
+		'$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man3' \
+		'$(DESTDIR)$(COMPLETIONDIR)'
 	install -m 755 $(USTACK_OUT)/ustack '$(DESTDIR)$(PREFIX)/bin'
+	$(install_data) libustack/completion/ustack '$(DESTDIR)$(COMPLETIONDIR)'
 	$(install_data) libustack/ustack.h '$(DESTDIR)$(PREFIX)/include'
 	$(install_data) $(USTACK_OUT)/libustack.a '$(DESTDIR)$(LIBDIR)'
 	install -m 755 $(USTACK_OUT)/$(USTACK_SONAME) '$(DESTDIR)$(LIBDIR)'

@@ -23,11 +23,15 @@ static void add(struct chain *c, uint64_t ip, bool kernel, bool is_return)
 	};
 }
 
-/* Adds the callchain in the sample; returns whether it has user frames. */
+/*
+ * Adds the callchain in the sample; returns whether it has user frames.  Those of
+ * ustack record have marks that tell how it ended, and that its addresses are to
+ * be looked up as they are: record_sample.c has the rules.
+ */
 static bool add_sampled(struct chain *c, const struct ustack_sample *s,
 			bool want_user)
 {
-	bool kernel = !sample_is_user(s), user = false;
+	bool kernel = !sample_is_user(s), user = false, ours = false;
 	size_t i;
 
 	for (i = 0; i < s->nr_chain; i++) {
@@ -37,14 +41,19 @@ static bool add_sampled(struct chain *c, const struct ustack_sample *s,
 			break; /* the cookie follows */
 		if (ip >= (uint64_t)PERF_CONTEXT_MAX) {
 			kernel = ip != (uint64_t)PERF_CONTEXT_USER;
+			if (ours && !kernel && c->end < USTACK_END_NO_REGS)
+				c->end++;
+			ours |= want_user && !kernel && i &&
+				s->chain[i - 1] == ip;
 			continue;
 		}
 		if (!kernel && !want_user)
 			continue;
-		add(c, ip, kernel, user);
+		add(c, ip, kernel, user && !ours);
 		user |= !kernel;
 	}
-	return user;
+	c->unwound |= ours;
+	return user || ours;
 }
 
 void chain_fill(struct chain *c, struct ustack_unwinder *unwinder,
@@ -58,13 +67,15 @@ void chain_fill(struct chain *c, struct ustack_unwinder *unwinder,
 		.ranges = s->ranges,
 		.nr_ranges = s->nr_ranges,
 	};
+	const bool captured = s->regs.abi != USTACK_ABI_NONE;
 	bool user;
 	int i, n;
 
 	c->nr = 0;
-	c->unwound = s->regs.abi != USTACK_ABI_NONE;
-	user = add_sampled(c, s, !c->unwound);
-	if (!c->unwound) {
+	c->end = USTACK_END_FINISHED;
+	c->unwound = captured;
+	user = add_sampled(c, s, !captured);
+	if (!captured) {
 		/* The sample still has the innermost address. */
 		if (!user && (sample_is_user(s) || !c->nr))
 			add(c, s->ip, !sample_is_user(s), false);

@@ -51,9 +51,11 @@ struct command {
 	void (*help)(void);
 	/* 0, or -1 after an error line. */
 	int (*run)(struct cli *cli);
+	/* In place of all that: the exit status, for one that reads no recording. */
+	int (*main)(int argc, char **argv);
 };
 
-extern const struct command cmd_script, cmd_fold, cmd_stat;
+extern const struct command cmd_record, cmd_script, cmd_fold, cmd_stat;
 
 /* --- options.c ---------------------------------------------------------- */
 
@@ -87,6 +89,8 @@ int cli_check_vdso(const char *path);
 
 /* 0, or exit status 1 after an error line. */
 int cli_open(struct cli *cli);
+/* A file of images that is truncated costs its frames, not the rest. */
+void cli_survive_sigbus(struct ustack_images *images);
 /* 1 and a sample that is wanted; 0 at the end; -1 after an error line. */
 int cli_next(struct cli *cli, const struct ustack_sample **sample);
 /*
@@ -117,7 +121,7 @@ struct line {
 struct chain {
 	struct line line[CHAIN_MAX];
 	size_t nr;
-	bool unwound; /* its user part comes from a captured stack */
+	bool unwound; /* its user part comes from a captured stack, now or when recorded */
 	enum ustack_end end; /* if unwound */
 };
 

@@ -46,7 +46,6 @@ void cli_no_memory(const struct cli *cli)
 
 static struct ustack_images *sigbus_images;
 
-/* A file that is truncated while we read it costs its frames, not the rest. */
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
@@ -54,12 +53,19 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 		signal(sig, SIG_DFL);
 }
 
-int cli_open(struct cli *cli)
+void cli_survive_sigbus(struct ustack_images *images)
 {
 	const struct sigaction act = {
 		.sa_sigaction = on_sigbus,
 		.sa_flags = SA_SIGINFO,
 	};
+
+	sigbus_images = images;
+	sigaction(SIGBUS, &act, NULL);
+}
+
+int cli_open(struct cli *cli)
+{
 	const struct ustack_images_opts opts = {
 		.sz = sizeof(opts),
 		.vdso = cli->vdso,
@@ -74,8 +80,7 @@ int cli_open(struct cli *cli)
 		ret = ustack_reader_new(&cli->reader, cli->images);
 	if (ret)
 		return cli_error(cli, "%s", strerror(-ret));
-	sigbus_images = cli->images;
-	sigaction(SIGBUS, &act, NULL);
+	cli_survive_sigbus(cli->images);
 	if (ustack_reader_open(cli->reader, cli->path))
 		return cli_error(cli, "%s", ustack_reader_error(cli->reader));
 	return 0;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* ustack: chains, folded stacks and accounts of a perf.data file. */
+/* ustack: records, and chains, folded stacks and accounts of a perf.data file. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 
 static const struct command *const cmds[] = {
+	&cmd_record,
 	&cmd_script,
 	&cmd_fold,
 	&cmd_stat,
@@ -20,8 +21,8 @@ static int help(void)
 	puts("usage: ustack COMMAND [OPTION...]\n"
 	     "       ustack --help | --version\n"
 	     "\n"
-	     "Reads a recording of perf, pairs samples with their user stacks, unwinds\n"
-	     "and names them.\n"
+	     "Records, or reads a recording of perf: pairs samples with their user stacks,\n"
+	     "unwinds and names them.\n"
 	     "\n"
 	     "Commands:");
 	for (i = 0; i < NR_CMDS; i++)
@@ -41,6 +42,8 @@ static int run(const struct command *cmd, int argc, char **argv)
 	};
 	int ret;
 
+	if (cmd->main)
+		return cmd->main(argc, argv);
 	ret = cli_options(&cli, cmd, argc, argv);
 	if (ret >= 0)
 		return ret;
@@ -66,7 +69,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	if (!word) {
-		fputs("ustack: no command; there are script, fold and stat, see ustack --help\n",
+		fputs("ustack: no command; there are record, script, fold and stat, see ustack --help\n",
 		      stderr);
 		return 2;
 	}
@@ -82,7 +85,7 @@ int main(int argc, char **argv)
 		if (!strcmp(word, cmds[i]->name))
 			return run(cmds[i], argc - 1, argv + 1);
 	fprintf(stderr,
-		"ustack: no %s '%s'; the commands are script, fold and stat, see ustack --help\n",
+		"ustack: no %s '%s'; the commands are record, script, fold and stat, see ustack --help\n",
 		*word == '-' ? "option" : "command", word);
 	return 2;
 }

@@ -71,6 +71,8 @@ inside()
 	dpkg -L "${ours[@]}" | sort -u >files
 	! grep -qxE '/usr/bin/perf|/boot/vmlinuz-.*-amd64' files || fail "a file has the name of one of Debian's"
 
+	grep -qx /usr/share/bash-completion/completions/ustack files || fail "no completion of ustack"
+
 	# --- the kernel: its files and its hooks' arguments are named by the release it has when it runs
 	release=$(python3 - /boot/vmlinuz-* <<-'PYTHON'
 		import struct, sys

@@ -158,6 +158,27 @@ else
 	done
 fi
 
+# --- completion in bash: commands, the options that --help names, fields, events
+completed()
+{
+	bash -c '. "$1/usr/share/bash-completion/completions/ustack"; shift
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _ustack; printf "%s\n" "${COMPREPLY[@]}"' - "$root" "$@"
+}
+PATH=$root/usr/bin:$PATH
+[ "$(completed ustack r)" = record ] || fail "completion of a command"
+for command in record script fold stat; do
+	ustack $command --help | sed -n 's/^  \(-[^ ,[]*\).*/\1/p' | grep -v '^-h' | sort >told
+	completed ustack $command - | grep -vx -e --help -e -- | sort | diff told - || fail "completion of $command's options"
+done
+[ "$(completed ustack script -F comm)" = comm ] || fail "completion of a field"
+[ "$(completed ustack record -e page-f)" = page-faults ] || fail "completion of an event"
+[ "$(completed ustack record -p $$)" = $$ ] || fail "completion of a process"
+completed ustack record -F 99 ech >told
+grep -qx echo told || fail "completion of a command to record"
+completed ustack record -- tou >told
+grep -qx touch told || fail "completion of a command behind --"
+[ "$(completed ustack record -- cat work.c)" = work.c ] || fail "completion of a file of the command"
+
 # --- man pages: one by the name of each function; see man.sh for what they say
 for f in $(cat map); do
 	[ -e "$root/usr/share/man/man3/$f.3" ] || fail "no man page $f(3)"

@@ -93,13 +93,13 @@ done
 "$ustack" --version | grep -q '^ustack [0-9]' || fail "--version"
 
 # Pages: on standard output, no wider than a terminal.
-for cmd in '' script fold stat; do
+for cmd in '' record script fold stat; do
 	for option in -h --help; do
 		"$ustack" $cmd $option >page 2>err || fail "$cmd $option: exit status"
 		[ ! -s err ] || fail "$cmd $option: not on standard output"
 		grep -q "^usage: ustack ${cmd:-COMMAND} " page || fail "$cmd $option: no usage"
 		awk 'length > 80 { exit 1 }' page || fail "$cmd $option: lines of more than 80 characters"
-		[ -n "$cmd" ] || continue
+		[ -n "$cmd" ] && [ "$cmd" != record ] || continue
 		for word in -i -j --vdso; do
 			grep -q -- "^  $word " page || fail "$cmd $option: no $word"
 		done

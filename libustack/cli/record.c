@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* ustack record: its command line. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "cli/record.h"
+#include "cli/record_depth.h"
+#include "cli/record_proc.h"
+
+#define FREQ 999
+#define FREQ_MAX 1000000000ul
+#define STACK_MAX (8ul << 20)
+#define RING_MAX (1ul << 30)
+
+/* What getopt gives for options without a letter. */
+enum { OPT_STACK = 256, OPT_JSON, OPT_PLAIN, OPT_RAW, OPT_OFF_CPU };
+
+static const struct option long_options[] = {
+	{ "event", required_argument, NULL, 'e' },
+	{ "freq", required_argument, NULL, 'F' },
+	{ "count", required_argument, NULL, 'c' },
+	{ "pid", required_argument, NULL, 'p' },
+	{ "tid", required_argument, NULL, 't' },
+	{ "all-cpus", no_argument, NULL, 'a' },
+	{ "cgroup", required_argument, NULL, 'G' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "mmap-size", required_argument, NULL, 'm' },
+	{ "stack", required_argument, NULL, OPT_STACK },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "plain", no_argument, NULL, OPT_PLAIN },
+	{ "off-cpu", no_argument, NULL, OPT_OFF_CPU },
+	{ "raw", optional_argument, NULL, OPT_RAW },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+/* What the options say, before it is known what they mean together. */
+struct cmdline {
+	struct record_options o;
+	struct capture c;
+	struct record_events events;
+	struct record_rate rate;
+	const char *freq, *count; /* as given */
+	bool stack_auto;
+	char **event; /* of each -e */
+	size_t nr_event;
+};
+
+static int help(void)
+{
+	puts("usage: ustack record [OPTION...] [--] COMMAND [ARG...]\n"
+	     "       ustack record [OPTION...] -p PID | -t TID | -a | -G CGROUP\n"
+	     "\n"
+	     "Samples a command, or what runs already until it ends or ^C, unwinds the\n"
+	     "stacks meanwhile and writes a perf.data of ordinary callchains, for perf\n"
+	     "report, ustack fold and others.\n"
+	     "\n"
+	     "Options:");
+	help_line("-e EVENT,...", "as perf names them: cycles, cpu-clock, rNNN, PMU/TERM,.../,");
+	help_line("", "SYSTEM:TRACEPOINT, with :u or :k for user mode or the kernel");
+	help_line("", "only; cycles if not given, or cpu-clock where there is no PMU");
+	help_line("-F HZ", "samples a second: 999 if not given; max is what sysctl allows");
+	help_line("-c N", "a sample every N events instead");
+	help_line("-p PID,...", "processes that run, and what they start");
+	help_line("-t TID,...", "threads that run, and nothing else");
+	help_line("-a", "all that runs, on all CPUs");
+	help_line("-G CGROUP", "what runs in a cgroup: its path, or below /sys/fs/cgroup");
+	help_line("--off-cpu", "where threads wait, and how long; -e: where they run, too");
+	help_line("--stack SIZE", "bytes of user stack: as many as are cheap if not given;");
+	help_line("", "auto is a little more than the program had the last time");
+	help_line("-m SIZE", "of the ring of each CPU: by rate and --stack if not given");
+	help_line("-o FILE", "perf.data if not given, - for standard output");
+	help_line("--raw[=cut]", "keep stacks: all, or those of chains that end too early");
+	help_line("--plain", "do not compress: for readers that know no zstd");
+	help_line("--json", "the accounts as JSON on standard output, for scripts");
+	help_line("-h, --help", "this page");
+	puts("\n"
+	     "Sizes are bytes, or with K or M behind.  At the end one line tells how many\n"
+	     "samples there are, what was lost, how many chains are complete, and what\n"
+	     "can be done about the others.  The exit status is that of COMMAND.\n"
+	     "\n"
+	     "Examples:\n"
+	     "  ustack record ./program && perf report\n"
+	     "  ustack record -F 4999 -o server.data -p $(pidof server)\n"
+	     "  ustack record -o - make -j4 | ustack fold -i - >folded");
+	return cli_flush();
+}
+
+static bool misuse(const char *option, const char *arg, const char *what)
+{
+	fprintf(stderr, "ustack: %s: '%s' is not %s; see ustack record --help\n",
+		option, arg, what);
+	return false;
+}
+
+/* A number with K or M behind if units, 1 to max. */
+static bool number(const char *s, bool units, unsigned long max,
+		   unsigned long *to)
+{
+	char *end;
+	unsigned int shift = 0;
+
+	errno = 0;
+	*to = strtoul(s, &end, 10);
+	if (!isdigit((unsigned char)*s) || errno)
+		return false;
+	if (units && *end && strchr("kKmM", *end))
+		shift = tolower((unsigned char)*end++) == 'k' ? 10 : 20;
+	if (*end || *to > max >> shift)
+		return false;
+	*to <<= shift;
+	return *to > 0;
+}
+
+/* PID,PID,... */
+static bool numbers(const char *option, const char *arg, int **list,
+		    size_t *nr)
+{
+	const char *s = arg;
+	char *end;
+	int *more;
+
+	do {
+		errno = 0;
+		unsigned long n = strtoul(s, &end, 10);
+
+		if (!isdigit((unsigned char)*s) || errno || !n ||
+		    n > 1u << 22 || (*end && *end != ','))
+			return misuse(option, arg, "a list of numbers of processes or threads");
+		more = realloc(*list, (*nr + 1) * sizeof(*more));
+		if (!more)
+			return false;
+		*list = more;
+		more[(*nr)++] = n;
+		s = end + 1;
+	} while (*end);
+	return true;
+}
+
+static bool parse_rate(struct cmdline *l)
+{
+	unsigned long n = FREQ, max;
+	FILE *f;
+
+	if (l->freq && l->count) {
+		fputs("ustack: -F and -c exclude each other; see ustack record --help\n",
+		      stderr);
+		return false;
+	}
+	l->rate.given = l->freq || l->count;
+	if (l->count) {
+		if (!number(l->count, true, LONG_MAX, &n))
+			return misuse("-c", l->count, "a number of events from 1 on");
+		l->rate.period = n;
+		return true;
+	}
+	if (l->freq && !strcmp(l->freq, "max")) {
+		f = fopen("/proc/sys/kernel/perf_event_max_sample_rate", "re");
+		if (f && fscanf(f, "%lu", &max) == 1)
+			n = max;
+		if (f)
+			fclose(f);
+	} else if (l->freq && !number(l->freq, false, FREQ_MAX, &n)) {
+		return misuse("-F", l->freq, "a number of samples a second, or max");
+	}
+	l->rate.freq = n;
+	return true;
+}
+
+static bool add_event_option(struct cmdline *l, char *arg)
+{
+	char **more = realloc(l->event, (l->nr_event + 1) * sizeof(*more));
+
+	if (!more)
+		return false;
+	l->event = more;
+	more[l->nr_event++] = arg;
+	return true;
+}
+
+static bool parse_size(const char *option, const char *arg, unsigned long max,
+		       unsigned long *to)
+{
+	char what[64];
+
+	if (number(arg, true, max, to))
+		return true;
+	snprintf(what, sizeof(what), "a size from 1 to %luM", max >> 20);
+	return misuse(option, arg, what);
+}
+
+static bool parse_option(struct cmdline *l, int c)
+{
+	unsigned long n;
+
+	switch (c) {
+	case 'e':
+		return add_event_option(l, optarg);
+	case 'F':
+		l->freq = optarg;
+		return true;
+	case 'c':
+		l->count = optarg;
+		return true;
+	case 'p':
+		return numbers("-p", optarg, &l->o.pid, &l->o.nr_pids);
+	case 't':
+		return numbers("-t", optarg, &l->o.tid, &l->o.nr_tids);
+	case 'a':
+		l->o.all = true;
+		return true;
+	case 'G':
+		l->o.cgroup = optarg;
+		l->o.all = true;
+		return true;
+	case 'o':
+		l->o.path = optarg;
+		return *optarg || misuse("-o", optarg, "the name of a file");
+	case 'm':
+		if (!parse_size("-m", optarg, RING_MAX, &n))
+			return false;
+		l->c.ring_size = 4096;
+		while (l->c.ring_size < n)
+			l->c.ring_size *= 2;
+		return true;
+	case OPT_STACK:
+		l->stack_auto = !strcmp(optarg, "auto");
+		l->c.stack = 0;
+		if (l->stack_auto)
+			return true;
+		if (!parse_size("--stack", optarg, STACK_MAX, &n))
+			return false;
+		l->c.stack = (n + 7) / 8 * 8;
+		return true;
+	case OPT_JSON:
+		l->o.json = true;
+		return true;
+	case OPT_OFF_CPU:
+		l->o.off_cpu = l->c.switches = true;
+		return true;
+	case OPT_RAW:
+		l->o.raw = optarg ? RAW_CUT : RAW_ALL;
+		l->c.data_maps = true;
+		return !optarg || !strcmp(optarg, "cut") ||
+		       misuse("--raw", optarg, "cut");
+	case OPT_PLAIN:
+		l->o.plain = true;
+		return true;
+	}
+	return false;
+}
+
+/* The word that getopt_long() stopped at. */
+static bool wrong(char **argv, bool known)
+{
+	const char letter[] = { '-', optopt < 256 ? optopt : 0, 0 };
+	const char *word = argv[optind - 1];
+
+	if (optopt && optopt < 256 && strncmp(word, "--", 2))
+		word = letter;
+	if (known)
+		fprintf(stderr,
+			"ustack: %s needs an argument; see ustack record --help\n",
+			word);
+	else
+		fprintf(stderr,
+			"ustack: record has no option '%s'; see ustack record --help\n",
+			word);
+	return false;
+}
+
+/* Just one of a command, -p, -t and -a; -a goes with a command. */
+static bool check_target(const struct cmdline *l)
+{
+	int nr = (l->o.nr_pids > 0) + (l->o.nr_tids > 0) +
+		 (l->o.all || l->o.command);
+
+	if (!nr)
+		fputs("ustack: nothing to record: name a command, or -p, -t or -a; see ustack record --help\n",
+		      stderr);
+	if (l->o.off_cpu && l->o.raw)
+		fputs("ustack: --off-cpu and --raw exclude each other; see ustack record --help\n",
+		      stderr);
+	if (l->o.off_cpu && l->o.raw)
+		return false;
+	if (nr > 1)
+		fputs("ustack: a command, -p and -t exclude each other; see ustack record --help\n",
+		      stderr);
+	return nr == 1;
+}
+
+static bool add_events(struct cmdline *l)
+{
+	size_t i;
+	bool good = true;
+
+	l->c.may_clock = !l->nr_event && !l->o.off_cpu;
+	if (l->c.may_clock)
+		return record_events_add(&l->events, "cycles", &l->rate);
+	for (i = 0; i < l->nr_event && good; i++)
+		good = record_events_add(&l->events, l->event[i], &l->rate);
+	if (good && l->o.off_cpu)
+		good = record_events_add_off_cpu(&l->events);
+	return good;
+}
+
+/* The threads of the processes that were named. */
+static bool find_threads(struct cmdline *l)
+{
+	struct capture *c = &l->c;
+	char path[64];
+	size_t i;
+	long nr;
+	int *tid, *more;
+
+	for (i = 0; i < l->o.nr_pids; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/task", l->o.pid[i]);
+		nr = record_numbers(path, &tid);
+		if (nr <= 0) {
+			fprintf(stderr, "ustack: there is no process %d\n",
+				l->o.pid[i]);
+			return false;
+		}
+		more = realloc(c->tid, (c->nr_tids + nr) * sizeof(*more));
+		if (more) {
+			c->tid = more;
+			memcpy(more + c->nr_tids, tid, nr * sizeof(*tid));
+			c->nr_tids += nr;
+		}
+		free(tid);
+		if (!more)
+			return false;
+	}
+	return true;
+}
+
+/* The directory of a cgroup; -1 after an error line. */
+static int open_cgroup(const char *name)
+{
+	static const char *const at[] = { "/sys/fs/cgroup/perf_event/",
+					  "/sys/fs/cgroup/",
+					  "/sys/fs/cgroup/unified/" };
+	char path[PATH_MAX];
+	size_t i;
+	int fd = -1;
+
+	if (*name == '/')
+		fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (i = 0; fd < 0 && i < sizeof(at) / sizeof(*at); i++) {
+		snprintf(path, sizeof(path), "%s%s", at[i],
+			 name + (*name == '/'));
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		fprintf(stderr, "ustack: -G: there is no cgroup %s\n", name);
+	return fd;
+}
+
+static bool find_target(struct cmdline *l)
+{
+	struct capture *c = &l->c;
+
+	c->events = &l->events;
+	if (l->o.nr_pids) {
+		c->inherit = true;
+		return find_threads(l);
+	}
+	c->nr_tids = l->o.nr_tids ? l->o.nr_tids : 1;
+	c->tid = malloc(c->nr_tids * sizeof(*c->tid));
+	if (!c->tid)
+		return false;
+	c->tid[0] = -1; /* of a command: to be known */
+	if (l->o.cgroup) {
+		c->cgroup = true;
+		c->tid[0] = open_cgroup(l->o.cgroup);
+		return c->tid[0] >= 0;
+	}
+	if (l->o.nr_tids)
+		memcpy(c->tid, l->o.tid, c->nr_tids * sizeof(*c->tid));
+	else if (!l->o.all)
+		c->inherit = c->on_exec = true;
+	return true;
+}
+
+/* The file of a program, as execvp() finds it. */
+static char *find_program(const char *name)
+{
+	char path[PATH_MAX];
+	const char *dir = getenv("PATH"), *end;
+
+	if (strchr(name, '/') || !dir)
+		return realpath(name, NULL);
+	for (;; dir = end + 1) {
+		end = dir + strcspn(dir, ":");
+		snprintf(path, sizeof(path), "%.*s/%s", (int)(end - dir), dir,
+			 name);
+		if (!access(path, X_OK))
+			return realpath(path, NULL);
+		if (!*end)
+			return NULL;
+	}
+}
+
+/* What --stack auto knows of the program; all that runs is one, too. */
+static void find_stack(struct cmdline *l)
+{
+	char path[64];
+
+	if (!l->stack_auto)
+		return;
+	if (l->o.nr_pids) {
+		snprintf(path, sizeof(path), "/proc/%d/exe", l->o.pid[0]);
+		l->o.program = realpath(path, NULL);
+	} else if (l->o.command) {
+		l->o.program = find_program(l->o.command[0]);
+	} else {
+		l->o.program = strdup("-");
+	}
+	if (l->o.program)
+		l->c.stack = depth_load(l->o.program);
+}
+
+/* Threads and CPUs take a descriptor each. */
+static void raise_files(void)
+{
+	struct rlimit lim;
+
+	if (!getrlimit(RLIMIT_NOFILE, &lim)) {
+		lim.rlim_cur = lim.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &lim);
+	}
+}
+
+/* -1, or an exit status. */
+static int parse(struct cmdline *l, int argc, char **argv)
+{
+	bool good = true;
+	int c;
+
+	opterr = 0; /* one line, ours */
+	while (good && (c = getopt_long(argc, argv, "+:e:F:c:p:t:aG:o:m:h",
+					long_options, NULL)) != -1) {
+		if (c == 'h')
+			return help();
+		good = c == '?' || c == ':' ? wrong(argv, c == ':') :
+					      parse_option(l, c);
+	}
+	if (good && optind < argc)
+		l->o.command = argv + optind;
+	good = good && check_target(l) && parse_rate(l) && add_events(l);
+	return good ? -1 : 2;
+}
+
+static void line_free(struct cmdline *l)
+{
+	record_events_free(&l->events);
+	free(l->c.tid);
+	free(l->o.pid);
+	free(l->o.tid);
+	free(l->event);
+	free(l->o.program);
+}
+
+static int record_main(int argc, char **argv)
+{
+	struct cmdline l = { .o = { .path = "perf.data",
+				 .argv = argv - 1,
+				 .argc = argc + 1 } };
+	int status = parse(&l, argc, argv), unwritten;
+
+	if (status < 0)
+		status = find_target(&l) ? -1 : 1;
+	if (status < 0) {
+		find_stack(&l);
+		raise_files();
+		status = record_run(&l.o, &l.c);
+	}
+	line_free(&l);
+	unwritten = cli_flush();
+	/* What ended the command ends us, so that a shell sees it. */
+	if (status < 0) {
+		signal(-status, SIG_DFL);
+		raise(-status);
+		return 128 - status;
+	}
+	return status ? status : unwritten;
+}
+
+const struct command cmd_record = {
+	.name = "record",
+	.what = "A perf.data of what runs, unwound while it is recorded",
+	.main = record_main,
+};

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * ustack record: options (record.c), the command that is recorded
+ * (record_child.c), and the loop from rings to file (record_run.c).
+ */
+#ifndef USTACK_CLI_RECORD_H
+#define USTACK_CLI_RECORD_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "cli/record_capture.h"
+#include "cli/record_file.h"
+
+struct record_options {
+	const char *path; /* of the file; "-" is standard output */
+	bool all; /* CPUs, be it of one cgroup only */
+	const char *cgroup; /* as given */
+	int *pid, *tid; /* of -p and -t */
+	size_t nr_pids, nr_tids;
+	bool json;
+	char *program; /* of --stack auto: what its stacks are kept for */
+	bool off_cpu; /* where threads wait, too */
+	bool plain; /* nothing is compressed */
+	enum { RAW_NONE, RAW_CUT, RAW_ALL } raw; /* which samples keep their stack */
+	char **command; /* NULL: none */
+	char **argv; /* all of the command line, for the file */
+	int argc;
+};
+
+/* The command, from fork to exit. */
+struct record_child {
+	pid_t pid; /* 0: there is none */
+	int go, failed; /* pipes: it may exec; errno of that */
+	bool ended;
+	int status; /* as waitpid() has it, if it ended */
+	sigset_t mask; /* as it was before us, and as the child gets it */
+	struct sigaction was[4];
+};
+
+/* Blocks the signals that end a recording, and remembers how they were. */
+void record_block(struct record_child *ch);
+void record_unblock(const struct record_child *ch);
+/* The signals that are blocked. */
+void record_signals(sigset_t *set);
+/* Makes a process that waits to become command.  0, or 1 after an error line. */
+int record_fork(struct record_child *ch, char **command, bool to_stderr);
+/* Lets it go; 0, or exit status 126 or 127 after an error line. */
+int record_start(struct record_child *ch, const char *name);
+/* Has it ended?  Does not wait. */
+bool record_child_ended(struct record_child *ch);
+/* Ends it if need be, and waits; the exit status, or minus the signal. */
+int record_child_status(struct record_child *ch);
+
+/* Records; the exit status, or minus the signal to die of. */
+int record_run(const struct record_options *o, struct capture *c);
+
+#endif

@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* Events and rings of ustack record. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cli/record_capture.h"
+
+#define STACK_COPIED 16384u /* asked for where the interrupt copies it */
+#define STACK_COPIED_MAX 65528u
+#define STACK_DEFERRED 65528u /* the same, and a copy costs what there is */
+#define RING_MIN (64u << 10)
+#define SAMPLE_MAX 65536u /* with all that is not stack */
+#define RING_LEAST (512u << 10) /* by the rate: no less and no more */
+#define RING_MOST (8u << 20)
+
+/* Records of the kernel that Debian's headers lack. */
+enum { REC_CALLCHAIN_DEFERRED = 22, REC_STACK_DEFERRED = 23 };
+
+static const char paranoid[] = "/proc/sys/kernel/perf_event_paranoid";
+static const char max_rate[] = "/proc/sys/kernel/perf_event_max_sample_rate";
+
+static bool read_number(const char *path, long *to)
+{
+	FILE *f = fopen(path, "re");
+	bool good = f && fscanf(f, "%ld", to) == 1;
+
+	if (f)
+		fclose(f);
+	return good;
+}
+
+/* --- one event ------------------------------------------------------------- */
+
+static struct perf_event_attr attr_of(const struct capture *c, size_t i)
+{
+	struct perf_event_attr attr = c->events->ev[i].attr;
+
+	attr.disabled = 1;
+	attr.inherit = c->inherit;
+	attr.enable_on_exec = c->on_exec;
+	attr.watermark = 1;
+	attr.wakeup_watermark = c->ring_size / 4;
+	attr.read_format = PERF_FORMAT_ID;
+	if (!c->no_lost)
+		attr.read_format |= PERF_FORMAT_LOST;
+	if (c->user_only)
+		attr.exclude_kernel = attr.exclude_hv = 1;
+	ustack_attr_init(&attr, c->stack, c->defer);
+	if (c->no_build_id)
+		attr.build_id = 0;
+	attr.mmap_data = c->data_maps && !i;
+	attr.context_switch = c->switches && !i;
+	/* One event is enough to tell of processes. */
+	if (i)
+		attr.mmap = attr.mmap2 = attr.comm = attr.comm_exec =
+			attr.task = attr.build_id = 0;
+	return attr;
+}
+
+static int open_event(const struct capture *c, size_t i, int tid, int cpu)
+{
+	struct perf_event_attr attr = attr_of(c, i);
+	int fd = syscall(SYS_perf_event_open, &attr, tid, cpu, -1,
+			 PERF_FLAG_FD_CLOEXEC |
+				 (c->cgroup ? PERF_FLAG_PID_CGROUP : 0));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int say(const char *name, const char *what)
+{
+	fprintf(stderr, "ustack: -e %s: %s\n", name, what);
+	return 1;
+}
+
+static int say_forbidden(const struct capture *c, const char *name, int tid)
+{
+	char what[512];
+	long level;
+
+	if (!read_number(paranoid, &level))
+		return say(name,
+			   "no permission: this kernel or container allows no perf events");
+	if (tid > 0 && !c->cgroup && level < 3)
+		snprintf(what, sizeof(what),
+			 "no permission to sample thread %d: it may be another user's; be that user or root",
+			 tid);
+	else
+		snprintf(what, sizeof(what),
+			 "no permission: kernel.perf_event_paranoid is %ld; be root, or run as root: sysctl kernel.perf_event_paranoid=%d",
+			 level, tid < 0 || c->cgroup ? 0 : 1);
+	return say(name, what);
+}
+
+static int say_failed(const struct capture *c, size_t i, int tid, int err)
+{
+	const struct record_event *ev = &c->events->ev[i];
+	char what[256];
+
+	switch (-err) {
+	case EACCES:
+	case EPERM:
+		return say_forbidden(c, ev->name, tid);
+	case EBADF:
+		return say(ev->name,
+			   "that is no cgroup of the kernel's perf events: it takes one of version 2, or of the controller perf_event");
+	case ESRCH:
+		fprintf(stderr,
+			"ustack: there is no process or thread %d, or it has ended\n",
+			tid);
+		return 1;
+	case ENOENT:
+	case ENODEV:
+	case EOPNOTSUPP:
+		return say(ev->name,
+			   "this machine cannot sample that event; cpu-clock works everywhere");
+	case EMFILE:
+		return say(ev->name,
+			   "too many open files: raise the limit, ulimit -n");
+	case EBUSY:
+		return say(ev->name,
+			   "the PMU is in use by somebody else, or by too many events");
+	case ENOSYS:
+		return say(ev->name, "this kernel has no perf events");
+	}
+	snprintf(what, sizeof(what), "the kernel refuses it: %s",
+		 strerror(-err));
+	return say(ev->name, what);
+}
+
+/* --- what the kernel can do -------------------------------------------------- */
+
+static uint32_t usual_stack(const struct capture *c, uint32_t given)
+{
+	if (!given)
+		return c->defer ? STACK_DEFERRED : STACK_COPIED;
+	return c->defer || given < STACK_COPIED_MAX ? given : STACK_COPIED_MAX;
+}
+
+static void all_features(struct capture *c, uint32_t given)
+{
+	c->defer = true;
+	c->no_lost = c->no_build_id = false;
+	c->stack = usual_stack(c, given);
+}
+
+/* Asks for less than before; false: there is no less. */
+static bool less(struct capture *c, size_t i, int err, uint32_t given)
+{
+	struct record_event *ev = &c->events->ev[i];
+	char *name;
+
+	if ((err == -EACCES || err == -EPERM) && !c->user_only &&
+	    !ev->attr.exclude_kernel && !ev->attr.exclude_user &&
+	    c->tid[0] >= 0 && !c->cgroup && !c->switches) {
+		c->user_only = true;
+		return true;
+	}
+	if (err == -EINVAL || err == -EOPNOTSUPP) {
+		if (c->defer) {
+			c->defer = false;
+			c->stack = usual_stack(c, given);
+			return true;
+		}
+		if (!c->no_lost)
+			return c->no_lost = true;
+		if (!c->no_build_id)
+			return c->no_build_id = true;
+	}
+	if (!c->may_clock || ev->attr.type != PERF_TYPE_HARDWARE ||
+	    (err != -ENOENT && err != -ENODEV && err != -EOPNOTSUPP &&
+	     err != -EINVAL))
+		return false;
+	name = strdup("cpu-clock");
+	if (!name)
+		return false;
+	free(ev->name);
+	ev->name = name;
+	ev->attr.type = PERF_TYPE_SOFTWARE;
+	ev->attr.config = PERF_COUNT_SW_CPU_CLOCK;
+	all_features(c, given);
+	return true;
+}
+
+static bool is_offline(int err, int cpu)
+{
+	char path[64];
+	long on = 1;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online",
+		 cpu);
+	return err == -ENODEV && read_number(path, &on) && !on;
+}
+
+/* Finds what all events can have together, by opening each once. */
+static int settle(struct capture *c)
+{
+	const uint32_t given = c->stack;
+	size_t i = 0, nr = sysconf(_SC_NPROCESSORS_CONF);
+	size_t cpu = 0;
+	int ret;
+
+	all_features(c, given);
+	while (i < c->events->nr) {
+		ret = open_event(c, i, c->tid[0], cpu);
+		if (ret >= 0) {
+			close(ret);
+			i++;
+		} else if (is_offline(ret, cpu) && cpu + 1 < nr) {
+			cpu++;
+		} else if (less(c, i, ret, given)) {
+			i = 0;
+		} else {
+			return say_failed(c, i, c->tid[0], ret);
+		}
+	}
+	if (c->may_clock && c->events->ev[0].attr.type == PERF_TYPE_SOFTWARE)
+		fputs("ustack: there is no PMU here that samples cycles: the event is cpu-clock\n",
+		      stderr);
+	if (given > c->stack)
+		fprintf(stderr,
+			"ustack: --stack %u: this kernel copies at most %u bytes\n",
+			given, c->stack);
+	if (c->user_only)
+		fputs("ustack: only user mode is sampled: kernel.perf_event_paranoid allows no more\n",
+		      stderr);
+	return 0;
+}
+
+/* The rate may be limited. */
+static void limit_rate(struct capture *c)
+{
+	long max;
+	size_t i;
+
+	if (!read_number(max_rate, &max))
+		return;
+	for (i = 0; i < c->events->nr; i++) {
+		struct perf_event_attr *a = &c->events->ev[i].attr;
+
+		if (!a->freq || a->sample_freq <= (uint64_t)max)
+			continue;
+		fprintf(stderr,
+			"ustack: -e %s: %ld samples a second, not %llu: kernel.perf_event_max_sample_rate allows no more\n",
+			c->events->ev[i].name, max,
+			(unsigned long long)a->sample_freq);
+		a->sample_freq = max;
+	}
+}
+
+/* Room for a quarter of a second of one CPU, if stacks are not all as large. */
+static size_t usual_ring(const struct capture *c)
+{
+	uint32_t most = c->stack > STACK_DEFERRED ? STACK_DEFERRED :
+						    STACK_COPIED;
+	uint32_t stack = c->stack < most ? c->stack : most;
+	uint64_t want = 0;
+	size_t size = RING_LEAST, i;
+
+	for (i = 0; i < c->events->nr; i++) {
+		const struct perf_event_attr *a = &c->events->ev[i].attr;
+
+		want += (a->freq ? a->sample_freq : 1000) * stack / 4;
+	}
+	while (size < want && size < RING_MOST)
+		size *= 2;
+	return size;
+}
+
+/* --- rings ------------------------------------------------------------------------ */
+
+/* Maps the ring of fd behind a page of ours.  0 or -errno. */
+static int map_ring(struct capture_ring *r, int fd, size_t data_size)
+{
+	const size_t page = sysconf(_SC_PAGESIZE);
+	uint8_t *base;
+
+	r->size = 2 * page + data_size;
+	base = mmap(NULL, r->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		    0);
+	if (base == MAP_FAILED)
+		return -errno;
+	r->base = base;
+	if (mmap(base, page, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		 0) == MAP_FAILED ||
+	    mmap(base + page, page + data_size, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		int err = -errno;
+
+		munmap(base, r->size);
+		return err;
+	}
+	r->ours = r->base;
+	r->kernel = (void *)(base + page);
+	r->data = base + 2 * page;
+	r->mask = data_size - 1;
+	r->seen = 0;
+	r->ours->data_offset = 2 * page;
+	r->ours->data_size = data_size;
+	return 0;
+}
+
+static int add_ring(struct capture *c, int fd)
+{
+	const size_t asked = c->ring_size;
+	struct capture_ring *ring =
+		realloc(c->ring, (c->nr_rings + 1) * sizeof(*ring));
+	struct pollfd *poll;
+	int ret;
+
+	if (!ring)
+		return -ENOMEM;
+	c->ring = ring;
+	poll = realloc(c->poll, (c->nr_rings + 1) * sizeof(*poll));
+	if (!poll)
+		return -ENOMEM;
+	c->poll = poll;
+	while ((ret = map_ring(&ring[c->nr_rings], fd, c->ring_size)) &&
+	       (ret == -EPERM || ret == -ENOMEM) && c->ring_size > RING_MIN)
+		c->ring_size /= 2;
+	if (ret) {
+		fprintf(stderr,
+			"ustack: no ring can be mapped: %s; as root: sysctl kernel.perf_event_mlock_kb=%zu, or ulimit -l unlimited\n",
+			strerror(-ret), (asked >> 10) + 4);
+		return 1;
+	}
+	if (c->ring_size < asked)
+		fprintf(stderr,
+			"ustack: rings of %zu KiB instead of %zu: kernel.perf_event_mlock_kb and ulimit -l allow no more\n",
+			c->ring_size >> 10, asked >> 10);
+	c->poll[c->nr_rings++] =
+		(struct pollfd){ .fd = fd, .events = POLLIN };
+	return 0;
+}
+
+/*
+ * fd writes to the ring of its CPU, *ring, or to one of its own.  0, -errno, or 1
+ * after an error line.
+ */
+static int add_fd(struct capture *c, size_t event, int fd, size_t *ring)
+{
+	struct record_event *ev = &c->events->ev[event];
+	struct capture_fd *fds =
+		realloc(c->fd, (c->nr_fds + 1) * sizeof(*fds));
+	uint64_t *ids =
+		realloc(ev->ids, (ev->nr_ids + 1) * sizeof(*ids));
+
+	if (fds)
+		c->fd = fds;
+	if (ids)
+		ev->ids = ids;
+	if (!fds || !ids)
+		return -ENOMEM;
+	if (ioctl(fd, PERF_EVENT_IOC_ID, &ids[ev->nr_ids]))
+		return -errno;
+	if (*ring == SIZE_MAX ||
+	    ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, c->poll[*ring].fd)) {
+		int ret = add_ring(c, fd);
+
+		if (ret)
+			return ret;
+		*ring = c->nr_rings - 1;
+	}
+	ev->nr_ids++;
+	c->fd[c->nr_fds++] = (struct capture_fd){ fd, *ring, event };
+	return 0;
+}
+
+/* All events of all threads on one CPU. */
+static int open_cpu(struct capture *c, int cpu)
+{
+	size_t ring = SIZE_MAX, i, t;
+	int fd, ret;
+
+	for (i = 0; i < c->events->nr; i++) {
+		for (t = 0; t < c->nr_tids; t++) {
+			fd = open_event(c, i, c->tid[t], cpu);
+			if (is_offline(fd, cpu))
+				return 0;
+			if (fd == -ESRCH)
+				continue; /* threads end at any time */
+			if (fd < 0)
+				return say_failed(c, i, c->tid[t], fd);
+			ret = add_fd(c, i, fd, &ring);
+			if (ret) {
+				close(fd);
+				return ret < 0 ? say_failed(c, i, c->tid[t],
+							    ret) :
+						 1;
+			}
+		}
+	}
+	return 0;
+}
+
+/* A ring that holds not two samples loses all or most. */
+static void check_ring(struct capture *c)
+{
+	const size_t asked = c->ring_size;
+	const size_t sample = c->stack + 4096 < SAMPLE_MAX ? c->stack + 4096 :
+							     SAMPLE_MAX;
+
+	if (!asked)
+		c->ring_size = usual_ring(c);
+	while (c->ring_size < 2 * sample)
+		c->ring_size *= 2;
+	if (asked && asked < c->ring_size)
+		fprintf(stderr,
+			"ustack: -m %zuK: too small for two samples of --stack %u: it is %zuK\n",
+			asked >> 10, c->stack, c->ring_size >> 10);
+}
+
+int capture_open(struct capture *c)
+{
+	long cpu, nr = sysconf(_SC_NPROCESSORS_CONF);
+	size_t i;
+
+	limit_rate(c);
+	if (settle(c))
+		return 1;
+	check_ring(c);
+	for (cpu = 0; cpu < nr; cpu++)
+		if (open_cpu(c, cpu))
+			return 1;
+	if (!c->nr_fds)
+		return say_failed(c, 0, c->tid[0], -ESRCH);
+	for (i = 0; i < c->events->nr; i++)
+		c->events->ev[i].attr = attr_of(c, i);
+	return 0;
+}
+
+int capture_describe(struct capture *c, struct ustack_reader *reader)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < c->events->nr && !ret; i++) {
+		const struct record_event *ev = &c->events->ev[i];
+
+		ret = ustack_reader_add_event(reader, &ev->attr, ev->ids,
+					      ev->nr_ids, ev->name);
+	}
+	for (i = 0; i < c->nr_rings && !ret; i++)
+		ret = ustack_reader_open_ring(reader, c->ring[i].base,
+					      c->ring[i].size);
+	return ret;
+}
+
+void capture_switch(struct capture *c, unsigned long request)
+{
+	size_t i;
+
+	for (i = 0; i < c->nr_fds; i++)
+		ioctl(c->fd[i].fd, request, 0);
+}
+
+/* --- records ------------------------------------------------------------------------ */
+
+static bool is_sample(uint32_t type)
+{
+	return type == PERF_RECORD_SAMPLE || type == REC_CALLCHAIN_DEFERRED ||
+	       type == REC_STACK_DEFERRED;
+}
+
+static int scan_ring(struct capture_ring *r,
+		     int (*fn)(void *arg, const void *record), void *arg)
+{
+	uint64_t head = __atomic_load_n(&r->kernel->data_head,
+					__ATOMIC_ACQUIRE);
+	static uint64_t copy[UINT16_MAX / 8 + 1];
+	int ret = 0;
+
+	while (r->seen < head && !ret) {
+		size_t at = r->seen & r->mask, first = r->mask + 1 - at;
+		const struct perf_event_header *h = (const void *)(r->data + at);
+
+		/* Records are whole words: a header is in one piece. */
+		if (h->size < sizeof(*h) || h->size % 8 ||
+		    h->size > head - r->seen)
+			return -EBADMSG;
+		if (!is_sample(h->type)) {
+			if (first > h->size)
+				first = h->size;
+			memcpy(copy, h, first);
+			memcpy((uint8_t *)copy + first, r->data,
+			       h->size - first);
+			ret = fn(arg, copy);
+		}
+		r->seen += h->size;
+	}
+	__atomic_store_n(&r->ours->data_head, r->seen, __ATOMIC_RELEASE);
+	return ret;
+}
+
+int capture_scan(struct capture *c, int (*fn)(void *arg, const void *record),
+		 void *arg)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < c->nr_rings && !ret; i++)
+		ret = scan_ring(&c->ring[i], fn, arg);
+	return ret;
+}
+
+void capture_release(struct capture *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->nr_rings; i++)
+		__atomic_store_n(&c->ring[i].kernel->data_tail,
+				 c->ring[i].ours->data_tail, __ATOMIC_RELEASE);
+}
+
+/* Another descriptor that writes to ring i: where one was, others may live. */
+static void poll_next(struct capture *c, size_t i)
+{
+	struct pollfd *p = &c->poll[i];
+	size_t j = 0;
+
+	while (c->fd[j].fd != p->fd)
+		j++;
+	for (j++; j < c->nr_fds && c->fd[j].ring != i; j++)
+		;
+	p->fd = j < c->nr_fds ? c->fd[j].fd : -1;
+}
+
+bool capture_lives(struct capture *c)
+{
+	bool lives = false;
+	size_t i;
+
+	for (i = 0; i < c->nr_rings; i++) {
+		if (c->poll[i].fd >= 0 &&
+		    c->poll[i].revents & (POLLHUP | POLLERR))
+			poll_next(c, i);
+		lives |= c->poll[i].fd >= 0;
+	}
+	return lives;
+}
+
+uint64_t capture_lost(const struct capture *c)
+{
+	uint64_t sum = 0, value[3]; /* value, id, lost */
+	size_t i;
+
+	for (i = 0; i < c->nr_fds && !c->no_lost; i++)
+		if (read(c->fd[i].fd, value, sizeof(value)) == sizeof(value))
+			sum += value[2];
+	return sum;
+}
+
+void capture_close(struct capture *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->nr_rings; i++)
+		munmap(c->ring[i].base, c->ring[i].size);
+	for (i = 0; i < c->nr_fds; i++)
+		close(c->fd[i].fd);
+	free(c->ring);
+	free(c->poll);
+	free(c->fd);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * The kernel's side of ustack record: events on threads or CPUs, opened as well
+ * as this kernel can, and a ring for each CPU.
+ *
+ * The reader shall have all records, and the file those that are no samples.  So
+ * the reader gets each ring with a control page of ours in front: its head is
+ * where capture_scan() has been, and what the reader has taken goes back to the
+ * kernel with capture_release().
+ */
+#ifndef USTACK_CLI_RECORD_CAPTURE_H
+#define USTACK_CLI_RECORD_CAPTURE_H
+
+#include <poll.h>
+
+#include "cli/record_event.h"
+
+struct capture_ring {
+	void *base; /* our control page, the kernel's, data */
+	size_t size; /* of all that */
+	struct perf_event_mmap_page *ours, *kernel;
+	const uint8_t *data;
+	uint64_t mask; /* size of data less 1 */
+	uint64_t seen; /* by capture_scan() */
+};
+
+struct capture_fd {
+	int fd;
+	size_t ring, event;
+};
+
+struct capture {
+	struct record_events *events;
+	bool may_clock; /* the event is only the usual one: cpu-clock will do */
+	/* The threads; one of -1: whatever runs; or of a cgroup's directory. */
+	int *tid;
+	size_t nr_tids;
+	bool cgroup;
+	bool inherit; /* threads and processes that they start, too */
+	bool on_exec; /* begins when the one thread calls exec() */
+	bool switches; /* records of context switches; the kernel is needed then */
+	bool data_maps; /* whoever unwinds later may need more than the code */
+	uint32_t stack; /* bytes that are asked for; 0: what is usual */
+	size_t ring_size; /* bytes of data; 0: by the rate */
+
+	/* What the kernel agreed to; stack and ring_size are what it took. */
+	bool defer, no_lost, no_build_id, user_only;
+
+	struct capture_ring *ring;
+	struct pollfd *poll; /* one for each ring */
+	size_t nr_rings;
+	struct capture_fd *fd;
+	size_t nr_fds;
+};
+
+/* Opens all, disabled; 0, or exit status 1 after an error line. */
+int capture_open(struct capture *c);
+/* Tells the reader of it. */
+int capture_describe(struct capture *c, struct ustack_reader *reader);
+/* PERF_EVENT_IOC_ENABLE or _DISABLE */
+void capture_switch(struct capture *c, unsigned long request);
+/*
+ * Shows the reader what the rings have by now, and calls fn with each record
+ * that is neither a sample nor a part of one.  0, what fn returned if that was
+ * not 0, or -EBADMSG.
+ */
+int capture_scan(struct capture *c, int (*fn)(void *arg, const void *record),
+		 void *arg);
+/* Gives back to the kernel what the reader has taken. */
+void capture_release(struct capture *c);
+/* After poll(): does any thread of the events still live? */
+bool capture_lives(struct capture *c);
+/* Records that the kernel had no room for; 0 where it does not count them. */
+uint64_t capture_lost(const struct capture *c);
+void capture_close(struct capture *c);
+
+#endif

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* The command that ustack record starts, and the signals around it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/record.h"
+
+/*
+ * What a shell that starts us in the background ignores is taken all the same, as
+ * perf does; a write that fails is told, and not the end.
+ */
+static const struct {
+	int signal;
+	void (*handler)(int);
+} taken[] = {
+	{ SIGINT, SIG_DFL },
+	{ SIGTERM, SIG_DFL },
+	{ SIGPIPE, SIG_IGN },
+	{ SIGXFSZ, SIG_IGN },
+};
+
+#define NR_TAKEN (sizeof(taken) / sizeof(*taken))
+
+void record_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGCHLD);
+}
+
+void record_block(struct record_child *ch)
+{
+	struct sigaction act = { 0 };
+	sigset_t set;
+	size_t i;
+
+	record_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, &ch->mask);
+	for (i = 0; i < NR_TAKEN; i++) {
+		act.sa_handler = taken[i].handler;
+		sigaction(taken[i].signal, &act, &ch->was[i]);
+	}
+}
+
+void record_unblock(const struct record_child *ch)
+{
+	sigprocmask(SIG_SETMASK, &ch->mask, NULL);
+}
+
+/* In the child, up to the exec. */
+static _Noreturn void become(const struct record_child *ch, char **command,
+			     int go, int failed)
+{
+	char byte;
+	size_t i;
+	int err;
+
+	for (i = 0; i < NR_TAKEN; i++)
+		sigaction(taken[i].signal, &ch->was[i], NULL);
+	record_unblock(ch);
+	/* If the recorder is gone, so is the reason to run. */
+	if (read(go, &byte, 1) == 1) {
+		execvp(command[0], command);
+		err = errno;
+		if (write(failed, &err, sizeof(err)) < 0)
+			_exit(126);
+	}
+	_exit(127);
+}
+
+int record_fork(struct record_child *ch, char **command, bool to_stderr)
+{
+	int go[2], failed[2];
+
+	fflush(NULL);
+	if (pipe2(go, O_CLOEXEC) || pipe2(failed, O_CLOEXEC) ||
+	    (ch->pid = fork()) < 0) {
+		ch->pid = 0;
+		fprintf(stderr, "ustack: cannot start %s: %s\n", command[0],
+			strerror(errno));
+		return 1;
+	}
+	if (!ch->pid) {
+		close(go[1]);
+		/* Standard output is for the recording. */
+		if (to_stderr)
+			dup2(STDERR_FILENO, STDOUT_FILENO);
+		become(ch, command, go[0], failed[1]);
+	}
+	close(go[0]);
+	close(failed[1]);
+	ch->go = go[1];
+	ch->failed = failed[0];
+	return 0;
+}
+
+int record_start(struct record_child *ch, const char *name)
+{
+	ssize_t n;
+	int err;
+
+	n = write(ch->go, "", 1);
+	close(ch->go);
+	if (n == 1)
+		n = read(ch->failed, &err, sizeof(err));
+	close(ch->failed);
+	if (n != sizeof(err))
+		return 0;
+	fprintf(stderr, "ustack: cannot run %s: %s\n", name, strerror(err));
+	return err == ENOENT ? 127 : 126;
+}
+
+bool record_child_ended(struct record_child *ch)
+{
+	if (ch->pid && !ch->ended)
+		ch->ended = waitpid(ch->pid, &ch->status, WNOHANG) == ch->pid;
+	return ch->ended;
+}
+
+int record_child_status(struct record_child *ch)
+{
+	if (!record_child_ended(ch)) {
+		kill(ch->pid, SIGTERM);
+		while (waitpid(ch->pid, &ch->status, 0) < 0 && errno == EINTR)
+			;
+		ch->ended = true;
+	}
+	return WIFSIGNALED(ch->status) ? -WTERMSIG(ch->status) :
+					 WEXITSTATUS(ch->status);
+}

@@ -1,0 +1,669 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* perf.data, written; its layout is told in perf's perf.data-file-format.txt. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "cli/record_file.h"
+#include "cli/record_sample.h"
+#include "util/bytes.h"
+#include "util/hash.h"
+
+#define BUF_SIZE (256u << 10)
+#define ZSTD_LEVEL 1
+#define STRING_ALIGN 64 /* as perf pads the strings of its sections */
+#define BUILD_ID_MAX 20
+
+/* Bits of attr that Debian's headers lack: see read/perf_abi.h */
+#define ATTR_FLAGS_AT 40
+#define ATTR_NEW_FLAGS (~0ull << 38) /* Linux 7.3 and the series */
+
+#ifndef PERF_RECORD_MISC_MMAP_BUILD_ID
+#define PERF_RECORD_MISC_MMAP_BUILD_ID (1 << 14)
+#endif
+#define MISC_BUILD_ID_SIZE (1 << 15) /* of PERF_RECORD_HEADER_BUILD_ID */
+
+enum {
+	REC_HEADER_ATTR = 64,
+	REC_HEADER_BUILD_ID = 67,
+	REC_EVENT_UPDATE = 78,
+	REC_COMPRESSED = 81,
+	EVENT_UPDATE_NAME = 2,
+};
+
+struct section {
+	uint64_t offset, size;
+};
+
+struct file_header {
+	char magic[8];
+	uint64_t size, attr_size;
+	struct section attrs, data, event_types;
+	uint64_t features[4];
+};
+
+struct file_attr {
+	struct perf_event_attr attr;
+	struct section ids;
+};
+
+/* Bytes that grow. */
+struct bytes {
+	uint8_t *p;
+	size_t size, cap;
+};
+
+/* Of a file that was mapped. */
+struct build_id {
+	struct hash_node node;
+	uint16_t misc;
+	uint8_t size;
+	uint8_t id[BUILD_ID_MAX];
+	char path[];
+};
+
+struct record_file {
+	int fd;
+	bool pipe, stacks;
+	int err; /* -errno of the write that failed */
+	const struct record_event *events;
+	size_t nr_events;
+	struct bytes buf; /* whole records, not written yet */
+	ZSTD_CCtx *zstd; /* NULL: not compressed */
+	struct bytes packed; /* buf, compressed */
+	struct file_header header;
+	uint64_t end; /* all before it is written, and whole records */
+	uint64_t last_end; /* the same, one flush before */
+	uint64_t samples, buf_samples, last_samples; /* written; in buf; in the last flush */
+	uint64_t first, last; /* times of samples */
+	struct hash_table build_ids;
+	struct bytes feature[RECORD_FEATURES];
+};
+
+static int add(struct bytes *b, const void *p, size_t size)
+{
+	if (b->cap - b->size < size) {
+		size_t cap = (b->size + size) * 2;
+		uint8_t *new = realloc(b->p, cap);
+
+		if (!new)
+			return -ENOMEM;
+		b->p = new;
+		b->cap = cap;
+	}
+	if (size)
+		memcpy(b->p + b->size, p, size);
+	b->size += size;
+	return 0;
+}
+
+static int add_zeros(struct bytes *b, size_t size)
+{
+	static const uint8_t zeros[STRING_ALIGN];
+
+	return add(b, zeros, size);
+}
+
+/* A string, its 0, and zeros up to a multiple of align. */
+static int add_string(struct bytes *b, const char *s, size_t align)
+{
+	size_t size = strlen(s) + 1;
+	int ret = add(b, s, size);
+
+	return ret ? ret : add_zeros(b, -size % align);
+}
+
+static int write_all(int fd, const void *p, size_t size)
+{
+	const uint8_t *from = p;
+
+	while (size) {
+		ssize_t n = write(fd, from, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		from += n;
+		size -= n;
+	}
+	return 0;
+}
+
+static int write_header(struct record_file *f)
+{
+	ssize_t n;
+
+	f->header.data.size = f->end - f->header.data.offset;
+	n = pwrite(f->fd, &f->header, sizeof(f->header), 0);
+	return n == sizeof(f->header) ? 0 : n < 0 ? -errno : -EIO;
+}
+
+/* The table of sections, and what they hold, at the end of the data. */
+static int write_features(struct record_file *f)
+{
+	struct section table[RECORD_FEATURES];
+	uint64_t at;
+	size_t i, nr = 0;
+	int ret;
+
+	f->header.features[0] = 0;
+	for (i = 0; i < RECORD_FEATURES; i++)
+		nr += f->feature[i].size != 0;
+	at = f->end + nr * sizeof(*table);
+	for (nr = i = 0; i < RECORD_FEATURES; i++) {
+		if (!f->feature[i].size)
+			continue;
+		table[nr++] = (struct section){ at, f->feature[i].size };
+		at += f->feature[i].size;
+		f->header.features[0] |= 1ull << i;
+	}
+	/* What a write that failed left there goes. */
+	if (ftruncate(f->fd, f->end) || lseek(f->fd, f->end, SEEK_SET) < 0)
+		return -errno;
+	ret = write_all(f->fd, table, nr * sizeof(*table));
+	for (i = 0; i < RECORD_FEATURES && !ret; i++)
+		ret = write_all(f->fd, f->feature[i].p, f->feature[i].size);
+	return ret ? ret : write_header(f);
+}
+
+/* The first record that begins in the second half of size bytes. */
+static size_t middle(const uint8_t *p, size_t size)
+{
+	size_t at = get16(p + 6);
+
+	while (at < size / 2)
+		at += get16(p + at + 6);
+	return at;
+}
+
+/*
+ * Each compressed record is a frame of its own, and has whole records: they can
+ * be read whatever becomes of those before.
+ */
+static int pack(struct record_file *f, const uint8_t *p, size_t size)
+{
+	struct perf_event_header h = { .type = REC_COMPRESSED };
+	uint8_t frame[RECORD_MAX - sizeof(h)];
+	size_t n = ZSTD_compressCCtx(f->zstd, frame, sizeof(frame), p, size,
+				     ZSTD_LEVEL);
+	int ret;
+
+	if (ZSTD_isError(n)) { /* it is too large */
+		size_t half = middle(p, size);
+
+		if (half == size)
+			return add(&f->packed, p, size);
+		ret = pack(f, p, half);
+		return ret ? ret : pack(f, p + half, size - half);
+	}
+	h.size = sizeof(h) + n;
+	ret = add(&f->packed, &h, sizeof(h));
+	return ret ? ret : add(&f->packed, frame, n);
+}
+
+/* The sections are about to be written over: nobody shall look for them. */
+static int hide_features(struct record_file *f)
+{
+	if (!f->header.features[0])
+		return 0;
+	f->header.features[0] = 0;
+	return write_header(f);
+}
+
+/* Appends to the data. */
+static int write_data(struct record_file *f, const void *p, size_t size)
+{
+	int ret = 0;
+
+	if (!f->pipe && lseek(f->fd, f->end, SEEK_SET) < 0)
+		ret = -errno;
+	if (!ret)
+		ret = write_all(f->fd, p, size);
+	if (ret)
+		return ret;
+	f->last_end = f->end;
+	f->last_samples = f->buf_samples;
+	f->end += size;
+	f->samples += f->buf_samples;
+	f->buf_samples = 0;
+	return 0;
+}
+
+int record_file_flush(struct record_file *f)
+{
+	const struct bytes *from = &f->buf;
+
+	if (f->err || !f->buf.size)
+		return f->err;
+	if (f->zstd) {
+		f->packed.size = 0;
+		f->err = pack(f, f->buf.p, f->buf.size);
+		from = &f->packed;
+	}
+	if (!f->err && !f->pipe)
+		f->err = hide_features(f);
+	if (!f->err)
+		f->err = write_data(f, from->p, from->size);
+	if (!f->err)
+		f->buf.size = 0;
+	if (!f->err && !f->pipe)
+		f->err = write_features(f);
+	return f->err;
+}
+
+/* Room for size bytes in the buffer; NULL: f->err says why. */
+static uint8_t *room(struct record_file *f, size_t size)
+{
+	uint8_t *p;
+
+	if (f->buf.cap - f->buf.size < size)
+		record_file_flush(f);
+	if (f->err)
+		return NULL;
+	p = f->buf.p + f->buf.size;
+	f->buf.size += size;
+	return p;
+}
+
+static int put(struct record_file *f, const void *p, size_t size)
+{
+	const uint8_t *from = p;
+
+	while (size && !f->err) {
+		size_t n = size < BUF_SIZE ? size : BUF_SIZE;
+		uint8_t *to = room(f, n);
+
+		if (to)
+			memcpy(to, from, n);
+		from += n;
+		size -= n;
+	}
+	return f->err;
+}
+
+/* --- build-ids ------------------------------------------------------------- */
+
+int record_file_build_id(struct record_file *f, uint16_t misc,
+			 const char *path, const uint8_t *id, size_t size)
+{
+	size_t len = strlen(path) + 1;
+	struct hash_node *n;
+	struct build_id *b;
+	uint64_t key;
+
+	if (!size || size > BUILD_ID_MAX)
+		return 0;
+	key = hash_mix(hash_bytes(path, len), hash_bytes(id, size));
+	for (n = hash_find(&f->build_ids, key); n; n = hash_next(n)) {
+		b = container_of(n, struct build_id, node);
+		if (b->size == size && !memcmp(b->id, id, size) &&
+		    !strcmp(b->path, path))
+			return 0;
+	}
+	b = calloc(1, sizeof(*b) + len);
+	if (!b || hash_add(&f->build_ids, &b->node, key)) {
+		free(b);
+		return -ENOMEM;
+	}
+	b->misc = misc;
+	b->size = size;
+	memcpy(b->id, id, size);
+	memcpy(b->path, path, len);
+	return 0;
+}
+
+/* header, pid, id[20], u8 size, three bytes, path */
+static int add_build_id(struct bytes *to, const struct build_id *b)
+{
+	size_t len = (strlen(b->path) + 8) / 8 * 8;
+	struct perf_event_header h = {
+		.type = REC_HEADER_BUILD_ID,
+		.misc = b->misc | MISC_BUILD_ID_SIZE,
+		.size = sizeof(h) + 28 + len,
+	};
+	const int32_t host = -1;
+	int ret = add(to, &h, sizeof(h));
+
+	if (!ret)
+		ret = add(to, &host, sizeof(host));
+	if (!ret)
+		ret = add(to, b->id, sizeof(b->id));
+	if (!ret)
+		ret = add(to, &b->size, 1);
+	if (!ret)
+		ret = add_zeros(to, 3);
+	return ret ? ret : add_string(to, b->path, 8);
+}
+
+static int take_build_id(struct record_file *f, const uint8_t *mmap2)
+{
+	uint16_t misc = get16(mmap2 + 4);
+
+	if (!(misc & PERF_RECORD_MISC_MMAP_BUILD_ID))
+		return 0;
+	return record_file_build_id(f, misc & PERF_RECORD_MISC_CPUMODE_MASK,
+				    (const char *)mmap2 + 72, mmap2 + 44,
+				    mmap2[40]);
+}
+
+/* All of them, sorted by nothing: perf has no order either. */
+static int add_build_ids(struct record_file *f, struct bytes *to)
+{
+	struct hash_node *n;
+	int ret = 0;
+
+	while ((n = hash_pop(&f->build_ids))) {
+		struct build_id *b = container_of(n, struct build_id, node);
+
+		if (!ret)
+			ret = add_build_id(to, b);
+		free(b);
+	}
+	return ret;
+}
+
+/* --- records ----------------------------------------------------------------- */
+
+int record_file_record(struct record_file *f, const void *record)
+{
+	const struct perf_event_header *h = record;
+	int ret;
+
+	if (h->type == PERF_RECORD_MMAP2) {
+		ret = take_build_id(f, record);
+		if (ret)
+			return ret;
+	}
+	return put(f, record, h->size);
+}
+
+int record_file_sample(struct record_file *f, const struct ustack_sample *s,
+		       const struct chain *c, bool stack)
+{
+	struct sample_plan plan;
+	uint8_t *p;
+
+	sample_plan(&plan, f->stacks, f->events[0].attr.sample_regs_user, s, c,
+		    stack);
+	p = room(f, plan.size);
+	if (!p)
+		return f->err;
+	sample_put(p, &plan, s, c);
+	f->buf_samples++;
+	if (!f->first || s->time < f->first)
+		f->first = s->time;
+	if (s->time > f->last)
+		f->last = s->time;
+	return 0;
+}
+
+/* --- beginning ------------------------------------------------------------------ */
+
+/* An event as the file has it: ordinary samples with a callchain. */
+static struct perf_event_attr file_attr(const struct record_file *f, size_t i)
+{
+	struct perf_event_attr a = f->events[i].attr;
+	uint64_t flags;
+
+	memcpy(&flags, (char *)&a + ATTR_FLAGS_AT, sizeof(flags));
+	flags &= ~ATTR_NEW_FLAGS;
+	memcpy((char *)&a + ATTR_FLAGS_AT, &flags, sizeof(flags));
+	a.size = sizeof(a);
+	a.sample_type = RECORD_SAMPLE_TYPE;
+	a.sample_id_all = 1;
+	a.exclude_callchain_user = 0;
+	if (f->stacks)
+		a.sample_type |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
+	else
+		a.sample_regs_user = a.sample_stack_user = 0;
+	if (a.sample_stack_user > RECORD_MAX)
+		a.sample_stack_user = RECORD_MAX; /* more no sample may have */
+	/* perf would want to know the fields of a tracepoint; none are kept. */
+	if (a.type == PERF_TYPE_TRACEPOINT)
+		a.type = PERF_TYPE_RAW;
+	return a;
+}
+
+static int begin_pipe(struct record_file *f)
+{
+	struct perf_event_header h = { 0 };
+	size_t i, size;
+	int ret;
+
+	f->header.size = 16;
+	ret = put(f, &f->header, 16);
+	for (i = 0; i < f->nr_events && !ret; i++) {
+		const struct record_event *ev = &f->events[i];
+		struct perf_event_attr a = file_attr(f, i);
+		size_t ids = ev->nr_ids;
+
+		/* The size is of 16 bits. */
+		if (ids > (RECORD_MAX - sizeof(h) - sizeof(a)) / 8)
+			return -E2BIG;
+		h.type = REC_HEADER_ATTR;
+		h.size = sizeof(h) + sizeof(a) + ids * 8;
+		ret = put(f, &h, sizeof(h));
+		if (!ret)
+			ret = put(f, &a, sizeof(a));
+		if (!ret)
+			ret = put(f, ev->ids, ids * 8);
+	}
+	for (i = 0; i < f->nr_events && !ret; i++) {
+		const struct record_event *ev = &f->events[i];
+		struct bytes b = { 0 };
+		const uint64_t kind = EVENT_UPDATE_NAME;
+
+		size = (strlen(ev->name) + 8) / 8 * 8;
+		h.type = REC_EVENT_UPDATE;
+		h.size = sizeof(h) + 16 + size;
+		if (add(&b, &h, sizeof(h)) || add(&b, &kind, 8) ||
+		    add(&b, ev->ids, 8) || add_string(&b, ev->name, 8))
+			ret = -ENOMEM;
+		else
+			ret = put(f, b.p, b.size);
+		free(b.p);
+	}
+	return ret;
+}
+
+static int begin_file(struct record_file *f)
+{
+	struct file_header *h = &f->header;
+	uint64_t ids_at = sizeof(*h);
+	size_t i;
+	int ret;
+
+	h->size = sizeof(*h);
+	h->attr_size = sizeof(struct file_attr);
+	h->attrs.size = f->nr_events * h->attr_size;
+	h->attrs.offset = ids_at;
+	for (i = 0; i < f->nr_events; i++)
+		h->attrs.offset += f->events[i].nr_ids * 8;
+	h->data.offset = h->attrs.offset + h->attrs.size;
+	ret = write_all(f->fd, h, sizeof(*h));
+	for (i = 0; i < f->nr_events && !ret; i++)
+		ret = write_all(f->fd, f->events[i].ids,
+				f->events[i].nr_ids * 8);
+	for (i = 0; i < f->nr_events && !ret; i++) {
+		struct file_attr a = {
+			.attr = file_attr(f, i),
+			.ids = { ids_at, f->events[i].nr_ids * 8 },
+		};
+
+		ids_at += a.ids.size;
+		ret = write_all(f->fd, &a, sizeof(a));
+	}
+	f->end = f->last_end = h->data.offset;
+	return ret;
+}
+
+/* How perf is told that there are compressed records. */
+static int add_compressed(struct record_file *f)
+{
+	/* version, zstd, level, ratio, bytes that a record may have without */
+	const uint32_t words[] = { 1, 1, ZSTD_LEVEL, 1, BUF_SIZE };
+
+	f->zstd = ZSTD_createCCtx();
+	return f->zstd ? add(&f->feature[RECORD_COMPRESSED], words,
+			     sizeof(words)) :
+			 -ENOMEM;
+}
+
+int record_file_new(struct record_file **out, int fd,
+		    const struct record_event *events, size_t nr,
+		    unsigned int flags)
+{
+	struct record_file *f = calloc(1, sizeof(*f));
+	int ret;
+
+	*out = NULL;
+	if (!f)
+		return -ENOMEM;
+	f->buf.p = malloc(BUF_SIZE);
+	if (!f->buf.p) {
+		free(f);
+		return -ENOMEM;
+	}
+	f->buf.cap = BUF_SIZE;
+	f->fd = fd;
+	f->events = events;
+	f->nr_events = nr;
+	memcpy(f->header.magic, "PERFILE2", 8);
+	f->pipe = lseek(fd, 0, SEEK_CUR) < 0;
+	f->stacks = flags & RECORD_STACKS;
+	ret = f->pipe ? begin_pipe(f) : begin_file(f);
+	if (!ret && flags & RECORD_ZSTD && !f->pipe)
+		ret = add_compressed(f);
+	if (ret) {
+		record_file_free(f);
+		return ret;
+	}
+	*out = f;
+	return 0;
+}
+
+/* --- end -------------------------------------------------------------------------- */
+
+int record_file_bytes(struct record_file *f, enum record_feature feature,
+		      const void *p, size_t size)
+{
+	return add(&f->feature[feature], p, size);
+}
+
+/* u32 length, padding included, and the string */
+static int add_counted(struct bytes *b, const char *s)
+{
+	uint32_t len = (strlen(s) + STRING_ALIGN) / STRING_ALIGN * STRING_ALIGN;
+	int ret = add(b, &len, sizeof(len));
+
+	return ret ? ret : add_string(b, s, STRING_ALIGN);
+}
+
+int record_file_strings(struct record_file *f, enum record_feature feature,
+			const char *const *strings, size_t nr)
+{
+	struct bytes *b = &f->feature[feature];
+	uint32_t n = nr;
+	size_t i;
+	int ret = 0;
+
+	/* Only the command line tells how many there are. */
+	if (feature == RECORD_CMDLINE)
+		ret = add(b, &n, sizeof(n));
+	for (i = 0; i < nr && !ret; i++)
+		ret = add_counted(b, strings[i]);
+	return ret;
+}
+
+static int add_event_desc(const struct record_file *f, struct bytes *b)
+{
+	uint32_t head[2] = { f->nr_events, sizeof(struct perf_event_attr) };
+	size_t i;
+	int ret = add(b, head, sizeof(head));
+
+	for (i = 0; i < f->nr_events && !ret; i++) {
+		const struct record_event *ev = &f->events[i];
+		struct perf_event_attr a = file_attr(f, i);
+		uint32_t nr = ev->nr_ids;
+
+		ret = add(b, &a, sizeof(a));
+		if (!ret)
+			ret = add(b, &nr, sizeof(nr));
+		if (!ret)
+			ret = add_counted(b, ev->name);
+		if (!ret)
+			ret = add(b, ev->ids, ev->nr_ids * 8);
+	}
+	return ret;
+}
+
+/*
+ * On a full disk there may be no room for the sections: what was written last
+ * makes some.
+ */
+static int end_file(struct record_file *f)
+{
+	int ret = write_features(f);
+
+	if (!ret || f->last_end == f->end)
+		return ret;
+	f->end = f->last_end;
+	f->samples -= f->last_samples;
+	return write_features(f);
+}
+
+int record_file_end(struct record_file *f)
+{
+	const uint64_t times[2] = { f->first, f->last };
+	struct bytes ids = { 0 };
+	int ret, err;
+
+	ret = add_build_ids(f, &ids);
+	if (f->pipe && !ret)
+		ret = put(f, ids.p, ids.size);
+	err = record_file_flush(f);
+	if (!f->pipe && !ret)
+		ret = record_file_bytes(f, RECORD_BUILD_ID, ids.p, ids.size);
+	free(ids.p);
+	if (f->pipe || ret)
+		return err ? err : ret;
+	ret = add_event_desc(f, &f->feature[RECORD_EVENT_DESC]);
+	if (!ret && f->last)
+		ret = record_file_bytes(f, RECORD_SAMPLE_TIME, times,
+					sizeof(times));
+	if (!ret)
+		ret = end_file(f);
+	/* The first error is the cause. */
+	return err ? err : ret;
+}
+
+uint64_t record_file_size(const struct record_file *f)
+{
+	return f->end + f->buf.size;
+}
+
+uint64_t record_file_samples(const struct record_file *f)
+{
+	return f->samples + (f->err ? 0 : f->buf_samples);
+}
+
+void record_file_free(struct record_file *f)
+{
+	struct hash_node *n;
+	size_t i;
+
+	if (!f)
+		return;
+	while ((n = hash_pop(&f->build_ids)))
+		free(container_of(n, struct build_id, node));
+	hash_free(&f->build_ids);
+	for (i = 0; i < RECORD_FEATURES; i++)
+		free(f->feature[i].p);
+	ZSTD_freeCCtx(f->zstd);
+	free(f->packed.p);
+	free(f->buf.p);
+	free(f);
+}

@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * A recording: what the rings hold becomes samples with chains, and records of
+ * processes, in the file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/record.h"
+#include "cli/record_depth.h"
+#include "cli/record_proc.h"
+#include "cli/record_verdict.h"
+#include "cli/record_wait.h"
+
+#define TICK_MS 100
+#define RELEASE_EVERY 256 /* samples */
+#define TRIM_EVERY 60 /* seconds: files that nobody maps any more */
+/*
+ * Who has more to do than there are CPUs would else wait for one while the rings
+ * run full.  Root may; for others it stays as it is.
+ */
+#define NICE (-10)
+#define LATE_MS 10 /* deferred stacks may come after the last sample */
+
+struct recorder {
+	const struct record_options *o;
+	struct capture *c;
+	struct record_child child;
+	int fd, signals;
+	struct record_file *file;
+	struct ustack_images *images;
+	struct ustack_reader *reader;
+	struct ustack_unwinder *unwinder;
+	struct record_account account;
+	struct record_waits waits;
+	struct record_depth depth;
+	int signal; /* that ended it */
+	bool failed; /* an error line was written */
+	struct chain chain;
+	struct ustack_frame frames[FRAMES_MAX];
+};
+
+static int fail(struct recorder *r, const char *what, int err)
+{
+	const char *path = r->o->path;
+
+	if (!r->failed)
+		fprintf(stderr, "ustack: %s: %s%s\n",
+			strcmp(path, "-") ? path : "standard output", what,
+			err ? strerror(-err) : "");
+	r->failed = true;
+	return -1;
+}
+
+static int write_failed(struct recorder *r, int err)
+{
+	return fail(r, "not all could be written, what was before is kept: ",
+		    err);
+}
+
+/* --- before ------------------------------------------------------------------ */
+
+/* A file that is there becomes FILE.old, as perf does it. */
+static void keep_old(const char *path)
+{
+	char old[PATH_MAX];
+	struct stat st;
+
+	if (!lstat(path, &st) && S_ISREG(st.st_mode) && st.st_size &&
+	    snprintf(old, sizeof(old), "%s.old", path) < (int)sizeof(old))
+		rename(path, old);
+}
+
+static int open_output(struct recorder *r)
+{
+	const char *path = r->o->path;
+	int ret;
+
+	if (!strcmp(path, "-")) {
+		if (isatty(STDOUT_FILENO))
+			return fail(r,
+				    "is a terminal; name a file with -o, or a pipe",
+				    0);
+		r->fd = STDOUT_FILENO;
+	} else {
+		keep_old(path);
+		r->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+			     0600);
+		if (r->fd < 0)
+			return fail(r, "cannot open: ", -errno);
+	}
+	ret = record_file_new(&r->file, r->fd, r->c->events->ev,
+			      r->c->events->nr,
+			      (r->o->plain ? 0 : RECORD_ZSTD) |
+				      (r->o->raw ? RECORD_STACKS : 0));
+	return ret ? write_failed(r, ret) : 0;
+}
+
+/* A file as the process has it that maps it: it may be in a container. */
+static int open_image(void *arg, enum ustack_file file,
+		      const struct ustack_map *map)
+{
+	char path[PATH_MAX + 64];
+	int fd;
+
+	(void)arg;
+	if (file != USTACK_FILE_IMAGE || !map->pid || !map->path ||
+	    *map->path != '/')
+		return -ENOSYS;
+	snprintf(path, sizeof(path), "/proc/%u/root%s", map->pid, map->path);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0) {
+		/* Deleted, but mapped. */
+		snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx",
+			 map->pid, (unsigned long long)map->addr,
+			 (unsigned long long)(map->addr + map->size));
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	return fd < 0 ? -ENOSYS : fd;
+}
+
+static int open_reader(struct recorder *r)
+{
+	const struct ustack_images_opts opts = {
+		.sz = sizeof(opts),
+		.open = open_image,
+	};
+	int ret = ustack_images_new(&r->images, &opts);
+
+	if (!ret)
+		ret = ustack_unwinder_new(&r->unwinder);
+	if (!ret)
+		ret = ustack_reader_new(&r->reader, r->images);
+	if (ret)
+		return fail(r, "", ret);
+	cli_survive_sigbus(r->images);
+	ret = capture_describe(r->c, r->reader);
+	if (ret)
+		return fail(r, ustack_reader_error(r->reader), 0);
+	return 0;
+}
+
+/* The process of a thread. */
+static int process_of(int tid)
+{
+	char path[64], line[128];
+	int pid = tid;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Tgid: %d", &pid) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
+static int known_process(struct recorder *r, int pid)
+{
+	int ret = record_process(r->file, pid, r->c->data_maps);
+
+	if (ret)
+		return write_failed(r, ret);
+	/* It may end at any time, or be nobody's to look at. */
+	ret = ustack_reader_add_process(r->reader, pid);
+	return ret == -ENOMEM ? fail(r, "", ret) : 0;
+}
+
+/* Tells file and reader what runs already. */
+static int known_processes(struct recorder *r)
+{
+	const struct record_options *o = r->o;
+	size_t i;
+	int ret = record_kernel(r->file);
+
+	if (ret)
+		return write_failed(r, ret);
+	if (o->all) {
+		int *pid;
+		long nr = record_numbers("/proc", &pid), j;
+
+		for (j = 0; j < nr && !ret; j++)
+			ret = known_process(r, pid[j]);
+		free(pid);
+	}
+	for (i = 0; i < o->nr_pids && !ret; i++)
+		ret = known_process(r, o->pid[i]);
+	for (i = 0; i < o->nr_tids && !ret; i++)
+		ret = known_process(r, process_of(o->tid[i]));
+	return ret;
+}
+
+/* --- the loop ------------------------------------------------------------------- */
+
+static int take_record(void *arg, const void *record)
+{
+	const struct perf_event_header *h = record;
+	struct recorder *r = arg;
+
+	if (h->type == PERF_RECORD_THROTTLE)
+		r->account.throttled++;
+	if (h->type == PERF_RECORD_SWITCH ||
+	    h->type == PERF_RECORD_SWITCH_CPU_WIDE)
+		return waits_switch(&r->waits, r->file, record);
+	return record_file_record(r->file, record);
+}
+
+/* As many as r->frames has of the last sample. */
+static size_t user_frames(const struct chain *c)
+{
+	size_t n = 0;
+
+	while (n < c->nr && !c->line[c->nr - 1 - n].kernel)
+		n++;
+	return n;
+}
+
+static int take_sample(struct recorder *r, const struct ustack_sample *s)
+{
+	bool cut;
+	int ret;
+
+	chain_fill(&r->chain, r->unwinder, r->frames, s);
+	account_sample(&r->account, s, &r->chain);
+	if (r->o->program && r->chain.unwound)
+		depth_chain(&r->depth, s->regs.val[USTACK_REG_X86_SP],
+			    r->frames, user_frames(&r->chain), r->chain.end);
+	if (r->o->off_cpu && !strcmp(s->event, RECORD_OFF_CPU)) {
+		ret = waits_sample(&r->waits, r->file, s, &r->chain);
+		return ret ? write_failed(r, ret) : 0;
+	}
+	cut = r->chain.unwound && r->chain.end != USTACK_END_FINISHED;
+	ret = record_file_sample(r->file, s, &r->chain,
+				 r->o->raw == RAW_ALL ||
+					 (r->o->raw == RAW_CUT && cut));
+	return ret ? write_failed(r, ret) : 0;
+}
+
+/* All that the rings have now.  1: more may come; 0: the end; -1: an error line. */
+static int drain(struct recorder *r)
+{
+	const struct ustack_sample *s;
+	unsigned int n = 0;
+	int ret;
+
+	ret = capture_scan(r->c, take_record, r);
+	if (ret == -EBADMSG)
+		return fail(r, "a ring holds what no kernel writes", 0);
+	if (ret)
+		return write_failed(r, ret);
+	while ((ret = ustack_reader_next(r->reader, &s)) == 1) {
+		if (take_sample(r, s))
+			return -1;
+		if (!(++n % RELEASE_EVERY))
+			capture_release(r->c);
+	}
+	capture_release(r->c);
+	if (ret && ret != -EAGAIN)
+		return fail(r, ustack_reader_error(r->reader), 0);
+	return ret ? 1 : 0;
+}
+
+static void read_signals(struct recorder *r)
+{
+	struct signalfd_siginfo si;
+
+	while (read(r->signals, &si, sizeof(si)) == sizeof(si))
+		if (si.ssi_signo != SIGCHLD && !r->signal)
+			r->signal = si.ssi_signo;
+}
+
+static uint64_t seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+/* Once a second: what a kill would lose is little, and a terminal shows it. */
+static int each_second(struct recorder *r, uint64_t *last)
+{
+	struct ustack_stats st = { .sz = sizeof(st) };
+	uint64_t now = seconds();
+	int ret;
+
+	if (now == *last)
+		return 0;
+	*last = now;
+	ret = record_file_flush(r->file);
+	if (ret)
+		return write_failed(r, ret);
+	if (!((now - r->account.start) % TRIM_EVERY))
+		ustack_images_trim(r->images);
+	ustack_reader_stats(r->reader, &st);
+	account_progress(&r->account, &st, now);
+	return 0;
+}
+
+/* Until the command or the processes end, or a signal says so. */
+static int loop(struct recorder *r)
+{
+	uint64_t last = seconds();
+	size_t nr = r->c->nr_rings;
+	struct pollfd *p = calloc(nr + 1, sizeof(*p));
+	int ret = p ? 0 : fail(r, "", -ENOMEM);
+
+	r->account.start = last;
+	while (!ret && !r->signal) {
+		memcpy(p, r->c->poll, nr * sizeof(*p));
+		p[nr] = (struct pollfd){ .fd = r->signals, .events = POLLIN };
+		poll(p, nr + 1, TICK_MS);
+		memcpy(r->c->poll, p, nr * sizeof(*p));
+		read_signals(r);
+		ret = drain(r) < 0 ? -1 : each_second(r, &last);
+		if (record_child_ended(&r->child))
+			break;
+		if (!capture_lives(r->c) && !r->o->all && !r->child.pid)
+			break;
+	}
+	free(p);
+	account_progress_ends(&r->account);
+	return ret;
+}
+
+/* --- after ------------------------------------------------------------------------ */
+
+static void sleep_ms(long ms)
+{
+	const struct timespec t = { .tv_nsec = ms * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+/* What is still in the rings. */
+static int rest(struct recorder *r)
+{
+	int ret;
+
+	capture_switch(r->c, PERF_EVENT_IOC_DISABLE);
+	if (r->c->defer)
+		sleep_ms(LATE_MS);
+	ret = drain(r);
+	if (ret >= 0 && ustack_reader_finish(r->reader))
+		return fail(r, ustack_reader_error(r->reader), 0);
+	while (ret > 0)
+		ret = drain(r);
+	return ret;
+}
+
+static int last_waits(struct recorder *r)
+{
+	int ret = waits_end(&r->waits, r->file);
+
+	/* They are no samples that got lost on the way. */
+	r->account.samples -= r->waits.preempted;
+	return ret ? write_failed(r, ret) : 0;
+}
+
+/*
+ * The kernel tells of a loss when there is room again, and of the last one never.
+ * How many there were goes into a record as perf writes it, without a time.
+ */
+static int put_lost(struct recorder *r)
+{
+	struct {
+		struct perf_event_header h;
+		uint64_t lost, sample_id[4];
+	} rec = {
+		.h = { .type = PERF_RECORD_LOST_SAMPLES, .size = sizeof(rec) },
+	};
+	int ret;
+
+	rec.lost = r->account.lost = capture_lost(r->c);
+	if (!rec.lost)
+		return 0;
+	ret = record_file_record(r->file, &rec);
+	return ret ? write_failed(r, ret) : 0;
+}
+
+static int put_features(struct recorder *r)
+{
+	const uint32_t cpus[2] = { sysconf(_SC_NPROCESSORS_CONF),
+				   sysconf(_SC_NPROCESSORS_ONLN) };
+	static const char version[] = "ustack " USTACK_VERSION;
+	const struct {
+		enum record_feature feature;
+		const char *text;
+	} *t, texts[] = {
+		{ RECORD_HOSTNAME, NULL },
+		{ RECORD_OSRELEASE, NULL },
+		{ RECORD_ARCH, NULL },
+		{ RECORD_VERSION, version },
+	};
+	struct utsname u;
+	const char *of[3];
+	int ret = 0;
+
+	uname(&u);
+	of[0] = u.nodename;
+	of[1] = u.release;
+	of[2] = u.machine;
+	for (t = texts; t < texts + 4 && !ret; t++) {
+		const char *s = t->text ? t->text : of[t - texts];
+
+		ret = record_file_strings(r->file, t->feature, &s, 1);
+	}
+	if (!ret)
+		ret = record_file_bytes(r->file, RECORD_NRCPUS, cpus,
+					sizeof(cpus));
+	return ret ? ret :
+		     record_file_strings(r->file, RECORD_CMDLINE,
+					 (const char *const *)r->o->argv,
+					 r->o->argc);
+}
+
+static void end_file(struct recorder *r)
+{
+	struct ustack_stats st = { .sz = sizeof(st) };
+	int ret = put_features(r);
+
+	if (!ret)
+		ret = record_file_end(r->file);
+	if (ret)
+		write_failed(r, ret);
+	ustack_reader_stats(r->reader, &st);
+	account_verdict(&r->account, &st, r->o, r->c,
+			record_file_samples(r->file),
+			record_file_size(r->file));
+}
+
+static void free_all(struct recorder *r)
+{
+	account_free(&r->account);
+	waits_free(&r->waits);
+	record_file_free(r->file);
+	ustack_reader_free(r->reader);
+	ustack_unwinder_free(r->unwinder);
+	ustack_images_free(r->images);
+	capture_close(r->c);
+}
+
+/* From the events to the end of the file.  0, or an exit status. */
+static int record(struct recorder *r)
+{
+	const struct record_options *o = r->o;
+	int status = 0;
+
+	if (capture_open(r->c) || open_output(r) || open_reader(r) ||
+	    known_processes(r))
+		return 1;
+	if (!r->c->on_exec)
+		capture_switch(r->c, PERF_EVENT_IOC_ENABLE);
+	if (o->command)
+		status = record_start(&r->child, o->command[0]);
+	if (status)
+		return status;
+	if (!loop(r) && !rest(r) && !last_waits(r))
+		put_lost(r);
+	if (r->child.pid && !record_child_ended(&r->child))
+		kill(r->child.pid, SIGTERM);
+	end_file(r);
+	if (o->program)
+		depth_keep(o->program, depth_next(&r->depth, r->c->stack));
+	return r->failed;
+}
+
+int record_run(const struct record_options *o, struct capture *c)
+{
+	struct recorder *r = calloc(1, sizeof(*r));
+	sigset_t set;
+	int status, child = 0;
+
+	if (!r) {
+		fputs("ustack: out of memory\n", stderr);
+		return 1;
+	}
+	r->o = o;
+	r->c = c;
+	record_block(&r->child);
+	record_signals(&set);
+	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	status = r->signals < 0;
+	if (!status && o->command)
+		status = record_fork(&r->child, o->command,
+				     !strcmp(o->path, "-"));
+	if (nice(NICE) < 0)
+		errno = 0; /* as it is */
+	if (!status) {
+		if (c->on_exec)
+			c->tid[0] = r->child.pid;
+		status = record(r);
+	}
+	free_all(r);
+	record_unblock(&r->child);
+	if (r->child.pid)
+		child = record_child_status(&r->child);
+	else if (r->signal)
+		child = -r->signal;
+	free(r);
+	return status ? status : child;
+}

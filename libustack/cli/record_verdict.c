@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* The accounts of ustack record: one line of words, or JSON for scripts. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/record_verdict.h"
+
+#define LOOK_UPS 64
+
+/*
+ * Counts where a chain ended that nothing tells how to go on, for the first of
+ * them: to look further costs the symbols of every file.
+ */
+static void no_rule(struct record_account *a, const struct ustack_sample *s,
+		    const struct chain *c)
+{
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
+	const char *path;
+	size_t i;
+
+	if (!c->nr || a->ends[USTACK_END_NO_RULE] > LOOK_UPS)
+		return;
+	ustack_symbolize(s->space, c->line[c->nr - 1].lookup, &sym);
+	path = sym.path ? sym.path : "";
+	for (i = 0; i < ACCOUNT_FILES; i++) {
+		if (!a->file[i].path)
+			a->file[i].path = strdup(path);
+		if (!a->file[i].path || !strcmp(a->file[i].path, path)) {
+			a->file[i].nr++;
+			return;
+		}
+	}
+}
+
+void account_sample(struct record_account *a, const struct ustack_sample *s,
+		    const struct chain *c)
+{
+	a->samples++;
+	if (!c->unwound)
+		return;
+	a->chains++;
+	a->ends[c->end]++;
+	if (c->end == USTACK_END_NO_RULE)
+		no_rule(a, s, c);
+}
+
+/* Of the stacks that there should be. */
+static double complete(const struct record_account *a,
+		       const struct ustack_stats *st)
+{
+	uint64_t all = a->chains + st->lost;
+
+	return all ? 100.0 * a->ends[USTACK_END_FINISHED] / all : 100;
+}
+
+static uint64_t lost_records(const struct record_account *a,
+			     const struct ustack_stats *st)
+{
+	return st->lost_records > a->lost ? st->lost_records : a->lost;
+}
+
+void account_progress(struct record_account *a, const struct ustack_stats *st,
+		      uint64_t now)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr,
+		"\r\033[Kustack: %" PRIu64 " s, %" PRIu64
+		" samples/s, %" PRIu64 " lost, %.1f %% complete",
+		now - a->start, a->samples - a->shown,
+		lost_records(a, st) + st->lost, complete(a, st));
+	a->shown = a->samples;
+	a->progress = true;
+}
+
+void account_progress_ends(struct record_account *a)
+{
+	if (a->progress)
+		fputs("\r\033[K", stderr);
+	a->progress = false;
+}
+
+/* --- the verdict in words ------------------------------------------------------- */
+
+/* Text in parts, with something between them. */
+struct list {
+	char text[2048];
+	size_t n;
+	const char *between;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+add(struct list *l, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (l->n && l->n < sizeof(l->text))
+		l->n += snprintf(l->text + l->n, sizeof(l->text) - l->n, "%s",
+				 l->between);
+	va_start(ap, fmt);
+	if (l->n < sizeof(l->text))
+		l->n += vsnprintf(l->text + l->n, sizeof(l->text) - l->n, fmt,
+				  ap);
+	va_end(ap);
+}
+
+static void add_lost(struct list *l, const struct record_account *a,
+		     const struct ustack_stats *st, uint64_t in_file)
+{
+	struct list why = { .between = ", " };
+	int lost;
+
+	for (lost = USTACK_LOST_NOT + 1; lost < USTACK_LOST_NR; lost++)
+		if (st->lost_by[lost])
+			add(&why, "%s %" PRIu64, ustack_lost_name(lost),
+			    st->lost_by[lost]);
+	if (st->lost)
+		add(l, "%" PRIu64 " stacks lost (%s)", st->lost, why.text);
+	if (lost_records(a, st))
+		add(l, "%" PRIu64 " records lost in full rings",
+		    lost_records(a, st));
+	if (a->samples > in_file)
+		add(l, "%" PRIu64 " samples not written",
+		    a->samples - in_file);
+	if (!l->n)
+		add(l, "0 lost");
+	if (a->throttled)
+		add(l, "throttled %" PRIu64 " times by the kernel",
+		    a->throttled);
+}
+
+/* The file that most chains end in, NULL if there is none. */
+static const char *worst_file(const struct record_account *a)
+{
+	size_t i, max = 0;
+
+	for (i = 1; i < ACCOUNT_FILES; i++)
+		if (a->file[i].nr > a->file[max].nr)
+			max = i;
+	return a->file[max].nr ? a->file[max].path : NULL;
+}
+
+/* Is it worth a word?  One of a hundred is. */
+static bool matters(uint64_t nr, const struct record_account *a)
+{
+	return nr && nr * 100 >= a->samples;
+}
+
+static void add_file_advice(struct list *l, const struct record_account *a)
+{
+	const char *path = worst_file(a);
+	char cut[256], shown[sizeof(cut) * NAME_ROOM];
+
+	if (!path || !matters(a->ends[USTACK_END_NO_RULE], a))
+		return;
+	snprintf(cut, sizeof(cut), "%s", path);
+	*put_name(shown, cut) = 0;
+	if (!*path || !strncmp(path, "/tmp/perf-", 10))
+		add(l,
+		    "code that is in no file, as a JIT's, has no unwind information: run it with frame pointers");
+	else
+		add(l, "%s lacks unwind information: its debug package may have it",
+		    shown);
+}
+
+static void add_advice(struct list *l, const struct record_account *a,
+		       const struct ustack_stats *st, const struct capture *c)
+{
+	const uint32_t most = c->defer ? 8u << 20 : 65528;
+
+	if (matters(a->ends[USTACK_END_TRUNCATED], a)) {
+		if (c->stack < most)
+			add(l, "stacks go deeper: --stack %u",
+			    c->stack < most / 4 ? c->stack * 4 : most);
+		else
+			add(l, "stacks go deeper than this kernel can copy");
+	}
+	add_file_advice(l, a);
+	if (lost_records(a, st))
+		add(l, "a lower -F, or rings of -m %zuK",
+		    (c->ring_size >> 10) * 4);
+	if (a->throttled)
+		add(l, c->defer ? "a lower -F" : "a lower -F or --stack");
+	if (!a->samples)
+		add(l, "was it running at all, in user mode, for some milliseconds?");
+}
+
+static void in_words(const struct record_account *a,
+		     const struct ustack_stats *st,
+		     const struct record_options *o, const struct capture *c,
+		     uint64_t in_file, uint64_t bytes)
+{
+	struct list lost = { .between = ", " }, advice = { .between = "; " };
+
+	add_lost(&lost, a, st, in_file);
+	add_advice(&advice, a, st, c);
+	fprintf(stderr,
+		"ustack: %s: %" PRIu64 " samples, stacks %s, %s, %.1f %% complete, %" PRIu64
+		" bytes a sample%s%s\n",
+		strcmp(o->path, "-") ? o->path : "standard output", in_file,
+		c->defer ? "deferred" : "copied in the interrupt", lost.text,
+		complete(a, st), in_file ? bytes / in_file : 0,
+		advice.n ? "; to do: " : "", advice.text);
+}
+
+/* --- and for scripts ------------------------------------------------------------- */
+
+static void in_json(const struct record_account *a,
+		    const struct ustack_stats *st, const struct capture *c,
+		    uint64_t in_file, uint64_t bytes, FILE *to)
+{
+	char word[END_WORD];
+	int i;
+
+	fprintf(to,
+		"{\"samples\":%" PRIu64 ",\"stacks\":\"%s\",\"stack\":%u"
+		",\"ring_size\":%zu,\"bytes\":%" PRIu64
+		",\"not_written\":%" PRIu64 ",\"lost_records\":%" PRIu64
+		",\"throttled\":%" PRIu64 ",\"lost_stacks\":{",
+		in_file, c->defer ? "deferred" : "copied", c->stack,
+		c->ring_size, bytes, a->samples - in_file, lost_records(a, st),
+		a->throttled);
+	for (i = USTACK_LOST_NOT + 1; i < USTACK_LOST_NR; i++)
+		fprintf(to, "%s\"%s\":%" PRIu64,
+			i > USTACK_LOST_NOT + 1 ? "," : "",
+			ustack_lost_name(i), st->lost_by[i]);
+	fprintf(to, "},\"ends\":{");
+	for (i = 0; i < NR_ENDS; i++)
+		fprintf(to, "%s\"%s\":%" PRIu64, i ? "," : "", end_word(i, word),
+			a->ends[i]);
+	fprintf(to, "},\"complete_pct\":%.2f}\n", complete(a, st));
+}
+
+void account_verdict(const struct record_account *a,
+		     const struct ustack_stats *st,
+		     const struct record_options *o, const struct capture *c,
+		     uint64_t in_file, uint64_t bytes)
+{
+	if (o->json)
+		in_json(a, st, c, in_file, bytes,
+			strcmp(o->path, "-") ? stdout : stderr);
+	else
+		in_words(a, st, o, c, in_file, bytes);
+}
+
+void account_free(struct record_account *a)
+{
+	size_t i;
+
+	for (i = 0; i < ACCOUNT_FILES; i++)
+		free(a->file[i].path);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/* What became of the samples of a recording, and what its user can do about it. */
+#ifndef USTACK_CLI_RECORD_VERDICT_H
+#define USTACK_CLI_RECORD_VERDICT_H
+
+#include "cli/record.h"
+
+/* Files without unwind information that are told apart. */
+#define ACCOUNT_FILES 8
+
+struct record_account {
+	uint64_t samples; /* all of them */
+	uint64_t chains; /* those with a stack */
+	uint64_t ends[NR_ENDS]; /* of chains */
+	uint64_t throttled; /* how often the kernel did it */
+	uint64_t lost; /* records, by the kernel's count at the end; 0: none, or no count */
+	/* Where chains end without a rule. */
+	struct {
+		char *path; /* "": no file is mapped there */
+		uint64_t nr;
+	} file[ACCOUNT_FILES];
+	uint64_t start, shown; /* seconds; samples at the last progress line */
+	bool progress; /* there is a line to be cleared */
+};
+
+void account_sample(struct record_account *a, const struct ustack_sample *s,
+		    const struct chain *c);
+/* The line of a terminal; now in seconds. */
+void account_progress(struct record_account *a, const struct ustack_stats *st,
+		      uint64_t now);
+void account_progress_ends(struct record_account *a);
+/* The line at the end: in_file samples and bytes are in the file. */
+void account_verdict(const struct record_account *a,
+		     const struct ustack_stats *st,
+		     const struct record_options *o, const struct capture *c,
+		     uint64_t in_file, uint64_t bytes);
+void account_free(struct record_account *a);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * Where threads wait: samples of context switches come in, and those that are no
+ * preemption go to the file once it is known how long the thread was away.  That
+ * becomes their period, in ns.
+ */
+#ifndef USTACK_CLI_RECORD_WAIT_H
+#define USTACK_CLI_RECORD_WAIT_H
+
+#include "cli/record_file.h"
+#include "util/hash.h"
+
+struct record_waits {
+	struct hash_table threads;
+	uint64_t last; /* time of the last switch */
+	uint64_t preempted; /* samples that were no waiting */
+	struct chain scratch;
+};
+
+/*
+ * The following return 0 or -errno of the file.  PERF_RECORD_SWITCH or
+ * _CPU_WIDE, with the sample_id that RECORD_SAMPLE_TYPE makes.
+ */
+int waits_switch(struct record_waits *w, struct record_file *f,
+		 const void *record);
+int waits_sample(struct record_waits *w, struct record_file *f,
+		 const struct ustack_sample *s, const struct chain *c);
+/* Who still waits has waited until now. */
+int waits_end(struct record_waits *w, struct record_file *f);
+void waits_free(struct record_waits *w);
+
+#endif

@@ -1,0 +1,185 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+#
+# All that can go wrong with ustack record: what was taken is kept, and the reason
+# told.
+. "${0%/*}/record-common"
+
+# --- JSON, and exit statuses as perf has them
+status 3 "$ustack" record --json -e cpu-clock -o f ./work 100 3
+[ ! -s err ] && [ "$(json '["lost_records"]')" = 0 ] && [ "$(json '["samples"]')" -gt 50 ] || fail "json: $(cat out)"
+[ "$("$ustack" stat -i f | sed -n 's/^samples //p')" = "$(json '["samples"]')" ] || fail "not as many samples as told"
+[ "$(json '["bytes"]')" -le "$(stat -c %s f)" ] || fail "more bytes than there are"
+[ "$(json '["bytes"]')" -lt $((100 * $(json '["samples"]'))) ] || fail "more than 100 bytes a sample"
+status 127 "$ustack" record -e cpu-clock -o f ./nocommand
+said 'cannot run ./nocommand: No such file'
+: >plain
+status 126 "$ustack" record -e cpu-clock -o f ./plain
+said 'cannot run ./plain: Permission denied'
+status 139 bash -c '"$@"; exit' - "$ustack" record -e cpu-clock -o f sh -c 'kill -SEGV $$'
+status 0 "$ustack" record -e cpu-clock -o f true
+"$ustack" fold -i f >out 2>err || fail "of a command that exits at once"
+
+# --- a name that is taken: the old file stays
+echo old >taken
+status 0 "$ustack" record -e cpu-clock -o taken true
+[ "$(cat taken.old)" = old ] || fail "no taken.old"
+
+# --- it is ended: by ^C, SIGTERM, the end of what it looks at, or killed
+for signal in INT TERM HUP; do
+	./work 100000 & pid=$!
+	"$ustack" record -e cpu-clock -o f -p $pid 2>err & recorder=$!
+	sleep 0.7
+	kill -$signal $recorder
+	status=0
+	wait $recorder 2>/dev/null || status=$?
+	[ $status = $((128 + $(kill -l $signal))) ] || fail "SIG$signal: exit status $status"
+	said ' 0 lost, '
+	[ "$(chains f)" -gt 0 ] || fail "SIG$signal: nothing is kept"
+	# The process itself goes on, until it is ours to end.
+	kill $pid
+	wait $pid 2>/dev/null || true
+done
+"$ustack" record -e cpu-clock -o f ./work 100000 2>err & recorder=$!
+sleep 0.7
+kill -INT $recorder
+status=0
+wait $recorder 2>/dev/null || status=$?
+[ $status = 143 ] || fail "^C with a command: exit status $status"
+[ "$(chains f)" -gt 0 ] || fail "^C with a command: nothing is kept"
+./work 300 & pid=$!
+status 0 timeout 60 "$ustack" record -e cpu-clock -o f -p $pid
+[ "$(chains f)" -gt 0 ] || fail "-p: nothing"
+./work 300 & pid=$!
+status 0 timeout 60 "$ustack" record -e cpu-clock -o f -t $pid
+"$ustack" script -i f -F tid | sort -u | grep -v '^$' >tids
+[ "$(tr -d ' ' <tids)" = $pid ] || fail "-t: other threads: $(cat tids)"
+wait
+"$ustack" record -e cpu-clock -o f ./work 3000 2>err & recorder=$!
+sleep 1.8
+kill -KILL $recorder
+wait $recorder 2>/dev/null || true
+[ "$(chains f)" -gt 0 ] || fail "SIGKILL: nothing is kept"
+perf script -i f >out 2>err || fail "SIGKILL: perf script"
+
+# --- and the disk is full, or the reader of a pipe gone
+status 1 "$ustack" record -e cpu-clock -o /dev/full ./work 100
+said '/dev/full: .*No space left'
+for option in --plain --json; do
+	status 1 sh -c 'ulimit -f 100; exec "$@"' - "$ustack" record $option -e cpu-clock -F 9000 -m 64K --stack 1024 -o full ./work 100000
+	said 'full: not all could be written.*File too large'
+	[ "$(chains full)" -ge 0 ] || fail "full disk: not a file any more"
+	perf report -i full --stdio >/dev/null 2>err || fail "full disk: perf report"
+done
+status 1 bash -c 'set -o pipefail; "$@" | head -c 100 >/dev/null' - "$ustack" record -e cpu-clock -F 9000 -o - ./work 100000
+said 'standard output: .*Broken pipe'
+status 1 "$ustack" record -e cpu-clock -o /nowhere/f true
+said '/nowhere/f: cannot open: No such file'
+
+# --- rings that run full, as the recorder is stopped: counted, here and by perf
+stopped()
+{
+	"$ustack" record "$@" -e cpu-clock -F 4000 -m 64K --stack 8192 -o f ./work 900 >out 2>err & recorder=$!
+	sleep 0.5
+	kill -STOP $recorder
+	sleep 0.7
+	kill -CONT $recorder
+	wait $recorder || fail "stopped and continued"
+}
+stopped --json
+lost=$(json '["lost_records"]')
+[ "$lost" -gt 100 ] && [ "$(json '["samples"]')" -gt 100 ] || fail "nothing is lost, or all: $(cat out)"
+[ "$("$ustack" stat -i f 2>/dev/null | sed -n 's/^lost_records //p')" = "$lost" ] || fail "ustack stat sees other losses than $lost"
+perf report -i f --stdio >out 2>/dev/null
+grep -qx "# Total Lost Samples: $lost" out || fail "perf sees other losses than $lost"
+stopped
+said 'records lost in full rings.*to do: .*-m 256K'
+status 0 "$ustack" record -e cpu-clock -m 4K --stack 8192 -o f ./work 100
+said '-m 4K: too small .*: it is 32K'
+
+# --- what a program is that is not there as it was: in another root, deleted, by exec
+if [ "$(id -u)" = 0 ]; then
+	mkdir -p root
+	cp static root/program
+	status 0 "$ustack" record --json -e cpu-clock -o f chroot root /program 300
+	[ "$(json '["complete_pct"]>95')" = True ] || fail "another root: $(cat out)"
+	cp work gone
+	./gone 500 & pid=$!
+	until [ "$(readlink /proc/$pid/exe)" = "$tmp/gone" ]; do sleep 0.01; done
+	rm gone
+	status 0 "$ustack" record --json -e cpu-clock -o f -p $pid
+	[ "$(json '["complete_pct"]>95')" = True ] || fail "deleted: $(cat out)"
+	wait
+fi
+status 0 "$ustack" record -e cpu-clock -o f sh -c './work 200 & exec ./static 200'
+"$ustack" fold -i f >out
+for name in work static; do
+	grep -q "^$name;.*;leaf " out || fail "no chain of $name"
+done
+status 0 "$ustack" record -e cpu-clock --stack 256 -o f ./work 200
+said 'stacks go deeper: --stack 1024'
+# The file tells which chains are not complete, as one with stacks would.
+status 0 "$ustack" record --json -e cpu-clock --stack 256 -o f ./work 200
+[ "$("$ustack" stat -i f | sed -n 's/^end_truncated //p')" = "$(json '["ends"]["truncated"]')" ] &&
+	[ "$("$ustack" stat -i f | sed -n 's/^finished //p')" = "$(json '["ends"]["finished"]')" ] || fail "stat sees other ends"
+"$ustack" fold -i f >folds
+grep -q '^work;\[cut short\];' folds || fail "fold does not say what is cut"
+quiet perf script -i f
+
+# --- a cgroup, and nothing else; where there is one of version 2 that takes another
+cgroups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+if [ -n "$cgroups" ] && mkdir "$cgroups/ustack.$$" 2>/dev/null; then
+	sh -c 'echo $$ >"$1" && exec ./work 100000' - "$cgroups/ustack.$$/cgroup.procs" 2>/dev/null & inside=$!
+	./work 100000 & pid=$!
+	"$ustack" record -G "$cgroups/ustack.$$" -e cpu-clock -o f sleep 0.5 >out 2>err && status=0 || status=$?
+	kill $pid $inside 2>/dev/null || :
+	wait $pid $inside 2>/dev/null || :
+	rmdir "$cgroups/ustack.$$"
+	[ $status = 0 ] || said 'cannot sample that event'
+	"$ustack" script -i f -F pid | sort -u | tr -d ' \n' >pids
+	[ $status != 0 ] || [ ! -s pids ] || [ "$(cat pids)" = $inside ] || fail "-G: not only $inside but $(cat pids)"
+fi
+status 1 "$ustack" record -G nocgroup -o f true
+said 'there is no cgroup nocgroup'
+status 1 "$ustack" record -G "$tmp" -e cpu-clock -o f true
+said 'that is no cgroup'
+
+# --- not permitted, not there
+misused 'nothing to record'
+misused 'exclude each other' -p 1 true
+misused 'exclude each other' -F 1 -c 1 true
+misused "there is no event 'cylces'" -e cylces true
+misused 'an event has no name' -e cpu-clock,,page-faults true
+misused "there is no term 'x'" -e cpu-clock/x=1/ true
+misused "this machine has no PMU 'nopmu'" -e nopmu/x/ true
+misused 'a / is missing' -e cpu-clock/x true
+misused "modifiers" -e cpu-clock:z true
+misused "'0' is not a number" -F 0 true
+misused "'1x' is not a list" -p 1x
+misused "'9M' is not a size" --stack 9M true
+misused "record has no option '--no'" --no true
+misused '-e needs an argument' -e
+status 1 "$ustack" record -e cpu-clock -o f -p 4194303
+said 'there is no process 4194303'
+status 1 "$ustack" record -e cpu-clock -o f -t 4194303
+said 'there is no process or thread 4194303'
+if [ "$(id -u)" = 0 ] && [ "$(cat /proc/sys/kernel/perf_event_paranoid)" = 2 ] && command -v setpriv >/dev/null; then
+	chmod 777 .
+	nobody="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all"
+	cp "$ustack" .
+	status 1 $nobody ./ustack record -e cpu-clock -a -o f2
+	said 'no permission: kernel.perf_event_paranoid is 2.*sysctl kernel.perf_event_paranoid=0'
+	status 1 $nobody ./ustack record -e cpu-clock -o f2 -p 1
+	said 'no permission to sample thread 1'
+	status 0 $nobody ./ustack record -e cpu-clock -m 16M -o f2 ./work 200
+	said 'only user mode is sampled'
+	said 'rings of [0-9]* KiB instead of 16384'
+	[ "$(chains f2)" -gt 0 ] || fail "as nobody: nothing"
+	status 1 sh -c 'ulimit -n 6; exec "$@"' - ./ustack record -e cpu-clock -o f2 true
+fi
+
+# --- on a terminal: a line of progress, and no perf.data for its eyes
+script -qec "$ustack record -e cpu-clock -o f ./work 1500" /dev/null >out 2>err </dev/null || fail "on a terminal"
+grep -q 'samples/s, 0 lost, ' out || fail "no progress on a terminal"
+! script -qec "$ustack record -e cpu-clock -o - true" /dev/null >err 2>&1 </dev/null || fail "a recording on a terminal"
+said 'is a terminal'

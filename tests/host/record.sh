@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+#
+# ustack record on this machine's kernel: the profile is that of perf record, as
+# ustack and Debian's perf show it, and perf has nothing to say against the file.
+. "${0%/*}/record-common"
+
+# --- the same profile
+# shares FILE: chains with at least 5 % of the samples, and these rounded to a
+# tenth; the kernel's part, which is other interrupts, is left out
+shares()
+{
+	sed -E 's/;\[kernel\]( [0-9]+)$/\1/; s/@@?[A-Z_0-9.]*//g' "$1" | awk '
+		{ n = $NF; sub(/ [0-9]+$/, ""); count[$0] += n; all += n }
+		END { for (c in count) if (count[c] >= all / 20) print c, count[c] / all }' | sort
+}
+# same A B: equal chains whose shares differ by less than a tenth of all
+same()
+{
+	join -t ' ' "$1" "$2" | awk '{ d = $2 - $3; if (d * d < 0.01) n++ } END { print n + 0 }' >joined
+	[ "$(cat joined)" -ge 4 ] && [ "$(cat joined)" = "$(wc -l <"$1")" ] && [ "$(cat joined)" = "$(wc -l <"$2")" ] ||
+		{ paste "$1" "$2"; fail "$3"; }
+}
+perf record -q -e cpu-clock -F 997 --call-graph dwarf -o perf.dwarf ./work 800 2>err
+"$ustack" fold -i perf.dwarf | shares /dev/stdin >dwarf 2>err
+status 0 "$ustack" record -e cpu-clock -F 997 -o mine ./work 800
+said "^ustack: mine: 1[0-9]* samples, stacks .*, 0 lost, .* complete, [0-9]* bytes a sample"
+"$ustack" fold -i mine | shares /dev/stdin >own
+same dwarf own "not the profile of perf record"
+for chain in 'main;work;.*;both;often;leaf' 'start_thread;work;.*;both;seldom;leaf'; do
+	grep -q "$chain" own || fail "no $chain"
+done
+
+# --- as Debian's perf sees it: no warning, the same samples and the same chains
+# folded: what perf script prints, as ustack fold does
+folded()
+{
+	awk '/^[^ \t]/ { comm = $1; chain = ""; next }
+	     NF { name = $2; sub(/@.*/, "", name); k = /\(\[kernel/ || $1 ~ /^ffffffff/
+		  if (k) name = "[kernel]"
+		  if (!k || chain !~ /^;\[kernel\]/) chain = ";" name chain; next }
+	     comm != "" { print comm chain; comm = "" }' "$1" | sort | uniq -c | awk '{ n = $1; $1 = ""; print substr($0, 2), n }' | sort
+}
+unversioned() { sed 's/@@*[A-Z_0-9.]*//g' "$1" | sort; }
+quiet perf script -i mine -F comm,ip,sym,dso
+folded out >theirs
+"$ustack" fold -i mine >folds
+unversioned folds >ours
+diff ours theirs || fail "perf script and ustack fold differ"
+quiet perf report -i mine --stdio
+grep -q 'Total Lost Samples: 0' out || fail "perf report counts losses"
+quiet perf report -i mine --header-only
+for line in "arch : $(uname -m)" "os release : $(uname -r)" 'perf version : ustack' 'cmdline : .*record -e cpu-clock'; do
+	grep -q "^# $line" out || fail "no header $line"
+done
+quiet perf buildid-list -i mine
+id=$(readelf -n work | sed -n 's/.*Build ID: //p')
+grep -qx "$id $tmp/work" out || fail "no build-id of the program"
+quiet perf script -i mine --show-task-events --show-mmap-events
+for event in COMM FORK EXIT MMAP2; do
+	grep -q "PERF_RECORD_$event" out || fail "no $event"
+done
+
+# --- to a pipe: what the command prints stays out of it
+sh -c '"$1" record -o - -e cpu-clock -- sh -c "echo hello; exec ./work 300" 2>err2 | "$1" fold -i -' - "$ustack" >out 2>err || fail "pipe"
+grep -q '^work;.*;leaf [0-9]*$' out || fail "no chain through a pipe"
+grep -qx hello err2 || fail "the command's output is not on standard error"
+"$ustack" record -o - -e cpu-clock ./work 300 2>err2 | perf report -i - --stdio >out 2>err || fail "perf report of a pipe"
+[ ! -s err ] && grep -q ' leaf$' out || fail "perf report of a pipe"
+mkfifo fifo
+"$ustack" fold -i - <fifo >out & reader=$!
+"$ustack" record -o fifo -e cpu-clock ./work 300 2>err || fail "to a FIFO"
+wait $reader
+grep -q ';leaf ' out || fail "no chain through a FIFO"
+
+# --- not compressed: more bytes, and still less than 300 of them
+status 0 "$ustack" record --json --plain -e cpu-clock -o f ./work 300
+[ "$(json '["bytes"]')" -gt $((100 * $(json '["samples"]'))) ] && [ "$(json '["bytes"]')" -lt $((300 * $(json '["samples"]'))) ] || fail "bytes: $(cat out)"
+
+# --- where threads wait: about as long as they asked for, though the time of a nap
+# runs before its thread is away
+cat >nap.c <<'END'
+#include <pthread.h>
+#include <unistd.h>
+#define KEEP __attribute__((noinline))
+KEEP static void nap(void) { usleep(20000); __asm__(""); }
+KEEP static void hang(int fd) { char c; if (read(fd, &c, 1)) __asm__(""); }
+static int fds[2];
+static void *thread(void *arg) { hang(fds[0]); return arg; }
+int main(void)
+{
+	pthread_t t;
+	if (pipe(fds))
+		return 1;
+	pthread_create(&t, 0, thread, 0);
+	for (int i = 0; i < 10; i++)
+		nap();
+	return 0;
+}
+END
+gcc -O1 -pthread -o nap nap.c
+status 0 "$ustack" record --off-cpu -e cpu-clock -o f ./nap
+# waited FUNCTION: milliseconds in waits below it, and how many there were
+waited()
+{
+	"$ustack" script -i f -F event,period,sym | awk -v name="$1" '
+		/offcpu-time/ { off = 1; ns = $1 } /cpu-clock/ { off = 0 }
+		off && $1 == name { sum += ns; n++ } END { printf "%d %d\n", sum / 1000000, n }'
+}
+read -r ms n <<<"$(waited nap)"
+[ "$ms" -ge 100 ] && [ "$n" = 10 ] || fail "$n naps of $ms ms in all"
+read -r ms n <<<"$(waited hang)"
+[ "$ms" -gt 0 ] && [ "$n" = 1 ] || fail "$n hung threads, $ms ms in all"
+quiet perf report -i f --stdio
+grep -q "of event 'offcpu-time'" out || fail "perf report does not know offcpu-time"
+misused 'exclude each other' --off-cpu --raw true
+
+# --- as much of the stack as it takes: less than is usual, or more, by the last time
+export XDG_CACHE_HOME=$tmp/cache
+mkdir cache
+for turn in 1 2; do
+	status 0 "$ustack" record --json --stack auto -e cpu-clock -o f ./work 200
+done
+[ "$(json '["stack"]')" -lt 8192 ] && [ "$(json '["complete_pct"] > 95')" = True ] || fail "--stack auto: $(cat out)"
+grep -qx "[0-9]* $tmp/work" cache/ustack/stacks || fail "--stack auto: $(cat cache/ustack/stacks)"
+echo "1024 $tmp/work" >cache/ustack/stacks
+for turn in 1 2 3; do
+	status 0 "$ustack" record --json --stack auto -e cpu-clock -o f ./work 100
+done
+[ "$(json '["complete_pct"] > 95')" = True ] || fail "--stack auto does not learn: $(cat out)"
+chmod 500 cache
+printf 'x\n8 \n-1 /a\n99999999999 %s\n' "$tmp/work" >cache/ustack/stacks
+status 0 "$ustack" record --json --stack auto -e cpu-clock -o f ./work 100
+[ "$(json '["stack"]')" -ge 16384 ] || fail "--stack auto of a damaged file: $(cat out)"
+chmod 700 cache
+
+# --- with stacks: all of them, which others unwind; or those of chains that are cut
+status 0 "$ustack" record --raw -e cpu-clock -F 997 -o raw ./work 600
+"$ustack" fold -i raw | shares /dev/stdin >own
+same dwarf own "not the profile of perf record, with stacks"
+"$ustack" stat -i raw >stats
+[ "$(sed -n 's/^legacy //p' stats)" = "$(sed -n 's/^samples //p' stats)" ] || fail "not all samples have their stack"
+quiet perf script -i raw -F ip,sym --no-inline
+grep -A 1 ' leaf$' out >callers
+grep -q ' often$' callers || fail "perf does not unwind the stacks"
+status 0 "$ustack" record --json --raw=cut -e cpu-clock -F 997 --stack 256 -o raw ./work 300
+"$ustack" stat -i raw >stats
+[ "$(sed -n 's/^legacy //p' stats)" = "$(json '["ends"]["truncated"]')" ] && [ "$(json '["ends"]["truncated"]')" -gt 50 ] ||
+	fail "not the samples whose chain is cut have their stack"
+[ "$(sed -n 's/^finished //p' stats)" = "$(json '["ends"]["finished"]')" ] || fail "another end with --raw=cut"
+misused "'all' is not cut" --raw=all true
+
+# --- several events, and terms
+status 0 "$ustack" record -e cpu-clock/freq=500/u,page-faults/period=1,name=faults/ -e task-clock:u -o several ./work 300
+"$ustack" script -F event -i several | sort -u | tr '\n' ' ' >events
+[ "$(tr -d ' ' <events)" = cpu-clock/freq=500/u:faults:task-clock:u: ] || fail "events: $(cat events)"
+! "$ustack" script -F event,ip,dso -i several | awk '/^ *cpu-clock/ { c = 1 } /^$/ { c = 0 } c && /ffffffff/' | grep . || fail "the kernel, with :u"
