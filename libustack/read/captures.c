@@ -143,7 +143,7 @@ static bool read_part(struct capture_part *part, const struct event *ev,
 
 	part->chain = record_type(rec) == REC_CALLCHAIN_DEFERRED;
 	part->size = record_size(rec);
-	part->taken = false;
+	part->taken = part->changed = false;
 	if (part->chain) {
 		if (parse_chain(ev, rec, &chain))
 			return false;
@@ -156,6 +156,7 @@ static bool read_part(struct capture_part *part, const struct event *ev,
 		return false;
 	part->tid = stack.tid;
 	part->cookie = stack.cookie;
+	part->changed = stack.flags & STACK_CHANGED;
 	return true;
 }
 

@@ -20,6 +20,7 @@ struct capture_part {
 	uint16_t size;
 	bool chain; /* PERF_RECORD_CALLCHAIN_DEFERRED */
 	bool taken; /* a sample had it */
+	bool changed; /* of a state that came after the sample's */
 };
 
 /* A stay that ended, or not, without a capture; why not, if there is indeed none. */

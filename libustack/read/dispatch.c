@@ -89,9 +89,14 @@ static int bring_capture(struct ustack_reader *r, struct thread *th,
 	/* It may have come before the sample: the space is that of then. */
 	if (st->brought || st->uses || !(want & ~st->have))
 		return 0;
+	part = captures_find(&r->captures, th->tid, cookie, &nr);
+	/* After execve() it is in maps that are yet to come: it waits for these. */
+	if (nr && part->changed) {
+		st->comes = true;
+		return 0;
+	}
 	stay_forget(&r->pairing, st);
 	st->brought = true;
-	part = captures_find(&r->captures, th->tid, cookie, &nr);
 	for (; nr && !ret; nr--, part++)
 		ret = bring_part(r, th, part);
 	return ret;

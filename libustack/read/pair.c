@@ -144,7 +144,7 @@ int pair_sample(struct pairing *p, struct thread *th, const struct event *ev,
 		leave_lost(p, w, USTACK_LOST_COOKIE);
 	else if (!(want & ~st->have))
 		leave_paired(p, w, st);
-	else if (p->captures)
+	else if (p->captures && !st->comes)
 		leave_lost(p, w, why_none(p, st));
 	else
 		stay_wait(p, st, w);

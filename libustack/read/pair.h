@@ -41,6 +41,7 @@ struct stay {
 	unsigned int uses; /* samples that the capture served */
 	bool broken; /* a part of the capture is missing */
 	bool brought; /* it has all that the file has of it */
+	bool comes; /* the file has it, but it is of a later state */
 	bool throttled; /* there will be no capture */
 	bool changed; /* STACK_CHANGED */
 	uint64_t id; /* of the event whose capture this is */

@@ -69,7 +69,7 @@ void stay_forget(struct pairing *p, struct stay *st)
 	p->capture_bytes -= st->bytes;
 	st->nr_parts = st->bytes = 0;
 	st->have = 0;
-	st->broken = st->throttled = st->changed = false;
+	st->broken = st->throttled = st->changed = st->comes = false;
 }
 
 void stay_put(struct pairing *p, struct stay *st)

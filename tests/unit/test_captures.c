@@ -151,6 +151,37 @@ static void space_of_the_stack(void **state)
 	pd_close(&r);
 }
 
+/*
+ * In execve(): the stack is that of the new program, whose maps come after the sample.
+ * What was sampled meanwhile leaves behind it.
+ */
+static void changed_waits_for_its_maps(void **state)
+{
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
+	const struct ustack_sample *s;
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 100, 1 * MS, 0xc1);
+	pd_mmap2(&pd, 100, 2 * MS, 0x401000, 0x1000, "/no/new");
+	pd_sample(&pd, 101, 3 * MS, 0xc2);
+	pd_part_of(&pd, DEFER_ID, STACK_CHANGED, 100, 4 * MS, 0xc1, 1,
+		   0x7ffe0000, 64, 0);
+	pd_stack(&pd, 101, 5 * MS, 0xc2);
+	assert_int_equal(pd_open(&pd, &r), 0);
+	s = pd_next(&r);
+	assert_int_equal(s->time, 1 * MS);
+	assert_int_equal(s->pair, USTACK_PAIR_PAIRED);
+	assert_true(s->stack_changed);
+	ustack_symbolize(s->space, 0x401000, &sym);
+	assert_string_equal(sym.path, "/no/new");
+	pd_expect(&r, 3 * MS, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
 /* --- as out of a stream ---------------------------------------------------- */
 
 #define NR_TASKS 5
@@ -286,6 +317,7 @@ int main(void)
 		cmocka_unit_test(lost_by_ring),
 		cmocka_unit_test(none_is_held),
 		cmocka_unit_test(space_of_the_stack),
+		cmocka_unit_test(changed_waits_for_its_maps),
 		cmocka_unit_test(same_as_a_stream),
 	};
 
