@@ -16,7 +16,7 @@ __attribute__((noinline)) static int deep(int n) { if (n) return deep(n - 1) + 1
 int main(void) { return deep(2999) + (int)sink == 1; }
 END
 gcc -O1 -fno-optimize-sibling-calls -o deep deep.c
-perf record -q -e cpu-clock:u -F 99 --call-graph dwarf,65528 -o perf.data -- ./deep 2>log || { cat log; exit 1; }
+perf record -q -B -N -e cpu-clock:u -F 99 --call-graph dwarf,65528 -o perf.data -- ./deep 2>log || { cat log; exit 1; }
 "$top/build/libustack/ustack" fold -i perf.data >out
 grep -q '^deep;_start;.*;main;deep;.*;leaf [0-9]*$' out || { cut -c -200 out; exit 1; }
 best=$(sed 's/;leaf.*//' out | awk -F ';deep' 'NF > n { n = NF } END { print n - 1 }')

@@ -132,7 +132,7 @@ sampled()
 	     / thread \(.*work\)/ && NR == o + 1 { n++ } END { exit n < 3 }' "$1" ||
 		{ tail -n 20 "$1"; fail "$2: no leaf under outer"; }
 }
-if perf record -q -e cpu-clock -F 997 --call-graph dwarf,1024 -o work.data ./work 2>/dev/null && [ -s work.data ]; then
+if perf record -q -B -N -e cpu-clock -F 997 --call-graph dwarf,1024 -o work.data ./work 2>/dev/null && [ -s work.data ]; then
 	./file-static work.data >work.txt 2>err
 	sampled work.txt file-static
 fi

@@ -88,7 +88,7 @@ for file in sys.argv[1:]:
         sys.exit(1)
 END
 
-if ! perf record -q -e cpu-clock -F 997 -o data perl -e \
+if ! perf record -q -B -N -e cpu-clock -F 997 -o data perl -e \
 	'for (1 .. 3000000) { $h{$_ % 1000} .= sprintf("%d,%s", $_, "a" x 3) }' 2>err; then
 	echo "perf record does not work here: $(tail -n 1 err)"
 	exit 77
@@ -119,7 +119,7 @@ int main(void)
 }
 END
 gcc -O1 context.c -o context
-perf record -q -e cpu-clock -F 997 --call-graph dwarf,4096 -o data ./context 2>err
+perf record -q -B -N -e cpu-clock -F 997 --call-graph dwarf,4096 -o data ./context 2>err
 "$top/build/libustack/ustack" fold -i data >folded
 grep -qE ';(__start_context|libc.so.6\+0x[0-9a-f]+);body [0-9]+$' folded ||
 	fail "makecontext()'s: $(grep body folded | head -n 2)"
@@ -135,7 +135,7 @@ gcc -O1 two.c -o two
 starts=$(nm two | awk '$3 == "outer" || $3 == "leaf" { sub(/^0*/, "", $1); start[$3] = $1 }
 	END { print ";two+0x" start["outer"] ";two+0x" start["leaf"] }')
 strip two
-perf record -q -e cpu-clock -F 997 --call-graph dwarf,4096 -o data ./two 2>err
+perf record -q -B -N -e cpu-clock -F 997 --call-graph dwarf,4096 -o data ./two 2>err
 "$top/build/libustack/ustack" fold -i data >folded
 awk '{ all += $NF } END { exit all < 20 }' folded || fail "few samples of a stripped program"
 grep -qF "$starts " folded || fail "functions of a stripped program are not told apart: $starts"

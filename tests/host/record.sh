@@ -21,7 +21,7 @@ same()
 	[ "$(cat joined)" -ge 4 ] && [ "$(cat joined)" = "$(wc -l <"$1")" ] && [ "$(cat joined)" = "$(wc -l <"$2")" ] ||
 		{ paste "$1" "$2"; fail "$3"; }
 }
-perf record -q -e cpu-clock -F 997 --call-graph dwarf -o perf.dwarf ./work 800 2>err
+perf record -q -B -N -e cpu-clock -F 997 --call-graph dwarf -o perf.dwarf ./work 800 2>err
 "$ustack" fold -i perf.dwarf | shares /dev/stdin >dwarf 2>err
 status 0 "$ustack" record -e cpu-clock -F 997 -o mine ./work 800
 said "^ustack: mine: 1[0-9]* samples, stacks .*, 0 lost, .* complete, [0-9]* bytes a sample"

@@ -267,7 +267,7 @@ static void long_chain(void **state)
 
 	(void)state;
 	for (i = 0; i < c.nr; i++)
-		c.line[i] = (struct line){ i, i, false };
+		c.line[i] = (struct line){ .ip = i, .lookup = i };
 	assert_int_equal(record_file_new(&f, fd, &ev, 1, 0), 0);
 	assert_int_equal(record_file_sample(f, &sample, &c, false), 0);
 	assert_int_equal(record_file_flush(f), 0);
