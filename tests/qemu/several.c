@@ -281,7 +281,8 @@ static void test_id(void)
 	check(ring_next(&r, &rec) && rec.type == PERF_RECORD_STACK_DEFERRED);
 	check(rec.cookie == sample.cookie && rec.id == id);
 	check(rec.pid == sample.pid && rec.tid == sample.tid);
-	check(rec.cpu == sample.cpu && rec.time > sample.time);
+	/* A guest's clock stands still at a tick's end if the host had the CPU elsewhere. */
+	check(rec.cpu == sample.cpu && rec.time >= sample.time);
 }
 
 /* Two events in one ring, as perf record has them, each with its own records. */
