@@ -34,17 +34,20 @@ struct cursor {
 /* The rest of step_land(), where map is a copy of a file's text. */
 int step_land_in_copy(struct cursor *c, uint64_t pc);
 
-/* Could there be a frame at pc?  signal: it was interrupted there. */
-static inline int step_land(struct cursor *c, uint64_t pc, bool signal)
+/* The rest of step_land(), where the return address is 0. */
+int step_land_nowhere(struct cursor *c, uint64_t sp);
+
+/* Could there be a frame at pc, with sp?  signal: it was interrupted there. */
+static inline int step_land(struct cursor *c, uint64_t pc, uint64_t sp,
+			    bool signal)
 {
 	if (signal) {
 		/* It may have got there by a call of something that is no code. */
 		c->map = NULL;
 		return GO_ON;
 	}
-	/* What was guessed may have missed the real one. */
 	if (!pc)
-		return c->guessed ? USTACK_END_NO_RULE : USTACK_END_FINISHED;
+		return step_land_nowhere(c, sp);
 	if (pc >> USER_ADDRESS_BITS || pc < 4096)
 		return USTACK_END_BAD_MEMORY;
 	/* What was mapped says whether it is code. */

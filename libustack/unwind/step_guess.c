@@ -4,6 +4,7 @@
 
 #define ENTRY_SIZE 128		/* no _start or clone() without CFI is larger */
 #define BOTTOM_WORDS 64		/* nor a frame of the function called there */
+#define PUSHED_WORDS 8		/* what CFI does not tell of */
 
 /* Could a function return to addr?  Of unknown code, to any. */
 static bool returns_to(struct cursor *c, uint64_t addr)
@@ -29,6 +30,24 @@ int step_land_in_copy(struct cursor *c, uint64_t pc)
 {
 	c->map = NULL;
 	return returns_to(c, pc) ? GO_ON : USTACK_END_NO_RULE;
+}
+
+/*
+ * Nothing is above what a thread or a coroutine begins with but 0.  Unless that was
+ * not it: what was guessed may have missed the real one, and so does CFI that does
+ * not tell of a push, as of LuaJIT's interpreter.  The real one is not far.
+ */
+int step_land_nowhere(struct cursor *c, uint64_t sp)
+{
+	unsigned int word = mem_word_size(&c->mem);
+	uint64_t ra;
+
+	if (c->guessed)
+		return USTACK_END_NO_RULE;
+	for (int n = 0; n < PUSHED_WORDS; n++, sp += word)
+		if (!mem_read_word(&c->mem, sp, &ra) && returns_to(c, ra))
+			return USTACK_END_NO_RULE;
+	return USTACK_END_FINISHED;
 }
 
 /* The caller's frame pointer and, in the word behind it, the return address. */

@@ -21,7 +21,7 @@ static int end_of(const struct cursor *c, uint64_t addr)
 int step_to(struct cursor *c, const struct cpu *to, bool signal)
 {
 	uint64_t pc = cpu_pc(to), sp = cpu_sp(to), old = cpu_sp(&c->cpu);
-	int end = step_land(c, pc, signal);
+	int end = step_land(c, pc, sp, signal);
 
 	if (end != GO_ON)
 		return end;

@@ -67,7 +67,7 @@ static int step_plain(struct cursor *c, const struct rule *rule,
 		      uint64_t cfa_addr, const uint8_t *cfa)
 {
 	uint64_t ra = ra_at(cfa);
-	int end = step_land(c, ra, false);
+	int end = step_land(c, ra, cfa_addr, false);
 
 	if (end != GO_ON)
 		return end;

@@ -305,6 +305,28 @@ static void return_address_zero(void **state)
 	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401109);
 }
 
+/* A return address behind it: CFI has missed a push, and 0 was pushed. */
+static void zero_was_pushed(void **state)
+{
+	(void)state;
+	two_functions();
+	put_call_before(0x1012);
+	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0, 4, 0x401012);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_NO_RULE, 0x401201, 0x401109);
+}
+
+/* What is too far away is no matter of pushes. */
+static void zero_and_nothing_near(void **state)
+{
+	(void)state;
+	two_functions();
+	put_call_before(0x1012);
+	STACK(SP, 0xb, 0x401109, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0x401012);
+	at(0x401201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401201, 0x401109);
+}
+
 static void truncated(void **state)
 {
 	(void)state;
@@ -1398,6 +1420,8 @@ int main(void)
 		TEST(calls_of_a_landing_pad),
 		TEST(frames_of_libgcc),
 		TEST(return_address_zero),
+		TEST(zero_was_pushed),
+		TEST(zero_and_nothing_near),
 		TEST(truncated),
 		TEST(two_records),
 		TEST(limit),
