@@ -77,7 +77,7 @@ graph()
 		import xml.etree.ElementTree
 
 		SVG = "{http://www.w3.org/2000/svg}"
-		KNOWN = ("_start", "main", "toplev::main(int, char**)", "symbol_table::finalize_compilation_unit()")
+		KNOWN = ("_start", "main", "toplev::main", "symbol_table::finalize_compilation_unit")
 		try:
 		    root = xml.etree.ElementTree.parse(sys.argv[1]).getroot()
 		except xml.etree.ElementTree.ParseError as e:
