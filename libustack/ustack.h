@@ -428,6 +428,8 @@ struct ustack_stats {
 	uint64_t stack_bytes;	/* bytes of all stack records */
 	uint64_t unknown_records; /* left out: their event was not described */
 	uint64_t late_samples;	/* left after younger ones, as their stack came late */
+	uint64_t data_size;	/* bytes of all records of the file; 0: not known */
+	uint64_t data_read;	/* how many of them were read */
 };
 
 /*

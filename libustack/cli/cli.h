@@ -45,6 +45,7 @@ struct command {
 	const char *name;
 	const char *what; /* it prints, in one line */
 	bool one_event; /* of several events it shows the first */
+	bool as_it_goes; /* its output does not wait for the last sample */
 	/* Takes the argument of -F: false after an error line.  NULL: no -F. */
 	bool (*fields)(struct cli *cli, const char *list);
 	/* The rest of the page that --help prints: what the output means. */
@@ -107,6 +108,15 @@ int cli_error(const struct cli *cli, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* An error line, and the end of the program. */
 _Noreturn void cli_no_memory(const struct cli *cli);
+
+/* --- progress.c: how far the recording is read ------------------------------- */
+
+/* A bar on standard error from now on, if that is a terminal. */
+void progress_begin(const struct command *cmd);
+/* By whoever has the reader, after each sample. */
+void progress_sample(struct cli *cli);
+/* Takes the bar away: before any other line on standard error, and at the end. */
+void progress_clear(void);
 
 /* --- chain.c ------------------------------------------------------------------ */
 

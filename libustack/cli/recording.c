@@ -29,6 +29,7 @@ int cli_error(const struct cli *cli, const char *fmt, ...)
 
 	if (fflush(stdout))
 		cli_write_failed();
+	progress_clear();
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
@@ -95,6 +96,7 @@ int cli_next(struct cli *cli, const struct ustack_sample **sample)
 		if (ferror(stdout))
 			return -1;
 		ret = ustack_reader_next(cli->reader, sample);
+		progress_sample(cli);
 	} while (ret == 1 && !cli_wants(cli, *sample));
 	if (ret < 0) {
 		cli_error(cli, "%s", ustack_reader_error(cli->reader));
@@ -185,6 +187,7 @@ int cli_close(struct cli *cli, int status)
 {
 	struct unusable u = { .cli = cli };
 
+	progress_clear();
 	/* While errno is that of the write. */
 	if (ferror(stdout))
 		cli_write_failed();

@@ -370,6 +370,7 @@ static int script_run(struct cli *cli)
 const struct command cmd_script = {
 	.name = "script",
 	.what = "Every sample and its chain, in the form of perf script",
+	.as_it_goes = true,
 	.fields = parse_fields,
 	.help = script_help,
 	.run = script_run,

@@ -48,6 +48,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 	if (ret >= 0)
 		return ret;
 	ret = cli_open(&cli);
+	progress_begin(cmd);
 	if (!ret)
 		ret = cmd->run(&cli) ? 1 : 0;
 	return cli_close(&cli, ret);

@@ -78,6 +78,17 @@ int datafile_rewind(struct datafile *df)
 	return 0;
 }
 
+void datafile_account(const struct datafile *df, struct ustack_stats *stats)
+{
+	if (df->start_left == UINT64_MAX) {
+		stats->data_size = df->seekable ? df->size - df->start : 0;
+		stats->data_read = df->offset - df->start;
+	} else {
+		stats->data_size = df->start_left;
+		stats->data_read = df->start_left - df->left;
+	}
+}
+
 void datafile_close(struct datafile *df)
 {
 	if (df->pool) {

@@ -13,6 +13,7 @@
 #include "read/chunk.h"
 #include "read/event.h"
 #include "read/unpack.h"
+#include "ustack.h"
 #include "util/error.h"
 
 struct datafile {
@@ -46,6 +47,8 @@ int datafile_open(struct datafile *df, const char *path,
 int datafile_next(struct datafile *df, struct record *r);
 /* Back to the first record, of a file that is seekable.  0 or -errno and the line. */
 int datafile_rewind(struct datafile *df);
+/* data_size and data_read. */
+void datafile_account(const struct datafile *df, struct ustack_stats *stats);
 void datafile_close(struct datafile *df);
 
 /* --- records that have to wait for longer than memory lasts: park.c --------- */

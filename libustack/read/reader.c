@@ -206,6 +206,8 @@ int ustack_reader_stats(struct ustack_reader *r, struct ustack_stats *stats)
 	r->stats.late_records = r->order.late;
 	if (r->captures.indexed)
 		captures_account(&r->captures, &r->stats);
+	if (r->source == SOURCE_FILE)
+		datafile_account(&r->datafile, &r->stats);
 	/*
 	 * At its end perf record adds up what each event lost, which counts
 	 * again what the rings already told, and also what no ring had room

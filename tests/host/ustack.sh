@@ -358,5 +358,29 @@ for cmd in script fold stat 'script -j 2'; do
 	[ $status = 1 ] && grep -q 'cannot write the output: No space left' err || fail "$cmd to a full disk: $status"
 done
 
+# A bar on a terminal, of what takes more than a second, that leaves no trace.
+/usr/bin/python3 - "$ustack" >bar <<'END' || fail "no bar on a terminal"
+import os
+import pty
+import subprocess
+import sys
+import time
+
+ours, theirs = pty.openpty()
+child = subprocess.Popen([sys.argv[1], "script", "-i", "file.data"], stdout=subprocess.PIPE, stderr=theirs)
+os.close(theirs)
+time.sleep(1.2)             # its output waits meanwhile
+assert child.stdout.read() and not child.wait()
+said = b""
+try:
+    while more := os.read(ours, 4096):
+        said += more
+except OSError:             # of a terminal that nobody has open
+    pass
+sys.stdout.buffer.write(said)
+END
+grep -q $'\r\033\\[Kustack: \\[#*\\.*\\] *[0-9]* %, [0-9]* s left' bar || fail "the bar: $(cat -v bar)"
+[ "$(tr '\r' '\n' <bar | tail -n 1)" = $'\033[K' ] || fail "the bar stays: $(cat -v bar)"
+
 # More threads than there is room for.
 (ulimit -s 200000 -v 1000000; refused 'cannot start 64 threads: .*; use a smaller -j' "$ustack" script -j 64 -i file.data)

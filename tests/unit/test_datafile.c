@@ -120,19 +120,27 @@ static void file_mode(struct pd *pd, uint64_t data_size, const char *arch)
 
 static void file_is_read(void **state)
 {
+	struct ustack_stats st = { .sz = sizeof(st) };
 	const struct ustack_sample *s;
 	struct pd_reader r;
 	struct pd pd;
+	uint64_t size;
 
 	(void)state;
 	file_mode(&pd, 1, "x86_64");
+	size = get64(pd.buf + 48);
 	assert_int_equal(pd_open(&pd, &r), 0);
+	assert_int_equal(ustack_reader_stats(r.reader, &st), 0);
+	assert_int_equal(st.data_size, size);
+	assert_int_equal(st.data_read, 0);
 	s = pd_next(&r);
 	assert_int_equal(s->time, 1000);
 	assert_string_equal(s->event, "my_event");
 	pd_expect(&r, 3000, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
 	pd_expect_end(&r, 0);
+	assert_int_equal(ustack_reader_stats(r.reader, &st), 0);
+	assert_int_equal(st.data_read, st.data_size);
 	pd_close(&r);
 }
 
