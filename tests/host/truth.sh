@@ -41,6 +41,14 @@ for flag in -foptimize-sibling-calls -fno-optimize-sibling-calls; do
 	[ $flag$tree = -foptimize-sibling-callsno ] || [ $flag$tree = -fno-optimize-sibling-callsyes ] ||
 		fail "with $flag: a tree? $tree"
 done
+# ... but one whose tree says so: f0's jump, f0's call in main.
+printf 'f0 main call\nf1 f0 tail\n' >"$work/tail/tree"
+for flag in -foptimize-sibling-calls -fno-optimize-sibling-calls; do
+	gcc -O2 $flag -fno-inline "$work/tail.c" -o "$work/tail/truth"
+	"$top/tests/truth/check" --verify "$work/tail" 2>/dev/null && tree=yes || tree=no
+	[ $flag$tree = -foptimize-sibling-callsyes ] || [ $flag$tree = -fno-optimize-sibling-callsno ] ||
+		fail "with $flag: a tree with a jump? $tree"
+done
 
 # libc's two frames above main, as the checker wants them in a chain.
 cat >"$work/start.c" <<-'END'
