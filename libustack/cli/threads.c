@@ -51,7 +51,8 @@ struct thread {
 
 static void out_write(struct out *o)
 {
-	if (fwrite(o->buf, 1, o->size, stdout) < o->size)
+	/* Nothing was written yet: there is no buffer. */
+	if (o->size && fwrite(o->buf, 1, o->size, stdout) < o->size)
 		cli_write_failed();
 	o->size = 0;
 }
