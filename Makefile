@@ -315,6 +315,18 @@ check-teeth: deps ## each patch left out in turn: does its test fail? PATCHES="1
 	@tests/qemu/teeth
 .PHONY: check-teeth
 
+# Rows of CFI as readelf and libdw have them.
+build/rows: tests/rows/rows.c $(USTACK_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(USTACK_CFLAGS) $(USTACK_CPPFLAGS) $(CFLAGS) $^ $(USTACK_LIBS) $$(pkg-config --libs libdw) -o $@
+
+ROWS ?= /usr /opt
+
+check-rows: deps ## all rows of CFI of all ELF files in ROWS="DIR..." as readelf and libdw have them
+	@$(MAKE) --no-print-directory -s -j$(jobs) lib build/rows
+	@find $(ROWS) -xdev -type f -size +1k 2>/dev/null | sort | build/rows -
+.PHONY: check-rows
+
 check-runtimes: deps ## chains of some forty compilers, run-times and interpreters, bench/results/runtimes.csv
 	@tests/deps runtimes
 	@$(MAKE) --no-print-directory -s -j$(jobs) lib reference
