@@ -191,8 +191,9 @@ ustack_images_unusable(struct ustack_images *images,
 		       void *arg);
 /*
  * For a SIGBUS handler: 1 if addr (its si_addr) lies in a file that images have
- * mapped.  The file was truncated; zeroes are there now, so the handler returns.
- * 0: it is not ours.  Async-signal-safe.
+ * mapped.  The file was truncated; zeroes are there now, so the handler returns,
+ * and no chain through that file is finished.  0: it is not ours.
+ * Async-signal-safe.
  */
 USTACK_API int ustack_images_fault(struct ustack_images *images, void *addr);
 

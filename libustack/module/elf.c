@@ -61,7 +61,7 @@ static void add_segment(struct image *image, const struct segment *from)
 
 	if (from->size && (from->offset > image->size ||
 			   from->size > image->size - from->offset))
-		image_lacks(image, -ENODATA);
+		image_was_cut(image);
 	/* Of a truncated file, use what is left. */
 	if (!from->size || from->offset >= image->size)
 		return;

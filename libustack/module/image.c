@@ -216,6 +216,7 @@ static void image_close(struct image *image)
 	image->size = 0;
 	image->id_found.size = 0;
 	image_lacks(image, 0);
+	__atomic_store_n(&image->cut, false, __ATOMIC_RELAXED);
 	free(image->segments);
 	image->segments = NULL;
 	image->nr_segments = 0;
@@ -363,4 +364,21 @@ void image_free(struct image *image)
 	pthread_mutex_destroy(&image->lock);
 	free(image->given);
 	free(image);
+}
+
+void image_was_cut(struct image *image)
+{
+	image_lacks(image, -ENODATA);
+	__atomic_store_n(&image->cut, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&image->images->any_cut, true, __ATOMIC_RELAXED);
+}
+
+bool image_is_cut(const struct image *image)
+{
+	const struct image *file = NULL;
+
+	if (!once_state(&image->debug_cfi_made))
+		file = image->debug_cfi.file;
+	return __atomic_load_n(&image->cut, __ATOMIC_RELAXED) ||
+	       (file && __atomic_load_n(&file->cut, __ATOMIC_RELAXED));
 }

@@ -69,6 +69,7 @@ struct image {
 	int err;
 	bool replaced;		/* what had build_id had taken the place of what was mapped */
 	int lacks;		/* -errno: it is used, but not all is there */
+	bool cut;		/* segments lack bytes, or have zeroes in their place */
 	struct once opened;	/* from then on all below is read-only */
 
 	const uint8_t *data;	/* the whole file */
@@ -128,6 +129,11 @@ static inline int image_lack(const struct image *image)
 {
 	return __atomic_load_n(&image->lacks, __ATOMIC_RELAXED);
 }
+
+/* The file is shorter than what is mapped of it.  Async-signal-safe. */
+void image_was_cut(struct image *image);
+/* Is it, or the one that has CFI for it? */
+bool image_is_cut(const struct image *image);
 
 /* The bytes of the file at vaddr, *size of them up to the segment's end. */
 const uint8_t *image_at(const struct image *image, uint64_t vaddr,

@@ -20,6 +20,7 @@ struct ustack_images {
 	struct ustack_images_opts opts;	/* strings are never NULL and our own */
 	struct mapping *mappings;
 	int faults;		/* signal handlers in ustack_images_fault() */
+	bool any_cut;		/* an image was cut: then each that matters is asked */
 	struct hash_table by_origin, by_identity;
 	struct image *all, **end;	/* in the order they came */
 };

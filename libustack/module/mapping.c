@@ -57,16 +57,19 @@ void unmap_file(struct image *image)
 int ustack_images_fault(struct ustack_images *images, void *addr)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
-	const struct mapping *m;
+	struct mapping *m;
 	int err = errno;
 
 	__atomic_add_fetch(&images->faults, 1, __ATOMIC_SEQ_CST);
 	m = __atomic_load_n(&images->mappings, __ATOMIC_SEQ_CST);
 	while (m && (uintptr_t)addr - (uintptr_t)m->data >= m->size)
 		m = __atomic_load_n(&m->next, __ATOMIC_SEQ_CST);
-	if (m)
+	if (m) {
+		/* Whoever reads the zeroes finds that it was. */
+		image_was_cut((struct image *)((char *)m - offsetof(struct image, mapping)));
 		addr = mmap((void *)((uintptr_t)addr & -page), page, PROT_READ,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	}
 	__atomic_sub_fetch(&images->faults, 1, __ATOMIC_SEQ_CST);
 	errno = err;
 	return m && addr != MAP_FAILED;

@@ -463,6 +463,11 @@ struct map *space_find_image(struct ustack_space *space, uint64_t addr)
 	return map && map_usable(map) ? map : NULL;
 }
 
+bool space_any_cut(const struct ustack_space *space)
+{
+	return __atomic_load_n(&space->images->any_cut, __ATOMIC_RELAXED);
+}
+
 uint64_t space_id(const struct ustack_space *space)
 {
 	return space->maps ? space->maps->id : 0;

@@ -71,6 +71,8 @@ static inline bool map_usable(struct map *map)
 	       map_usable_now(map);
 }
 
+/* Was any file cut, see image_is_cut()? */
+bool space_any_cut(const struct ustack_space *space);
 /* Both: the map that holds addr, if it has a usable image. */
 struct map *space_find_image(struct ustack_space *space, uint64_t addr);
 /* Identifies these maps: changes whenever they do, and is never reused. */

@@ -196,6 +196,24 @@ static void tell_regs(struct cursor *c, struct ustack_regs *regs, bool innermost
 }
 
 /*
+ * A file that was cut has zeroes where it had CFI: what seems to be the outermost
+ * frame need not be.
+ */
+static bool through_cut_file(const struct cursor *c,
+			     const struct ustack_frame *frames, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool is_ra = frames[i].flags & USTACK_FRAME_RETURN;
+		const struct map *map =
+			space_find_image(c->space, frames[i].ip - is_ra);
+
+		if (map && image_is_cut(map->image))
+			return true;
+	}
+	return false;
+}
+
+/*
  * All frames: by the last walk of this stack as far as it holds, or with the
  * registers of each, for which every step has to be made.
  */
@@ -237,6 +255,9 @@ walk(struct cursor *c, struct walk *w, struct ustack_frame *frames, size_t max,
 	}
 	if (!with_regs)
 		walk_end(w, &c->cpu, e == USTACK_END_TRUNCATED);
+	if (e == USTACK_END_FINISHED && space_any_cut(c->space) &&
+	    through_cut_file(c, frames, n))
+		e = USTACK_END_NO_RULE;
 	*end = e;
 	return n;
 }
