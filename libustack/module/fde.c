@@ -490,21 +490,25 @@ static inline void narrow(uint64_t *from, uint64_t *to, uint64_t start, uint64_t
 
 /*
  * FDE i, found for pc: *from and *to become the pcs in [*from, *to) that the same
- * is said of, whether it covers them or not.  0, -ENOENT or another error.
+ * is said of, whether it covers them or not; *odd: a table may have lost what does.
+ * 0, -ENOENT or another error.
  */
 static inline int cfi_try(const struct cfi *cfi, size_t i, uint64_t pc,
-		   struct fde *fde, uint64_t *from, uint64_t *to)
+		   struct fde *fde, uint64_t *from, uint64_t *to, bool *odd)
 {
 	int err = fde_read(cfi, cfi_offset(cfi, i), fde);
 
 	if (err) {
 		/* Nothing is known of any other pc. */
 		narrow(from, to, pc, pc + 1);
+		*odd = true;
 		return err == -ENOENT ? -EINVAL : err;
 	}
 	/* A table may have another pc than the FDE. */
-	if (cfi->table)
+	if (cfi->table) {
 		narrow(from, to, table_start(cfi, i), UINT64_MAX);
+		*odd |= table_start(cfi, i) != fde->start;
+	}
 	if (pc < fde->start) {
 		narrow(from, to, 0, fde->start);
 	} else if (pc >= fde->end) {
@@ -516,18 +520,72 @@ static inline int cfi_try(const struct cfi *cfi, size_t i, uint64_t pc,
 	return -ENOENT;
 }
 
-/* FDE n - 1, or the one before: those of no pc at all are passed over. */
-static int cfi_try_empty(const struct cfi *cfi, size_t n, uint64_t pc,
-			 struct fde *fde, uint64_t *from, uint64_t *to)
+/*
+ * The FDE of pc in one table: the last that starts by it, or the one before.  Those
+ * of no pc at all are passed over; a table that has one entry a pc may have it of
+ * such a one.
+ */
+static int cfi_find_in(const struct cfi *cfi, uint64_t pc, struct fde *fde,
+		       uint64_t *from, uint64_t *to, bool *odd)
 {
+	size_t n = cfi_search(cfi, pc);
 	int err = -ENOENT;
 
+	if (n < cfi->nr)
+		narrow(from, to, 0, fde_start(cfi, n));
 	for (int tries = 0; n && err == -ENOENT && tries < EMPTY_MAX; tries++) {
-		err = cfi_try(cfi, --n, pc, fde, from, to);
+		err = cfi_try(cfi, --n, pc, fde, from, to, odd);
 		if (fde->start != fde->end)
 			break;
+		*odd = true;
 	}
 	return err;
+}
+
+static int check_table(void *arg)
+{
+	const struct image *image = arg;
+
+	for (size_t i = 1; i < image->cfi.nr; i++)
+		if (table_start(&image->cfi, i) < table_start(&image->cfi, i - 1))
+			return -EINVAL;
+	return 0;
+}
+
+static int make_all_cfi(void *arg)
+{
+	struct image *image = arg;
+	struct cfi *cfi = &image->all_cfi;
+
+	cfi->image = image;
+	cfi->is_32 = !image->is_64;
+	cfi->frames = image->cfi.frames;
+	if (!image->eh_frame.data)
+		image_section(image, ".eh_frame", &image->eh_frame);
+	if (image->eh_frame.data) {
+		cfi->frames = image->eh_frame;
+		cfi->whole = true;
+	}
+	return cfi_build_index(cfi);
+}
+
+/*
+ * What the linker's table was made of, if that is odd around a pc, or not sorted; or
+ * NULL.  BOLT leaves one of several FDEs with the same first pc in its table.
+ */
+static const struct cfi *cfi_all(const struct cfi *cfi, bool odd)
+{
+	struct image *image = cfi->image;
+	struct onces *once;
+
+	if (!image || !cfi->table)
+		return NULL;
+	once = &image->images->once;
+	if (!odd && !once_make(once, &image->table_checked, check_table, image))
+		return NULL;
+	return once_make(once, &image->all_cfi_made, make_all_cfi, image) ?
+		       NULL :
+		       &image->all_cfi;
 }
 
 int cfi_find(const struct cfi **cfi, uint64_t pc, struct fde *fde)
@@ -536,12 +594,16 @@ int cfi_find(const struct cfi **cfi, uint64_t pc, struct fde *fde)
 	int first = -ENOENT;
 
 	for (; *cfi; *cfi = cfi_next(*cfi)) {
-		size_t n = cfi_search(*cfi, pc);
-		int err;
+		bool odd = false;
+		int err = cfi_find_in(*cfi, pc, fde, &from, &to, &odd);
+		const struct cfi *all = err ? cfi_all(*cfi, odd) : NULL;
 
-		if (n < (*cfi)->nr)
-			narrow(&from, &to, 0, fde_start(*cfi, n));
-		err = cfi_try_empty(*cfi, n, pc, fde, &from, &to);
+		if (all && !cfi_find_in(all, pc, fde, &from, &to, &odd)) {
+			/* The table may have something to say of other pcs. */
+			narrow(&from, &to, pc, pc + 1);
+			*cfi = all;
+			err = 0;
+		}
 		if (!err) {
 			fde->from = from;
 			fde->to = to;

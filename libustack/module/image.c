@@ -198,10 +198,12 @@ static int image_try(struct image *image, enum way way)
 static void image_close(struct image *image)
 {
 	cfi_free(&image->cfi);
+	cfi_free(&image->all_cfi);
 	cfi_free(&image->debug_cfi);
 	if (image->symbols)
 		image->symbols_free(image->symbols);
 	image->symbols = NULL;
+	image->table_checked.state = image->all_cfi_made.state = ONCE_NEW;
 	image->debug_cfi_made.state = image->symbols_read.state = ONCE_NEW;
 	image_free(image->debugdata);
 	image_free(image->debug_file);
@@ -351,6 +353,7 @@ struct image *image_new(struct ustack_images *images)
 	image->opened.state = ONCE_NEW;
 	image->debugdata_unpacked.state = image->debug_file_found.state =
 		ONCE_NEW;
+	image->table_checked.state = image->all_cfi_made.state = ONCE_NEW;
 	image->debug_cfi_made.state = image->symbols_read.state = ONCE_NEW;
 	pthread_mutex_init(&image->lock, NULL);
 	return image;

@@ -95,8 +95,9 @@ struct image {
 	struct image *debugdata, *debug_file;	/* NULL: there is none */
 	uint8_t *unpacked;	/* data, if it was compressed in another file */
 
-	struct cfi cfi, debug_cfi;
-	struct once debug_cfi_made;
+	/* all_cfi: .eh_frame once more, for what the table of cfi has lost. */
+	struct cfi cfi, all_cfi, debug_cfi;
+	struct once table_checked, all_cfi_made, debug_cfi_made;
 	struct once symbols_read;	/* of a JIT, again and again */
 	struct symbols *symbols;
 	void (*symbols_free)(struct symbols *symbols);

@@ -195,30 +195,22 @@ static void holes(void **state)
 	assert_true(start == 0x1310 && end == UINT64_MAX);
 }
 
-/* The search table of .eh_frame_hdr, as ld writes it. */
-static void search_table(void **state)
+/* .eh_frame at 0x3000, and .eh_frame_hdr at 0x2000, as ld writes it. */
+static struct image *image_with_hdr(const char *path, struct bytes *hdr,
+				    const uint32_t (*entry)[2], uint32_t nr)
 {
-	static struct bytes hdr;
-	struct image *image = image_of(images, "/hdr", NULL, 0);
-	size_t cie, fde[3];
+	struct image *image = image_of(images, path, NULL, 0);
 
-	(void)state;
-	cie = put_cie(&frames, false);
-	fde[0] = FDE(&frames, cie, 0x1000, 0x10, DW_CFA_nop);
-	fde[1] = FDE(&frames, cie, 0x1020, 0x10, DW_CFA_def_cfa_offset, 24);
-	/* Of no pc, inside of the second. */
-	fde[2] = FDE(&frames, cie, 0x1028, 0, DW_CFA_def_cfa_offset, 32);
-	hdr.size = 0;
-	put_uint(&hdr, 1, 1);
-	put_uint(&hdr, DW_EH_PE_pcrel | DW_EH_PE_sdata4, 1);
-	put_uint(&hdr, DW_EH_PE_udata4, 1);
-	put_uint(&hdr, DW_EH_PE_datarel | DW_EH_PE_sdata4, 1);
-	put_uint(&hdr, 0x3000 - 0x2004, 4);	/* frames - here */
-	put_uint(&hdr, 3, 4);
-	for (int i = 0; i < 3; i++) {
-		put_uint(&hdr, i == 2 ? 0x1028 - 0x2000 : 0x1000 + 0x20 * i - 0x2000,
-			 4);
-		put_uint(&hdr, 0x3000 + fde[i] - 0x2000, 4);
+	hdr->size = 0;
+	put_uint(hdr, 1, 1);
+	put_uint(hdr, DW_EH_PE_pcrel | DW_EH_PE_sdata4, 1);
+	put_uint(hdr, DW_EH_PE_udata4, 1);
+	put_uint(hdr, DW_EH_PE_datarel | DW_EH_PE_sdata4, 1);
+	put_uint(hdr, 0x3000 - 0x2004, 4);	/* frames - here */
+	put_uint(hdr, nr, 4);
+	for (uint32_t i = 0; i < nr; i++) {
+		put_uint(hdr, entry[i][0] - 0x2000, 4);
+		put_uint(hdr, 0x3000 + entry[i][1] - 0x2000, 4);
 	}
 	literal_open(image);
 	image->is_64 = true;
@@ -227,15 +219,38 @@ static void search_table(void **state)
 	image->segments = calloc(1, sizeof(*image->segments));
 	image->nr_segments = 1;
 	image->segments[0] = (struct segment){ 0x3000, 0, frames.size, PF_R };
-	image->eh_frame_hdr = (struct section){ hdr.data, hdr.size, 0x2000 };
+	image->eh_frame_hdr = (struct section){ hdr->data, hdr->size, 0x2000 };
 	assert_int_equal(cfi_init(&image->cfi, image), 0);
+	return image;
+}
+
+static void search_table(void **state)
+{
+	struct image *image;
+	struct bytes hdr;
+	size_t cie, fde[3];
+
+	(void)state;
+	cie = put_cie(&frames, false);
+	fde[0] = FDE(&frames, cie, 0x1000, 0x10, DW_CFA_nop);
+	fde[1] = FDE(&frames, cie, 0x1020, 0x10, DW_CFA_def_cfa_offset, 24);
+	/* Of no pc, inside of the second. */
+	fde[2] = FDE(&frames, cie, 0x1028, 0, DW_CFA_def_cfa_offset, 32);
+	image = image_with_hdr("/hdr", &hdr,
+			       (const uint32_t[][2]){ { 0x1000, fde[0] },
+						      { 0x1020, fde[1] },
+						      { 0x1028, fde[2] } },
+			       3);
 	assert_null(image->cfi.index);
 	cfa_is(&image->cfi, 0x1008, REG_RSP, 8);
 	cfa_is(&image->cfi, 0x1020, REG_RSP, 24);
 	cfa_is(&image->cfi, 0x1028, REG_RSP, 24);
 	cfa_is(&image->cfi, 0x102f, REG_RSP, 24);
-	assert_int_equal(cfi_row(&image->cfi, 0x1030, &row), -ENOENT);
+	/* That was all that it takes. */
+	assert_null(image->all_cfi.index);
 	assert_int_equal(cfi_row(&image->cfi, 0x1018, &row), -ENOENT);
+	assert_null(image->all_cfi.index);
+	assert_int_equal(cfi_row(&image->cfi, 0x1030, &row), -ENOENT);
 
 	/* A count that exceeds the header: the table is not used. */
 	hdr.data[8] = 4;
@@ -244,6 +259,57 @@ static void search_table(void **state)
 	assert_null(image->cfi.table);
 	assert_int_equal(image->cfi.nr, 2);
 	cfa_is(&image->cfi, 0x1028, REG_RSP, 24);
+}
+
+/* Then what it was made of is searched. */
+static void broken_table(void **state)
+{
+	struct image *image;
+	struct bytes hdr;
+	size_t cie, fde[4];
+
+	(void)state;
+	cie = put_cie(&frames, false);
+	fde[0] = FDE(&frames, cie, 0x1000, 0x10, DW_CFA_def_cfa_offset, 16);
+	fde[1] = FDE(&frames, cie, 0x1020, 0, DW_CFA_nop);
+	fde[2] = FDE(&frames, cie, 0x1020, 0x10, DW_CFA_def_cfa_offset, 24);
+	fde[3] = FDE(&frames, cie, 0x1040, 0x10, DW_CFA_def_cfa_offset, 32);
+
+	/* One entry for the two of 0x1020, as BOLT's. */
+	image = image_with_hdr("/one", &hdr,
+			       (const uint32_t[][2]){ { 0x1000, fde[0] },
+						      { 0x1020, fde[1] },
+						      { 0x1040, fde[3] } },
+			       3);
+	cfa_is(&image->cfi, 0x1008, REG_RSP, 16);
+	assert_null(image->all_cfi.index);
+	cfa_is(&image->cfi, 0x1020, REG_RSP, 24);
+	cfa_is(&image->cfi, 0x102f, REG_RSP, 24);
+	cfa_is(&image->cfi, 0x1048, REG_RSP, 32);
+	assert_int_equal(cfi_row(&image->cfi, 0x1030, &row), -ENOENT);
+
+	/* Not sorted. */
+	image = image_with_hdr("/unsorted", &hdr,
+			       (const uint32_t[][2]){ { 0x1040, fde[3] },
+						      { 0x1020, fde[2] },
+						      { 0x1000, fde[0] } },
+			       3);
+	cfa_is(&image->cfi, 0x1008, REG_RSP, 16);
+	cfa_is(&image->cfi, 0x1028, REG_RSP, 24);
+	assert_int_equal(row.start, 0x1028);
+	assert_int_equal(row.end, 0x1029);
+	cfa_is(&image->cfi, 0x1048, REG_RSP, 32);
+	assert_int_equal(cfi_row(&image->cfi, 0x1018, &row), -ENOENT);
+
+	/* An entry that points to no FDE, and one to another's. */
+	image = image_with_hdr("/wrong", &hdr,
+			       (const uint32_t[][2]){ { 0x1000, cie },
+						      { 0x1020, fde[0] },
+						      { 0x1040, fde[3] } },
+			       3);
+	cfa_is(&image->cfi, 0x1008, REG_RSP, 16);
+	cfa_is(&image->cfi, 0x1028, REG_RSP, 24);
+	cfa_is(&image->cfi, 0x1048, REG_RSP, 32);
 }
 
 static void debug_frame(void **state)
@@ -518,7 +584,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(frame_pointer), TEST(remembered), TEST(every_rule),
 		TEST(signal_frame),
-		TEST(holes),	     TEST(search_table), TEST(debug_frame),
+		TEST(holes),	     TEST(search_table), TEST(broken_table),
+		TEST(debug_frame),
 		TEST(broken),	     TEST(deep_states),
 		TEST(broken_in_one_table), TEST(holes_of_two_tables),
 		TEST(odd_entries),   TEST(location_outside),
