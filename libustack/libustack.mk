@@ -15,9 +15,7 @@ COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 USTACK_ROOMS := util module read unwind name
 USTACK_SRC := $(patsubst libustack/%.c,%,$(wildcard $(USTACK_ROOMS:%=libustack/%/*.c) libustack/unwind/x86/*.c))
 USTACK_CLI := $(patsubst libustack/%.c,%,$(wildcard libustack/cli/*.c))
-USTACK_PKGS := libelf liblzma libzstd zlib
-# Only to build it: dwarf.h.
-USTACK_BUILD_PKGS := libdw
+USTACK_PKGS := libelf libdw liblzma libzstd zlib
 
 USTACK_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC
 OBJCOPY ?= objcopy
@@ -34,7 +32,7 @@ lib: $(addprefix $(USTACK_OUT)/,libustack.a libustack.so ustack) ## build libust
 
 .PHONY: lib-pkgs
 lib-pkgs:
-	@pkg-config --exists $(USTACK_PKGS) $(USTACK_BUILD_PKGS) || { echo "libustack: pkg-config does not find all of: $(USTACK_PKGS) $(USTACK_BUILD_PKGS); 'make deps' installs them" >&2; exit 1; }
+	@pkg-config --exists $(USTACK_PKGS) || { echo "libustack: pkg-config does not find all of: $(USTACK_PKGS); 'make deps' installs them" >&2; exit 1; }
 
 $(USTACK_OUT)/%.o: libustack/%.c libustack/libustack.mk | lib-pkgs
 	@mkdir -p $(@D)

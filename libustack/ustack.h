@@ -122,6 +122,12 @@ struct ustack_map {
 	 * 0: build_id is that of what was mapped, and nothing is known of path.
 	 */
 	uint64_t seen;
+	/*
+	 * 1: code of the kernel.  path is "[kernel.kallsyms]", and pgoff how far
+	 * behind _text addr is; or it is a module, "[NAME]" or its file.  Only the
+	 * kernel that has build_id names it.
+	 */
+	uint64_t is_kernel;
 };
 
 /* What a file is wanted for. */
@@ -158,6 +164,8 @@ struct ustack_images_opts {
 		    const struct ustack_map *map);
 	void *arg;
 	uint64_t cxx_params;	/* 1: functions of C++ are shown with their parameters */
+	const char *vmlinux;	/* the recorded kernel's, if it is in no usual place;
+				   not used if it has another build-id.  No root. */
 };
 
 USTACK_API int ustack_images_new(struct ustack_images **out,
@@ -182,8 +190,9 @@ USTACK_API void ustack_images_trim(struct ustack_images *images);
  * root's, of ours or of the user whose process has the PID now.  -E2BIG: more
  * than 256 MiB of that file were read, and what follows is not.  -EISDIR,
  * -ENOTSUP: a directory, a FIFO or device.  -ENODATA: it is empty, or
- * cut, and what is left is used.  -ENOEXEC: no ELF program or library of this
- * machine.
+ * cut, and what is left is used.  -EBADMSG: its debug information is damaged, and
+ * what could not be read is left out.  -ENOEXEC: no ELF program or library of this
+ * machine.  The kernel counts as a file: -EACCES: it hides its addresses.
  */
 USTACK_API size_t
 ustack_images_unusable(struct ustack_images *images,
@@ -219,6 +228,11 @@ USTACK_API int ustack_space_unmap(struct ustack_space *space, uint64_t addr,
  */
 USTACK_API int ustack_space_add_process(struct ustack_space *space,
 					uint32_t pid);
+/*
+ * Adds the kernel that runs, and its modules.  -ENOENT: it tells no build-id;
+ * -EACCES: nobody is to see where it is (kernel.kptr_restrict).
+ */
+USTACK_API int ustack_space_add_kernel(struct ustack_space *space);
 /* fork: *out becomes a copy of parent. */
 USTACK_API int ustack_space_fork(struct ustack_space **out,
 				 const struct ustack_space *parent);
@@ -333,10 +347,33 @@ struct ustack_symbol {
  * Names a user address; for a USTACK_FRAME_RETURN frame pass ip - 1.  0 if it has
  * a name; -ENOENT if not, and the other fields hold what is known; -ENOMEM;
  * -EINVAL if sz was not set; -EDEADLK, in an open() only: see there.  Where a JIT
- * has no name, what its file has more by now is read first.
+ * has no name, what its file has more by now is read first.  Addresses of the
+ * kernel are named by a space that has it mapped, as struct ustack_sample's kernel.
  */
 USTACK_API int ustack_symbolize(struct ustack_space *space, uint64_t addr,
 				struct ustack_symbol *sym);
+
+/*
+ * A function at an address, as the debug information of its module tells.  The
+ * library allocates it; later versions add fields at its end only.  It and all it
+ * points to are borrowed as what struct ustack_symbol points to.
+ */
+struct ustack_source {
+	const char *function;	/* demangled; NULL: unknown */
+	const char *file;	/* of the source; NULL: unknown */
+	uint32_t line, column;	/* in file; 0: unknown */
+	const struct ustack_source *caller; /* the function that it was inlined
+				   into, where that calls it; NULL: into none */
+};
+
+/*
+ * The functions at a user address, the innermost inlined one first; for a
+ * USTACK_FRAME_RETURN frame pass ip - 1.  0, or -ENOENT if nothing is known;
+ * -ENOMEM; -EDEADLK as above.  The last one is what ustack_symbolize() names, where
+ * the symbol table may have it by another name: NAME.part.0, say.
+ */
+USTACK_API int ustack_source_find(struct ustack_space *space, uint64_t addr,
+				  const struct ustack_source **out);
 
 /* --- attr: what a recorder asks for -------------------------------------- */
 
@@ -413,6 +450,8 @@ struct ustack_sample {
 	struct ustack_space *space; /* the process, at the time of the stack */
 	uint32_t record_size;	/* bytes of the sample's own record */
 	uint32_t event_nr;	/* of its event, see ustack_reader_event() */
+	struct ustack_space *kernel; /* for its addresses in chain; NULL: the records
+				   do not tell of it, as those of rings */
 };
 
 /* Accounts of one reading; complete after ustack_reader_next() returned 0. */

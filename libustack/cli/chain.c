@@ -12,13 +12,21 @@ bool sample_is_user(const struct ustack_sample *s)
 	       PERF_RECORD_MISC_USER;
 }
 
+static bool sample_is_guest(const struct ustack_sample *s)
+{
+	unsigned int mode = s->misc & PERF_RECORD_MISC_CPUMODE_MASK;
+
+	return mode == PERF_RECORD_MISC_GUEST_KERNEL ||
+	       mode == PERF_RECORD_MISC_GUEST_USER;
+}
+
 static void add(struct chain *c, uint64_t ip, bool kernel, bool is_return)
 {
 	if (c->nr == CHAIN_MAX)
 		return;
 	c->line[c->nr++] = (struct line){
 		.ip = ip,
-		.lookup = is_return && !kernel ? ip - 1 : ip,
+		.lookup = is_return ? ip - 1 : ip,
 		.kernel = kernel,
 	};
 }
@@ -32,6 +40,7 @@ static bool add_sampled(struct chain *c, const struct ustack_sample *s,
 			bool want_user)
 {
 	bool kernel = !sample_is_user(s), user = false, ours = false;
+	bool guest = sample_is_guest(s), first = true;
 	size_t i;
 
 	for (i = 0; i < s->nr_chain; i++) {
@@ -41,6 +50,8 @@ static bool add_sampled(struct chain *c, const struct ustack_sample *s,
 			break; /* the cookie follows */
 		if (ip >= (uint64_t)PERF_CONTEXT_MAX) {
 			kernel = ip != (uint64_t)PERF_CONTEXT_USER;
+			guest = kernel && ip != (uint64_t)PERF_CONTEXT_KERNEL;
+			first |= kernel;
 			if (ours && !kernel && c->end < USTACK_END_NO_REGS)
 				c->end++;
 			ours |= want_user && !kernel && i &&
@@ -49,7 +60,10 @@ static bool add_sampled(struct chain *c, const struct ustack_sample *s,
 		}
 		if (!kernel && !want_user)
 			continue;
-		add(c, ip, kernel, user && !ours);
+		add(c, ip, kernel, kernel ? !first : user && !ours);
+		if (c->nr)
+			c->line[c->nr - 1].guest = guest;
+		first = false;
 		user |= !kernel;
 	}
 	c->unwound |= ours;
@@ -86,39 +100,5 @@ void chain_fill(struct chain *c, struct ustack_unwinder *unwinder,
 		add(c, frames[i].ip, false,
 		    frames[i].flags & USTACK_FRAME_RETURN);
 		c->line[c->nr - 1].signal = frames[i].flags & USTACK_FRAME_SIGNAL;
-	}
-}
-
-/* No trampoline of a signal is longer. */
-#define TRAMPOLINE_MAX 16
-
-/*
- * What makecontext() lets a coroutine return to is the start of a function, and the
- * function before it was not called.
- */
-static void symbol_at_return(struct ustack_space *space, uint64_t ip,
-			     struct ustack_symbol *sym)
-{
-	struct ustack_symbol own = { .sz = sizeof(own) };
-
-	ustack_symbolize(space, ip, &own);
-	if (!own.has_start || own.offset)
-		return;
-	/* As of the address that was looked up. */
-	own.addr--;
-	own.offset--;
-	*sym = own;
-}
-
-void line_symbol(struct ustack_space *space, const struct line *l,
-		 struct ustack_symbol *sym)
-{
-	ustack_symbolize(space, l->lookup, sym);
-	if (!sym->name && !sym->has_start && l->lookup != l->ip)
-		symbol_at_return(space, l->ip, sym);
-	/* Mostly it has no symbol; that of the function before it is not its own. */
-	if (l->signal && (!sym->name || sym->offset > TRAMPOLINE_MAX)) {
-		sym->name = "__restore_rt";
-		sym->offset = 0;
 	}
 }

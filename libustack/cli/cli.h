@@ -36,6 +36,8 @@ struct cli {
 	unsigned int jobs; /* threads */
 	unsigned int fields; /* of script */
 	bool params; /* of C++ functions are shown */
+	bool inlines; /* functions that were inlined are shown, too */
+	const char *vmlinux; /* of the recorded kernel, or NULL */
 	struct filter filter;
 	struct ustack_images *images;
 	struct ustack_reader *reader;
@@ -46,6 +48,7 @@ struct command {
 	const char *what; /* it prints, in one line */
 	bool one_event; /* of several events it shows the first */
 	bool as_it_goes; /* its output does not wait for the last sample */
+	bool inlines; /* without --inline or --no-inline */
 	/* Takes the argument of -F: false after an error line.  NULL: no -F. */
 	bool (*fields)(struct cli *cli, const char *list);
 	/* The rest of the page that --help prints: what the output means. */
@@ -125,6 +128,7 @@ struct line {
 	uint64_t ip;
 	uint64_t lookup; /* the address to look up: in the call, not behind it */
 	bool kernel;
+	bool guest; /* of a virtual machine, which has a kernel of its own */
 	bool signal; /* where a signal handler returns to */
 };
 
@@ -140,9 +144,42 @@ void chain_fill(struct chain *c, struct ustack_unwinder *unwinder,
 		struct ustack_frame frames[FRAMES_MAX],
 		const struct ustack_sample *s);
 bool sample_is_user(const struct ustack_sample *s);
-/* What a user's line is called. */
-void line_symbol(struct ustack_space *space, const struct line *l,
-		 struct ustack_symbol *sym);
+
+/* --- frame.c: what a line is called ----------------------------------------------- */
+
+/*
+ * One function of a line.  Names, paths and files are valid until the images are
+ * freed, and the same pointer is the same name; not the other way round.
+ */
+struct frame {
+	const char *function; /* NULL: unknown */
+	const char *path; /* of the module; NULL: none is mapped there */
+	const char *file; /* of the source; NULL: unknown, or not looked for */
+	uint64_t start; /* without function: where in path it begins; else 0 */
+	uint32_t line; /* in file */
+	bool inlined; /* into the next one */
+	bool kernel;
+};
+
+#define INLINES_MAX 64 /* deeper ones count as the outermost */
+
+/* All functions of a line, innermost first: one, or more if some were inlined. */
+struct frames {
+	size_t nr;
+	struct frame frame[INLINES_MAX];
+	struct ustack_symbol sym; /* of the last one, which is no inlined one */
+};
+
+/* Inlined ones and files only if wanted. */
+void line_frames(struct frames *f, const struct ustack_sample *s,
+		 const struct line *l, bool inlines);
+/*
+ * As people see it: the function; for one without name FILE+0xSTART, or [FILE] if
+ * nothing tells functions of the file apart there; [kernel] or [unknown].  In room,
+ * or borrowed as f->function is.
+ */
+#define FRAME_ROOM 256
+const char *frame_text(const struct frame *f, char room[FRAME_ROOM]);
 
 /* --- threads.c ---------------------------------------------------------------- */
 
@@ -157,7 +194,8 @@ struct worker {
 	struct cli *cli;
 	struct ustack_unwinder *unwinder;
 	struct chain chain;
-	struct ustack_frame frames[FRAMES_MAX];
+	struct ustack_frame unwound[FRAMES_MAX];
+	struct frames frames; /* of the line that is looked at */
 	struct out out;
 	void *arg; /* the task's */
 	void *own; /* task->own_size bytes, zeros at first */
@@ -186,14 +224,6 @@ char *out_room(struct worker *w, size_t n);
  * the end: control characters and what is not UTF-8 become \xNN.
  */
 char *put_name(char *to, const char *name);
-
-/* Bytes that function_name() may write, for a symbol without name. */
-#define START_ROOM 256
-/*
- * The function's name, or for one without FILE+0xSTART in room.  NULL: nothing tells
- * functions of the file apart there.
- */
-const char *function_name(const struct ustack_symbol *sym, char room[START_ROOM]);
 
 /* --- words.c: enums in the output --------------------------------------------- */
 

@@ -24,9 +24,9 @@ struct chains {
  * w->own is struct chains, w->out the chain that is being put together: this adds
  * one name to it.
  */
-static void put(struct worker *w, const char *s)
+static void put(struct worker *w, const char *s, const char *mark)
 {
-	char *p = out_room(w, strlen(s) * NAME_ROOM + 1), *end;
+	char *p = out_room(w, strlen(s) * NAME_ROOM + strlen(mark) + 1), *end;
 
 	if (w->out.size)
 		*p++ = ';';
@@ -34,28 +34,19 @@ static void put(struct worker *w, const char *s)
 	/* No name may hold the separator. */
 	while ((p = memchr(p, ';', end - p)))
 		*p++ = ':';
+	end = stpcpy(end, mark);
 	w->out.size = end - w->out.buf;
 }
 
-static void put_user(struct worker *w, const struct ustack_sample *s,
-		     const struct line *l)
+/* All of a line, outermost first. */
+static void put_line(struct worker *w)
 {
-	struct ustack_symbol sym = { .sz = sizeof(sym) };
-	const char *base, *function;
-	char name[START_ROOM];
+	const struct frames *f = &w->frames;
+	char room[FRAME_ROOM];
 
-	line_symbol(s->space, l, &sym);
-	function = function_name(&sym, name);
-	if (function) {
-		put(w, function);
-	} else if (sym.path) {
-		base = strrchr(sym.path, '/');
-		snprintf(name, sizeof(name), "[%s]",
-			 base ? base + 1 : sym.path);
-		put(w, name);
-	} else {
-		put(w, "[unknown]");
-	}
+	for (size_t i = f->nr; i--;)
+		put(w, frame_text(&f->frame[i], room),
+		    f->frame[i].kernel && f->frame[i].function ? "_[k]" : "");
 }
 
 static struct folded *find(const struct hash_table *t, uint64_t key,
@@ -106,25 +97,25 @@ static void count(struct worker *w, uint64_t period)
 static void fold_sample(struct worker *w, const struct ustack_sample *s)
 {
 	const struct chain *c = &w->chain;
+	struct frames *f = &w->frames;
+	bool unknown, was_unknown = false;
 	size_t i;
 
 	worker_chain(w, s);
-	put(w, *s->comm ? s->comm : "[no name]");
+	put(w, *s->comm ? s->comm : "[no name]", "");
 	if (s->pair == USTACK_PAIR_LOST)
-		put(w, "[stack lost]");
+		put(w, "[stack lost]", "");
 	else if (c->unwound && c->end != USTACK_END_FINISHED)
-		put(w, "[cut short]");
+		put(w, "[cut short]", "");
 	if (s->stack_changed)
-		put(w, "[changed]");
+		put(w, "[changed]", "");
 	for (i = c->nr; i--;) {
-		if (!c->line[i].kernel) {
-			put_user(w, s, &c->line[i]);
-			continue;
-		}
-		/* The kernel's frames have no names: one for all of them. */
-		put(w, "[kernel]");
-		while (i && c->line[i - 1].kernel)
-			i--;
+		line_frames(f, s, &c->line[i], w->cli->inlines);
+		/* Kernel functions without name have one for all of them in a row. */
+		unknown = f->frame[0].kernel && !f->frame[0].function;
+		if (!unknown || !was_unknown)
+			put_line(w);
+		was_unknown = unknown;
 	}
 	count(w, s->period);
 }
@@ -194,14 +185,14 @@ static void fold_help(void)
 	puts("A line is the thread's name, then the functions from the outermost to the\n"
 	     "innermost with semicolons between, a space, and how many samples had this\n"
 	     "chain, or the sum of their periods if these differ.  A function without name\n"
-	     "is FILE+0xSTART.  In brackets:");
+	     "is FILE+0xSTART.  _[k] is behind functions of the kernel.  In brackets:");
 	help_line("[no name]", "a thread whose name is empty");
 	help_line("[stack lost]", "after the thread's name: the stack never came");
 	help_line("[cut short]", "after the thread's name: the outermost frames are missing");
 	help_line("[changed]", "the stack is of a later state than the sample");
 	help_line("[FILE]", "code of FILE of which nothing is known");
 	help_line("[unknown]", "an address where no file is mapped");
-	help_line("[kernel]", "all of the kernel's frames");
+	help_line("[kernel]", "frames of the kernel without a name");
 }
 
 static int fold_run(struct cli *cli)

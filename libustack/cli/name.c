@@ -75,15 +75,3 @@ char *put_name(char *to, const char *name)
 	}
 	return to;
 }
-
-const char *function_name(const struct ustack_symbol *sym, char room[START_ROOM])
-{
-	const char *base;
-
-	if (sym->name || !sym->path || !sym->has_start)
-		return sym->name;
-	base = strrchr(sym->path, '/');
-	snprintf(room, START_ROOM, "%.200s+0x%llx", base ? base + 1 : sym->path,
-		 (unsigned long long)(sym->addr - sym->offset));
-	return room;
-}

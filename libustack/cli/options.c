@@ -22,7 +22,12 @@ static int help(const struct command *cmd)
 	help_line("-i FILE", "the recording: perf.data if not given, - for standard input");
 	help_line("-j N", "use N threads; the output stays the same");
 	help_line("--vdso FILE", "vDSO of the recorded kernel: the running one's if not given");
+	help_line("--vmlinux FILE", "of the recorded kernel: looked for if not given");
 	help_line("--params", "show functions of C++ with their parameters");
+	help_line("--inline", cmd->inlines ? "show functions that were inlined (as without it)" :
+					     "show functions that were inlined");
+	help_line("--no-inline", cmd->inlines ? "do not show functions that were inlined" :
+						"do not (as without it)");
 	if (cmd->fields)
 		help_line("-F FIELD,...", "what to print, see below");
 	help_line("-h, --help", "this page");
@@ -125,7 +130,10 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "vdso", required_argument, NULL, 'v' },
+		{ "vmlinux", required_argument, NULL, 'V' },
 		{ "params", no_argument, NULL, 'P' },
+		{ "inline", no_argument, NULL, 'n' },
+		{ "no-inline", no_argument, NULL, 'N' },
 		{ "event", required_argument, NULL, 'e' },
 		{ "comm", required_argument, NULL, 'c' },
 		{ "pid", required_argument, NULL, 'p' },
@@ -145,6 +153,13 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 			return help(cmd);
 		case 'v':
 			good = parse_file(cmd, "--vdso", &cli->vdso);
+			break;
+		case 'V':
+			good = parse_file(cmd, "--vmlinux", &cli->vmlinux);
+			break;
+		case 'n':
+		case 'N':
+			cli->inlines = c == 'n';
 			break;
 		case 'P':
 			cli->params = true;

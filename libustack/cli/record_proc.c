@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/record_proc.h"
+#include "util/note.h"
 
 #ifndef PERF_RECORD_MISC_MMAP_BUILD_ID
 #define PERF_RECORD_MISC_MMAP_BUILD_ID (1 << 14)
@@ -72,24 +73,13 @@ static int put(struct record_file *f, struct any *r, const char *string)
 /* The build-id among size bytes of notes. */
 static void find_note(const uint8_t *p, size_t size, struct id *id)
 {
-	const Elf64_Nhdr *n;
-	size_t name, desc;
+	size_t n;
+	const uint8_t *found = note_build_id(p, size, &n);
 
-	while (size >= sizeof(*n)) {
-		n = (const void *)p;
-		name = (n->n_namesz + 3ull) / 4 * 4;
-		desc = (n->n_descsz + 3ull) / 4 * 4;
-		if (name + desc > size - sizeof(*n))
-			return;
-		if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 &&
-		    !memcmp(n + 1, "GNU", 4) && n->n_descsz <= ID_MAX) {
-			id->size = n->n_descsz;
-			memcpy(id->bytes, p + sizeof(*n) + name, id->size);
-			return;
-		}
-		p += sizeof(*n) + name + desc;
-		size -= sizeof(*n) + name + desc;
-	}
+	if (!found || n > ID_MAX)
+		return;
+	id->size = n;
+	memcpy(id->bytes, found, n);
 }
 
 static void read_notes(int fd, uint64_t at, uint64_t size, struct id *id)

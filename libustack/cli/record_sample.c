@@ -69,7 +69,7 @@ static uint8_t *put_lines(uint8_t *p, const struct chain *c, size_t lines)
 		p = put_marks(p, l->kernel ? PERF_CONTEXT_KERNEL :
 					     PERF_CONTEXT_USER,
 			      marks(c, i));
-		p = put64(p, l->lookup);
+		p = put64(p, l->kernel ? l->ip : l->lookup);
 	}
 	return p;
 }

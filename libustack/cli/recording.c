@@ -71,6 +71,7 @@ int cli_open(struct cli *cli)
 		.sz = sizeof(opts),
 		.vdso = cli->vdso,
 		.cxx_params = cli->params,
+		.vmlinux = cli->vmlinux,
 	};
 	int ret;
 
@@ -142,8 +143,37 @@ struct unusable {
 	size_t nr;
 };
 
-static const char *why(int err)
+static bool is_kernel_path(const char *path)
 {
+	const char *base = strrchr(path, '/');
+
+	if (!base)
+		return *path == '[' && strcmp(path, "[vdso]");
+	return strstr(base, ".ko");
+}
+
+/* Of the kernel and its modules, which are no files. */
+static const char *why_kernel(int err)
+{
+	switch (err) {
+	case -ESTALE:
+		return "neither the kernel that runs here nor a vmlinux is that one, by its build-id: see --vmlinux";
+	case -ENOKEY:
+		return "the recording does not say which kernel it was: record with build-ids";
+	case -EACCES:
+		return "/proc/kallsyms hides them: be root, or as root: sysctl kernel.kptr_restrict=0";
+	case -ENOENT:
+		return "it is not loaded any more";
+	case -EBADMSG:
+		return "its list of functions, or its debug information, is damaged";
+	}
+	return strerror(-err);
+}
+
+static const char *why(const char *path, int err)
+{
+	if (is_kernel_path(path))
+		return why_kernel(err);
 	switch (err) {
 	case -ESTALE:
 		return "it is another file now than was recorded, by its build-id or inode";
@@ -151,6 +181,8 @@ static const char *why(int err)
 		return "it may be another file now, as it lacks the build-id that was recorded";
 	case -EPERM:
 		return "it is not a regular file of yours, of root's or of its process' user; chown it if you trust it";
+	case -EBADMSG:
+		return "its debug information is damaged; names and lines of it are missing";
 	case -ENODATA:
 		return "it is empty or cut; what is left of it is used";
 	case -E2BIG:
@@ -167,9 +199,12 @@ static void say_unusable(void *arg, const char *path, int err)
 
 	if (u->nr++ >= UNUSABLE_LINES)
 		return;
-	cli_error(u->cli, "%s frames and names from %s: %s",
-		  err == -ENODATA || err == -E2BIG ? "not all" : "no", path,
-		  why(err));
+	cli_error(u->cli, "%s %s %s: %s",
+		  err == -ENODATA || err == -E2BIG || err == -EBADMSG ?
+			  "not all" :
+			  "no",
+		  is_kernel_path(path) ? "names of" : "frames and names from",
+		  path, why(path, err));
 }
 
 int cli_flush(void)

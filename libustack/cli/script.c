@@ -24,6 +24,7 @@ enum field {
 	SYMOFF,
 	DSO,
 	DSOFF,
+	SRCLINE,
 	NR_FIELDS
 };
 
@@ -48,6 +49,7 @@ static const struct {
 	[SYMOFF] = { "symoff", "sym and +0xN: offset in the function" },
 	[DSO] = { "dso", "(FILE) that is mapped there" },
 	[DSOFF] = { "dsoff", "(FILE+0xN) with the address in the file" },
+	[SRCLINE] = { "srcline", "FILE:LINE of the source if known, on a line of its own" },
 };
 
 #define BIT(field) (1u << (field))
@@ -299,46 +301,65 @@ static void print_head(struct worker *w, const struct ustack_sample *s,
 	w->out.size = p - w->out.buf;
 }
 
-static void print_line(struct worker *w, const struct ustack_sample *s,
-		       const struct line *l, unsigned int which)
+/* One function of a line; f has the symbol, which is that of the last one. */
+static void print_frame(struct worker *w, const struct line *l,
+			const struct frame *f, unsigned int which)
 {
-	struct ustack_symbol sym = { .sz = sizeof(sym) };
-	const char *function = NULL;
-	char room[START_ROOM];
-	size_t names = 0;
-	char *p;
+	const struct ustack_symbol *sym = &w->frames.sym;
+	char room[FRAME_ROOM];
+	const char *function = f->function || f->start ? frame_text(f, room) :
+							 "[unknown]";
+	const char *path = f->path ? f->path : "[unknown]";
+	bool known = f->function || f->start;
+	size_t names = strlen(function) + strlen(path) +
+		       (f->file ? strlen(f->file) : 0);
+	char *p = out_room(w, LINE_MAX + names * NAME_ROOM);
 
-	if (which & (BIT(SYM) | BIT(DSO) | BIT(DSOFF))) {
-		if (l->kernel)
-			sym.path = "[kernel.kallsyms]";
-		else /* without a name there may still be a path */
-			line_symbol(s->space, l, &sym);
-		function = function_name(&sym, room);
-		names = (function ? strlen(function) : 0) +
-			(sym.path ? strlen(sym.path) : 0);
-	}
-	p = out_room(w, LINE_MAX + names * NAME_ROOM);
 	*p++ = '\t';
 	if (which & BIT(IP))
 		p = hex16(p, l->ip);
 	if (which & BIT(SYM)) {
 		*p++ = ' ';
-		p = put_name(p, function ? function : "[unknown]");
+		p = put_name(p, function);
 		/* Of ip, not of the address looked up. */
-		if (which & BIT(SYMOFF) && function)
+		if (which & BIT(SYMOFF) && known && !f->inlined)
 			p = hex(text(p, "+0x"),
-				sym.offset + (l->ip - l->lookup));
+				sym->offset + (l->ip - l->lookup));
 	}
-	if (which & (BIT(DSO) | BIT(DSOFF))) {
+	if (f->inlined) {
+		p = text(p, " (inlined)");
+	} else if (which & (BIT(DSO) | BIT(DSOFF))) {
 		p = text(p, " (");
-		p = put_name(p, sym.path ? sym.path : "[unknown]");
-		if (which & BIT(DSOFF) && sym.path && !l->kernel)
+		p = put_name(p, path);
+		if (which & BIT(DSOFF) && f->path && !l->kernel)
 			p = hex(text(p, "+0x"),
-				sym.addr + (l->ip - l->lookup));
+				sym->addr + (l->ip - l->lookup));
 		*p++ = ')';
+	}
+	if (which & BIT(SRCLINE) && f->file) {
+		p = text(p, "\n  ");
+		p = put_name(p, f->file);
+		*p++ = ':';
+		p = dec(p, f->line, 1, ' ');
 	}
 	*p++ = '\n';
 	w->out.size = p - w->out.buf;
+}
+
+static void print_line(struct worker *w, const struct ustack_sample *s,
+		       const struct line *l, unsigned int which)
+{
+	bool inlines = w->cli->inlines, source = which & BIT(SRCLINE);
+	struct frames *f = &w->frames;
+
+	if (which & (ALL_OF_FRAME & ~BIT(IP))) {
+		line_frames(f, s, l, inlines || source);
+	} else {
+		f->nr = 1;
+		f->frame[0] = (struct frame){ .kernel = l->kernel };
+	}
+	for (size_t i = inlines ? 0 : f->nr - 1; i < f->nr; i++)
+		print_frame(w, l, &f->frame[i], which);
 }
 
 static void script_sample(struct worker *w, const struct ustack_sample *s)

@@ -268,7 +268,7 @@ char *out_room(struct worker *w, size_t n)
 
 void worker_chain(struct worker *w, const struct ustack_sample *s)
 {
-	chain_fill(&w->chain, w->unwinder, w->frames, s);
+	chain_fill(&w->chain, w->unwinder, w->unwound, s);
 }
 
 int cli_each(struct cli *cli, const struct task *task)

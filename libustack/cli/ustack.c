@@ -38,6 +38,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 	struct cli cli = {
 		.path = "perf.data",
 		.jobs = 1,
+		.inlines = cmd->inlines,
 		.filter = { .to = UINT64_MAX, .one_event = cmd->one_event },
 	};
 	int ret;

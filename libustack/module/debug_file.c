@@ -69,22 +69,22 @@ static bool same_crc(int fd, uint32_t crc)
 }
 
 /*
- * The file as an image, if it belongs to ours: build-ids have to match; where one
- * of the two has none, the checksum, if there is one.  Closes fd, which may be
- * -errno.
+ * The file as an image, if it belongs to the one that has id: build-ids have to
+ * match; where one of the two has none, the checksum, if there is one.  Closes fd,
+ * which may be -errno.
  */
-static struct image *debug_file_of(struct image *image, int fd, size_t size,
+static struct image *debug_file_of(struct ustack_images *images,
+				   const struct elf_id *id, int fd, size_t size,
 				   const uint32_t *crc)
 {
-	struct image *debug = fd < 0 ? NULL : image_new(image->images);
+	struct image *debug = fd < 0 ? NULL : image_new(images);
 	bool same = false;
 
 	if (debug && !map_file(debug, fd, size) && !elf_read(debug)) {
-		if (image->id_found.size && debug->id_found.size)
-			same = image->id_found.size == debug->id_found.size &&
-			       !memcmp(image->id_found.bytes,
-				       debug->id_found.bytes,
-				       debug->id_found.size);
+		if (id->size && debug->id_found.size)
+			same = id->size == debug->id_found.size &&
+			       !memcmp(id->bytes, debug->id_found.bytes,
+				       id->size);
 		else
 			same = !crc || same_crc(fd, *crc);
 	}
@@ -106,23 +106,24 @@ static const char *next_dir(const char *dir, size_t *len)
 	return *len ? dir : NULL;
 }
 
-static struct image *find_by_build_id(struct image *image)
+struct image *debug_file_by_id(struct ustack_images *images,
+			       const struct elf_id *id)
 {
-	const struct ustack_images_opts *opts = &image->images->opts;
+	const struct ustack_images_opts *opts = &images->opts;
 	const char *dir = opts->debug_dirs;
 	struct image *debug = NULL;
 	size_t len = 0, size;
 	int fd;
 
 	while (!debug && (dir = next_dir(dir, &len))) {
-		fd = open_build_id(dir, len, &image->id_found, ".debug", &size);
-		debug = debug_file_of(image, fd, size, NULL);
+		fd = open_build_id(dir, len, id, ".debug", &size);
+		debug = debug_file_of(images, id, fd, size, NULL);
 	}
 	if (!debug) {
 		fd = open_build_id(opts->build_id_dir,
-				   strlen(opts->build_id_dir), &image->id_found,
-				   "/debug", &size);
-		debug = debug_file_of(image, fd, size, NULL);
+				   strlen(opts->build_id_dir), id, "/debug",
+				   &size);
+		debug = debug_file_of(images, id, fd, size, NULL);
 	}
 	return debug;
 }
@@ -130,6 +131,7 @@ static struct image *find_by_build_id(struct image *image)
 static struct image *find_by_link(struct image *image)
 {
 	const struct ustack_images_opts *opts = &image->images->opts;
+	const struct elf_id *id = &image->id_found;
 	const char *dir = opts->debug_dirs, *path = image->origin->path, *name,
 		   *slash;
 	struct image *debug;
@@ -150,16 +152,16 @@ static struct image *find_by_link(struct image *image)
 	memcpy(&crc, name + (n / 4 + 1) * 4, 4);
 
 	fd = open_path(&size, "%s%.*s/%s", opts->root, own, path, name);
-	debug = debug_file_of(image, fd, size, &crc);
+	debug = debug_file_of(image->images, id, fd, size, &crc);
 	if (!debug) {
 		fd = open_path(&size, "%s%.*s/.debug/%s", opts->root, own, path,
 			       name);
-		debug = debug_file_of(image, fd, size, &crc);
+		debug = debug_file_of(image->images, id, fd, size, &crc);
 	}
 	while (!debug && (dir = next_dir(dir, &len))) {
 		fd = open_path(&size, "%.*s%.*s/%s", (int)len, dir, own, path,
 			       name);
-		debug = debug_file_of(image, fd, size, &crc);
+		debug = debug_file_of(image->images, id, fd, size, &crc);
 	}
 	return debug;
 }
@@ -177,10 +179,12 @@ static int find_debug_file(void *arg)
 	}
 	fd = open_callback(image->images, USTACK_FILE_DEBUG, &map, &size);
 	if (fd != -ENOSYS) {
-		image->debug_file = debug_file_of(image, fd, size, NULL);
+		image->debug_file = debug_file_of(image->images,
+						  &image->id_found, fd, size,
+						  NULL);
 		return 0;
 	}
-	image->debug_file = find_by_build_id(image);
+	image->debug_file = debug_file_by_id(image->images, &image->id_found);
 	if (!image->debug_file)
 		image->debug_file = find_by_link(image);
 	return 0;

@@ -14,6 +14,9 @@
  */
 int image_debugdata(struct image *image, struct image **out);
 int image_debug_file(struct image *image, struct image **out);
+/* The debug file that has this build-id, to be freed, or NULL. */
+struct image *debug_file_by_id(struct ustack_images *images,
+			       const struct elf_id *id);
 /* What image's address of code is above file's, which is one of these: vaddr. */
 uint64_t debug_bias(const struct image *image, const struct image *file,
 		    uint64_t vaddr);

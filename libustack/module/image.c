@@ -13,11 +13,12 @@
 #include "module/elf.h"
 #include "module/find_file.h"
 #include "module/images.h"
+#include "module/kernel.h"
 #include "module/path.h"
 #include "module/section.h"
 
 /* Old recordings pad short build-ids to 20 bytes and truncate longer ones. */
-static bool same_id(const struct elf_id *file, const struct elf_id *told)
+bool elf_id_is(const struct elf_id *file, const struct elf_id *told)
 {
 	size_t n = told->size;
 
@@ -44,7 +45,7 @@ static int image_read(struct image *image)
 		return err;
 	if (!image->nr_segments)
 		return -ENOEXEC;
-	if (!told->size || same_id(&image->id_found, told))
+	if (!told->size || elf_id_is(&image->id_found, told))
 		return 0;
 	return image->id_found.size ? -ESTALE : -ENOKEY;
 }
@@ -204,6 +205,10 @@ static void image_close(struct image *image)
 		image->symbols_free(image->symbols);
 	image->symbols = NULL;
 	image->table_checked.state = image->all_cfi_made.state = ONCE_NEW;
+	if (image->sources)
+		image->sources_free(image->sources);
+	image->sources = NULL;
+	image->sources_opened.state = ONCE_NEW;
 	image->debug_cfi_made.state = image->symbols_read.state = ONCE_NEW;
 	image_free(image->debugdata);
 	image_free(image->debug_file);
@@ -228,12 +233,37 @@ static void image_close(struct image *image)
 	image->eh_frame_hdr = image->eh_frame = (struct section){ 0 };
 }
 
+/* One without build-id may be any kernel. */
+static int kernel_search(struct image *image)
+{
+	int err = -ENOENT, fd, tried;
+	size_t size;
+
+	if (!image->origin->build_id.size)
+		return -ENOKEY;
+	for (unsigned int n = 0;; n++) {
+		fd = kernel_open_image(image, n, &size);
+		if (fd == -ENOSYS)
+			return err;
+		tried = fd < 0 ? fd : image_read_fd(image, fd, size);
+		if (fd >= 0)
+			close(fd);
+		if (!tried)
+			return 0;
+		if (err == -ENOENT || tried == -ESTALE)
+			err = tried;
+		image_close(image);
+	}
+}
+
 static int image_search(struct image *image)
 {
 	int err = -ENOENT, tried;
 	enum way way;
 
 	image->replaced = false;
+	if (image->origin->is_kernel)
+		return kernel_search(image);
 	for (way = WAY_CALLBACK; way < NR_WAYS; way++) {
 		tried = image_try(image, way);
 		if (way == WAY_CALLBACK && tried == -ENOSYS)
@@ -355,6 +385,7 @@ struct image *image_new(struct ustack_images *images)
 		ONCE_NEW;
 	image->table_checked.state = image->all_cfi_made.state = ONCE_NEW;
 	image->debug_cfi_made.state = image->symbols_read.state = ONCE_NEW;
+	image->sources_opened.state = ONCE_NEW;
 	pthread_mutex_init(&image->lock, NULL);
 	return image;
 }

@@ -24,6 +24,9 @@ struct elf_id {
 	uint8_t bytes[63];
 };
 
+/* Is told the build-id of what has file? */
+bool elf_id_is(const struct elf_id *file, const struct elf_id *told);
+
 /* A file as a map describes it.  Several origins can be one image. */
 struct origin {
 	struct hash_node node;
@@ -35,6 +38,7 @@ struct origin {
 	struct elf_id build_id;
 	uint64_t seen;		/* see struct ustack_map */
 	bool is_jit;		/* path names the symbols of a JIT */
+	bool is_kernel;		/* the kernel, or a module of it */
 	char path[];
 };
 
@@ -49,6 +53,7 @@ struct code_segment {
 };
 
 struct symbols;
+struct sources;
 struct Elf;
 struct buffer;
 
@@ -101,6 +106,9 @@ struct image {
 	struct once symbols_read;	/* of a JIT, again and again */
 	struct symbols *symbols;
 	void (*symbols_free)(struct symbols *symbols);
+	struct once sources_opened;
+	struct sources *sources; /* NULL: there is no debug information */
+	void (*sources_free)(struct sources *sources);
 };
 
 /* An empty one, for images.c and for debug_file.c.  NULL: no memory. */

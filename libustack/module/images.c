@@ -51,6 +51,7 @@ int ustack_images_new(struct ustack_images **out,
 	images->end = &images->all;
 	err = opt_string(&o.root, "", "");
 	err |= opt_string(&o.vdso, "", "");
+	err |= opt_string(&o.vmlinux, "", "");
 	err |= opt_string(&o.debug_dirs, o.root ? o.root : "",
 			  "/usr/lib/debug");
 	err |= opt_string(&o.build_id_dir, home ? home : "",
@@ -96,6 +97,7 @@ void ustack_images_free(struct ustack_images *images)
 	pthread_mutex_destroy(&images->lock);
 	free((char *)images->opts.root);
 	free((char *)images->opts.vdso);
+	free((char *)images->opts.vmlinux);
 	free((char *)images->opts.debug_dirs);
 	free((char *)images->opts.build_id_dir);
 	free(images);
@@ -112,7 +114,7 @@ struct told {
 	struct elf_id build_id;
 	const void *data;	/* NULL: not given */
 	size_t data_size;
-	bool is_jit;
+	bool is_jit, is_kernel;
 };
 
 static void take_build_id(struct elf_id *id, const uint8_t *bytes, size_t size)
@@ -142,6 +144,7 @@ static void told_by(struct told *told, const struct ustack_map *map)
 	/* There is no ELF file: only the path matters. */
 	if (told->is_jit)
 		return;
+	told->is_kernel = map->is_kernel;
 	told->maj = map->maj;
 	told->min = map->min;
 	told->ino = map->ino;
@@ -211,6 +214,7 @@ static bool is_origin(const struct told *told, const struct origin *origin)
 {
 	return !strcmp(told->path, origin->path) && same_inode(told, origin) &&
 	       told->seen == origin->seen &&
+	       told->is_kernel == origin->is_kernel &&
 	       same_build_id(&told->build_id, &origin->build_id) &&
 	       (told->build_id.size || same_data(told, origin->image));
 }
@@ -232,6 +236,8 @@ static bool is_image(const struct told *told, const struct image *image)
 	/* Any of them: all have the same identity. */
 	const struct origin *origin = image->origins;
 
+	if (told->is_kernel != origin->is_kernel)
+		return false;
 	if (has_own_id(told) || origin_has_own_id(origin))
 		return has_own_id(told) == origin_has_own_id(origin) &&
 		       same_build_id(&told->build_id, &origin->build_id);
@@ -288,6 +294,7 @@ static struct origin *new_origin(struct ustack_images *images, uint64_t key,
 	origin->seen = told->seen;
 	origin->build_id = told->build_id;
 	origin->is_jit = told->is_jit;
+	origin->is_kernel = told->is_kernel;
 	if (hash_add(&images->by_origin, &origin->node, key)) {
 		free(origin);
 		return NULL;
@@ -411,8 +418,11 @@ void ustack_images_trim(struct ustack_images *images)
 static int why_unusable(const struct image *image, const char **path)
 {
 	bool is_jit = image->origins->is_jit;
-	int err = once_state(is_jit ? &image->symbols_read : &image->opened);
-	const struct origin *origin = is_jit ? image->origins : image->origin;
+	bool is_kernel = image->origins->is_kernel;
+	/* The kernel has names where there is no file of it. */
+	bool no_file = is_jit || (is_kernel && !*image->images->opts.vmlinux);
+	int err = once_state(no_file ? &image->symbols_read : &image->opened);
+	const struct origin *origin = no_file ? image->origins : image->origin;
 
 	/* What a JIT's file lacks is told while it is read on, too. */
 	if (!err || (is_jit && err > 0))
@@ -420,7 +430,7 @@ static int why_unusable(const struct image *image, const char **path)
 	if (err >= 0)
 		return 0;
 	*path = origin->path;
-	return path_is_file(*path) || path_is_jit(*path) ? err : 0;
+	return is_kernel || path_is_file(*path) || path_is_jit(*path) ? err : 0;
 }
 
 size_t ustack_images_unusable(struct ustack_images *images,

@@ -197,6 +197,7 @@ struct ustack_map map_describe(const struct map *map)
 		.prot = map->prot,
 		.pid = map->pid,
 		.seen = origin->seen,
+		.is_kernel = origin->is_kernel,
 	};
 }
 
@@ -419,15 +420,31 @@ static const struct segment *map_segment(const struct map *map)
 	return found;
 }
 
+/* What a user address is above the file's.  false: no segment of it is mapped. */
+static bool map_bias(const struct map *map, uint64_t *bias)
+{
+	const struct segment *seg;
+
+	/* _text, which its first segment begins with, is at offset 0. */
+	if (map->origin->is_kernel) {
+		*bias = map->start - map->pgoff - map->image->base;
+		return true;
+	}
+	seg = map_segment(map);
+	if (seg)
+		*bias = map->start - map->pgoff + seg->offset - seg->vaddr;
+	return seg;
+}
+
 static enum map_state map_resolve(struct map *map)
 {
 	struct ustack_images *images = map->image->images;
 	struct ustack_map as = map_describe(map);
 	int err = image_open(map->origin, &as);
-	const struct segment *seg = err ? NULL : map_segment(map);
-	enum map_state state = err ? MAP_NO_FILE :
-			       seg ? MAP_USABLE :
-				     MAP_UNUSABLE;
+	uint64_t bias;
+	enum map_state state = err		      ? MAP_NO_FILE :
+			       map_bias(map, &bias) ? MAP_USABLE :
+						      MAP_UNUSABLE;
 
 	if (err == -EDEADLK)
 		return MAP_NO_FILE;	/* this time */
@@ -436,9 +453,8 @@ static enum map_state map_resolve(struct map *map)
 		/* Another thread was faster: bias is in use. */
 		state = map->state;
 	} else {
-		if (seg)
-			map->bias = map->start - map->pgoff + seg->offset -
-				    seg->vaddr;
+		if (state == MAP_USABLE)
+			map->bias = bias;
 		__atomic_store_n(&map->state, state, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&images->lock);

@@ -120,6 +120,22 @@ static int find_jit_name(struct map *map, struct ustack_symbol *sym)
 	return err;
 }
 
+/* Also without vmlinux there may be names. */
+static int read_kallsyms(void *arg)
+{
+	struct image *image = arg;
+	struct symbols *symbols = calloc(1, sizeof(*symbols));
+	int err = symbols ? kallsyms_read(symbols, image) : -ENOMEM;
+
+	if (err) {
+		symbols_free(symbols);
+		return err;
+	}
+	image->symbols_free = symbols_free;
+	image->symbols = symbols;
+	return 0;
+}
+
 /* The recorded build-id takes precedence over the file's. */
 static void set_build_id(struct ustack_symbol *sym, const struct map *map,
 			 bool usable)
@@ -131,6 +147,22 @@ static void set_build_id(struct ustack_symbol *sym, const struct map *map,
 	sym->build_id_size = id->size;
 	if (id->size)
 		sym->build_id = id->bytes;
+}
+
+/* By what the running kernel, or perf's cache, lists. */
+static int kallsyms_name(struct map *map, struct ustack_symbol *sym)
+{
+	struct image *image = map->image;
+	uint64_t addr = sym->addr;
+	int err = once_make(&image->images->once, &image->symbols_read,
+			    read_kallsyms, image);
+
+	if (err)
+		return err == -ENOMEM || err == -EDEADLK ? err : -ENOENT;
+	sym->addr = addr - map->start + map->pgoff;
+	err = find_name(image, sym);
+	sym->addr = addr;
+	return err;
 }
 
 static int symbolize(struct ustack_space *space, uint64_t addr,
@@ -158,6 +190,8 @@ static int symbolize(struct ustack_space *space, uint64_t addr,
 		return find_jit_name(map, sym);
 	usable = map_usable(map);
 	set_build_id(sym, map, usable);
+	if (!usable && map->origin->is_kernel)
+		return kallsyms_name(map, sym);
 	if (!usable) {
 		sym->addr = addr - map->start + map->pgoff;
 		sym->addr_kind = USTACK_ADDR_OFFSET;
@@ -170,7 +204,7 @@ static int symbolize(struct ustack_space *space, uint64_t addr,
 	if (err)
 		return err;
 	err = find_name(map->image, sym);
-	if (err)
+	if (err && !map->origin->is_kernel)
 		find_start(map->image, sym);
 	return err;
 }

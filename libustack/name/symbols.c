@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* The symbols of one image: sorted, and found by address. */
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,30 @@ static void reach_next(struct symbols *symbols)
 	for (size_t i = 0; i + 1 < symbols->nr; i++)
 		if (v[i].end <= v[i].start)
 			v[i].end = v[i + 1].start;
+}
+
+int symbols_by_preference(const void *a, const void *b)
+{
+	const struct symbol *x = a, *y = b;
+	size_t nx, ny;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	if ((x->end == x->start) != (y->end == y->start))
+		return x->end == x->start ? 1 : -1;
+	if ((x->bind == STB_WEAK) != (y->bind == STB_WEAK))
+		return x->bind == STB_WEAK ? 1 : -1;
+	if ((x->bind == STB_GLOBAL) != (y->bind == STB_GLOBAL))
+		return x->bind == STB_GLOBAL ? -1 : 1;
+	nx = strspn(x->name, "_");
+	ny = strspn(y->name, "_");
+	if (nx != ny)
+		return nx < ny ? -1 : 1;
+	nx = strlen(x->name);
+	ny = strlen(y->name);
+	if (nx != ny)
+		return nx > ny ? -1 : 1;
+	return strcmp(x->name, y->name);
 }
 
 void symbols_sort(struct symbols *symbols,

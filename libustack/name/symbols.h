@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
- * The functions of one image, by address.  Three readers fill them in: from ELF
- * symbol tables, PLT stubs and the file that a JIT writes.  A look-up comes out.
+ * The functions of one image, by address.  Readers fill them in: from ELF symbol
+ * tables, PLT stubs, the file that a JIT writes and the kernel's list.  A look-up
+ * comes out.
  */
 #ifndef USTACK_NAME_SYMBOLS_H
 #define USTACK_NAME_SYMBOLS_H
@@ -19,7 +20,7 @@ struct symbol {
 	bool plt;		/* a stub: name is the function it leads to */
 };
 
-/* Lines of a JIT's file, which names point into. */
+/* Lines of a JIT's file or names of the kernel's, which symbols point into. */
 struct text {
 	struct text *next;
 	size_t size;
@@ -40,6 +41,7 @@ struct jit_file {
 struct symbols {
 	struct symbol *v;
 	size_t nr, max;
+	bool is_relative;	/* addresses count from where the kernel or module begins */
 	/* Of a JIT; these and those above change under the image's lock. */
 	struct text *texts;
 	size_t text_size;	/* of all */
@@ -56,6 +58,8 @@ void symbols_sort(struct symbols *symbols,
  * to; replace: they take the place of all.  0 or -ENOMEM.
  */
 int symbols_merge(struct symbols *to, const struct symbols *from, bool replace);
+/* For that: by address; of several names for one, first the one that perf prints. */
+int symbols_by_preference(const void *a, const void *b);
 struct symbol *symbols_find(const struct symbols *symbols, uint64_t vaddr);
 void symbols_free(struct symbols *symbols);
 
@@ -77,6 +81,12 @@ int plt_read(struct symbols *symbols, struct image *image);
  * read; -ENOMEM; or -errno if it could not be.
  */
 int jit_read(const struct map *map);
+/*
+ * What the list of the kernel has of image, which is that kernel or a module of it.
+ * 0; -ENOKEY, -ESTALE: see kernel_open_kallsyms(); -EACCES: it hides addresses;
+ * -EBADMSG: it is no such list; -E2BIG, -ENOMEM; or -errno if it could not be read.
+ */
+int kallsyms_read(struct symbols *symbols, const struct image *image);
 /* Might jit_read() find more? */
 bool jit_changed(const struct map *map);
 

@@ -9,31 +9,6 @@
 #include "module/section.h"
 #include "name/symbols.h"
 
-/* By address; of several names for one, first the one that perf would print. */
-static int by_preference(const void *a, const void *b)
-{
-	const struct symbol *x = a, *y = b;
-	size_t nx, ny;
-
-	if (x->start != y->start)
-		return x->start < y->start ? -1 : 1;
-	if ((x->end == x->start) != (y->end == y->start))
-		return x->end == x->start ? 1 : -1;
-	if ((x->bind == STB_WEAK) != (y->bind == STB_WEAK))
-		return x->bind == STB_WEAK ? 1 : -1;
-	if ((x->bind == STB_GLOBAL) != (y->bind == STB_GLOBAL))
-		return x->bind == STB_GLOBAL ? -1 : 1;
-	nx = strspn(x->name, "_");
-	ny = strspn(y->name, "_");
-	if (nx != ny)
-		return nx < ny ? -1 : 1;
-	nx = strlen(x->name);
-	ny = strlen(y->name);
-	if (nx != ny)
-		return nx > ny ? -1 : 1;
-	return strcmp(x->name, y->name);
-}
-
 static bool symbol_wanted(const GElf_Sym *sym, const char *name)
 {
 	unsigned int type = GELF_ST_TYPE(sym->st_info);
@@ -222,10 +197,10 @@ int symtab_read(struct symbols *symbols, struct image *image)
 {
 	int err = read_tables(symbols, image);
 
-	symbols_sort(symbols, by_preference);
+	symbols_sort(symbols, symbols_by_preference);
 	if (err >= 0) {
 		err = plt_read(symbols, image);
-		symbols_sort(symbols, by_preference);
+		symbols_sort(symbols, symbols_by_preference);
 		if (!err)
 			err = end_in_section(symbols, image);
 	}

@@ -293,13 +293,34 @@ static bool is_jit(const struct ustack_map *map, const struct record *r,
 		 is_program(space, map->path));
 }
 
+static void find_build_id(struct ustack_map *map, const struct build_ids *ids)
+{
+	const struct build_id *id = build_ids_find(ids, map->path);
+
+	if (!id)
+		return;
+	map->build_id = id->id;
+	map->build_id_size = id->size;
+}
+
+/* The record's own build-id; false: it has none. */
+static bool own_build_id(struct ustack_map *map, const struct record *r)
+{
+	if (record_type(r) != PERF_RECORD_MMAP2 ||
+	    !(record_misc(r) & PERF_RECORD_MISC_MMAP_BUILD_ID))
+		return false;
+	/* u8 size, three reserved bytes, id[20] */
+	map->build_id = r->data + 44;
+	map->build_id_size = r->data[40] <= 20 ? r->data[40] : 0;
+	return true;
+}
+
 /* What the record tells of the file; jit is memory for the path of a JIT. */
 static void read_file(struct ustack_map *map, const struct build_ids *ids,
 		      const struct ustack_space *space, const struct record *r,
 		      char *jit)
 {
 	bool v2 = record_type(r) == PERF_RECORD_MMAP2;
-	const struct build_id *id;
 
 	if (v2)
 		map->prot = get32(r->data + 64);
@@ -314,10 +335,7 @@ static void read_file(struct ustack_map *map, const struct build_ids *ids,
 		/* Its names are where perf looks for them. */
 		path_of_jit(jit, map->pid);
 		map->path = jit;
-	} else if (v2 && record_misc(r) & PERF_RECORD_MISC_MMAP_BUILD_ID) {
-		/* u8 size, three reserved bytes, id[20] */
-		map->build_id = r->data + 44;
-		map->build_id_size = r->data[40] <= 20 ? r->data[40] : 0;
+	} else if (own_build_id(map, r)) {
 		return;
 	} else if (v2) {
 		map->maj = get32(r->data + 40);
@@ -328,11 +346,29 @@ static void read_file(struct ustack_map *map, const struct build_ids *ids,
 	/* Only then it can be told whether path still led there. */
 	if (map->ino)
 		map->seen = ids->seen;
-	id = build_ids_find(ids, map->path);
-	if (id) {
-		map->build_id = id->id;
-		map->build_id_size = id->size;
+	find_build_id(map, ids);
+}
+
+/* The kernel or a module, as perf writes them. */
+static int map_kernel(struct processes *ps, const struct build_ids *ids,
+		      const struct record *r, struct ustack_map *map)
+{
+	int ret;
+
+	/* "[kernel.kallsyms]_text": pgoff is the address of that symbol. */
+	if (!strncmp(map->path, KERNEL_PATH, strlen(KERNEL_PATH))) {
+		map->path = KERNEL_PATH;
+		map->pgoff = map->pgoff ? map->addr - map->pgoff : 0;
+	} else {
+		map->pgoff = 0;
 	}
+	if (!own_build_id(map, r))
+		find_build_id(map, ids);
+	map->prot = PROT_READ | PROT_EXEC;
+	map->is_kernel = 1;
+	map->pid = 0;
+	ret = ps->kernel ? 0 : ustack_space_new(&ps->kernel, ps->images);
+	return ret ? ret : ustack_space_map(ps->kernel, map);
 }
 
 int processes_map(struct processes *ps, const struct build_ids *ids,
@@ -348,15 +384,21 @@ int processes_map(struct processes *ps, const struct build_ids *ids,
 	    strnlen((const char *)r->data + at, end - at) == end - at)
 		return -EBADMSG;
 	map.pid = get32(r->data + 8);
-	if ((record_misc(r) & PERF_RECORD_MISC_CPUMODE_MASK) !=
-		    PERF_RECORD_MISC_USER ||
-	    map.pid == UINT32_MAX)
-		return 0; /* the kernel's own text and modules */
 	map.addr = get64(r->data + 16);
 	map.size = get64(r->data + 24);
 	map.pgoff = get64(r->data + 32);
 	map.path = (const char *)r->data + at;
 	if (!map.size || map.addr + map.size - 1 < map.addr)
+		return 0;
+	switch (record_misc(r) & PERF_RECORD_MISC_CPUMODE_MASK) {
+	case PERF_RECORD_MISC_KERNEL:
+		return map_kernel(ps, ids, r, &map);
+	case PERF_RECORD_MISC_USER:
+		break;
+	default:
+		return 0; /* guests' */
+	}
+	if (map.pid == UINT32_MAX)
 		return 0;
 	ret = processes_thread(ps, map.pid, get32(r->data + 12), &th);
 	if (ret)
@@ -379,4 +421,5 @@ void processes_free(struct processes *ps)
 		free(p);
 	}
 	hash_free(&ps->procs);
+	ustack_space_free(ps->kernel);
 }

@@ -42,6 +42,7 @@ struct thread {
 struct processes {
 	struct hash_table threads, procs;
 	struct ustack_images *images;
+	struct ustack_space *kernel; /* NULL until something of it is mapped */
 	struct thread *dead_head, *dead_tail; /* kept for late records, oldest first */
 	size_t nr_dead;
 };

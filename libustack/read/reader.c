@@ -159,6 +159,7 @@ static void sample_free(struct sample *s)
 	if (!s)
 		return;
 	ustack_space_free(s->space);
+	ustack_space_free(s->kernel);
 	free(s->ranges);
 	free(s->chain);
 	free(s);
@@ -364,23 +365,33 @@ int ustack_reader_next(struct ustack_reader *r,
 	return ret;
 }
 
+/* *own, which may be left from a sample before, becomes a fork of space. */
+static int own_space(struct ustack_space **own, const struct ustack_space *space)
+{
+	if (!*own)
+		return ustack_space_fork(own, space);
+	space_copy(*own, space);
+	return 0;
+}
+
 int ustack_reader_hold(struct ustack_reader *r)
 {
 	struct sample *s = r->current;
-	int ret = 0;
+	int ret;
 
 	if (!s || (!s->pending && !s->record.chunk))
 		return errline_set(
 			&r->line, EINVAL,
 			"there is no sample to hold: ustack_reader_next() has to give one first");
-	if (s->space)
-		space_copy(s->space, s->shown.space);
-	else
-		ret = ustack_space_fork(&s->space, s->shown.space);
+	ret = own_space(&s->space, s->shown.space);
+	if (!ret && s->shown.kernel)
+		ret = own_space(&s->kernel, s->shown.kernel);
 	if (ret)
 		return errline_set(&r->line, -ret, "out of memory");
 	strcpy(s->comm, s->shown.comm);
 	s->shown.space = s->space;
+	if (s->shown.kernel)
+		s->shown.kernel = s->kernel;
 	s->shown.comm = s->comm;
 	s->held = true;
 	r->current = NULL;

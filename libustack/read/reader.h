@@ -30,7 +30,7 @@ struct sample {
 	 * to be copied.
 	 */
 	bool held;
-	struct ustack_space *space;
+	struct ustack_space *space, *kernel;
 	char comm[COMM_MAX];
 };
 

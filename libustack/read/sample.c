@@ -60,6 +60,7 @@ static void fill_record(struct ustack_reader *r, const struct event *ev,
 	o->stack_changed = 0;
 	o->regs.abi = USTACK_ABI_NONE;
 	o->regs.mask = 0;
+	o->kernel = r->processes.kernel;
 	o->ranges = NULL;
 	o->nr_ranges = 0;
 	o->record_size = record_size(rec);

@@ -83,7 +83,7 @@ whole()
 # kernel's part, which may be an interrupt, is left out
 shares()
 {
-	"$ustack" fold -i "$1" 2>/dev/null | sed -E 's/;\[kernel\]( [0-9]+)$/\1/; s/@@?[A-Z_0-9.]*//g' | awk '
+	"$ustack" fold -i "$1" 2>/dev/null | sed -E 's/(;\[kernel\]|;[^;]*_\[k\])+( [0-9]+)$/\2/; s/@@?[A-Z_0-9.]*//g' | awk '
 		{ n = $NF; sub(/ [0-9]+$/, ""); count[$0] += n; all += n }
 		END { for (c in count) if (count[c] >= all / 50) print c, count[c] / all }' | sort
 }
