@@ -43,7 +43,7 @@ static void handler(int sig, siginfo_t *info, void *context)
 	(void)sig;
 	(void)info;
 	frame = context;
-	sp = frame->uc_mcontext.gregs[REG_RSP];
+	sp = CONTEXT_SP(frame);
 	in_handler(sp);
 }
 
@@ -86,7 +86,7 @@ static NOINLINE struct capture sampled(void)
 	fault();
 	c = take(&r);
 	check(c.samples == 1 && c.records);
-	check(c.range[0].addr == reg_of(&r, &c, PERF_REG_X86_SP));
+	check(c.range[0].addr == reg_of(&r, &c, REG_SP));
 	close_ring(&r);
 	return c;
 }
@@ -153,7 +153,7 @@ static void call_in_handler(uint64_t sp)
 	struct ring r = open_ring(&calls, 0, -1);
 	struct capture c;
 
-	set_filter(&r, "id == 110"); /* getppid */
+	set_filter(&r, IS_GETPPID);
 	start(&r);
 	syscall(SYS_getppid);
 	c = take(&r);
@@ -434,11 +434,10 @@ static void lie(uint64_t sp)
 		0xfffffffffffffff8,
 		(uintptr_t)environ[0], /* above mm->start_stack */
 	};
-	greg_t *at = &frame->uc_mcontext.gregs[REG_RSP];
 	struct capture c;
 
 	for (size_t i = 0; i < sizeof(nowhere) / sizeof(*nowhere); i++) {
-		*at = nowhere[i];
+		CONTEXT_SP(frame) = nowhere[i];
 		c = sampled();
 		check_alt(&c);
 		if (c.ranges > 1 && c.range[1].size && c.range[1].addr != sp - RED_ZONE)
@@ -446,15 +445,15 @@ static void lie(uint64_t sp)
 			     c.range[1].size, c.range[1].addr, nowhere[i]);
 	}
 	/* Not a word's address, and on the signal stack itself. */
-	*at = sp + 3;
+	CONTEXT_SP(frame) = sp + 3;
 	c = sampled();
 	check_alt(&c);
 	check(c.ranges == 1 || !memcmp(c.range[1].mem, (void *)c.range[1].addr,
 				       c.range[1].size));
-	*at = (uintptr_t)alt + ALT_SIZE - KIB;
+	CONTEXT_SP(frame) = (uintptr_t)alt + ALT_SIZE - KIB;
 	c = sampled();
 	check_alt(&c);
-	*at = sp;
+	CONTEXT_SP(frame) = sp;
 }
 
 static void test_lies(void)
@@ -477,10 +476,7 @@ static void test_by_hand(void)
 		sp = (uintptr_t)alt + ALT_SIZE - 8 * KIB;
 		fresh_page();
 		start(&r);
-		asm volatile("mov %%rsp, %%rbx\n\t"
-			     "mov %1, %%rsp\n\t"
-			     "movb $1, (%0)\n\t"
-			     "mov %%rbx, %%rsp" : : "r"(fresh), "r"(sp) : "rbx", "memory");
+		store_with_sp(sp, fresh);
 		c = take(&r);
 		check(c.samples == 1 && c.records);
 		check(c.range[0].addr == sp && c.range[0].size == 8 * KIB);

@@ -130,6 +130,8 @@ static void test_stack(void)
 	printf("# %" PRId64 " and %" PRId64 " bytes\n", size[0], size[1]);
 	check(!size[0] && !size[1]);
 
+	if (!DEFERS_CALLCHAIN)
+		return;
 	attr.defer_user = 0;
 	attr.sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_CALLCHAIN;
 	attr.sample_regs_user = attr.sample_stack_user = 0;

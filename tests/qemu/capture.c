@@ -39,6 +39,12 @@ static void test_attr(void)
 	attr.defer_user = 0;
 	check(open_errno(attr, 0, -1) == EINVAL);
 
+	attr = base_attr(8 * KIB);
+	attr.defer_callchain = 1;
+	check(open_errno(attr, 0, -1) == (DEFERS_CALLCHAIN ? 0 : EINVAL));
+	attr.defer_user = 0;
+	check(open_errno(attr, 0, -1) == (DEFERS_CALLCHAIN ? 0 : EINVAL));
+
 	/* The cookie needs room in the callchain. */
 	set_max_contexts(2);
 	check(open_errno(base_attr(8 * KIB), 0, -1) == EOVERFLOW);
@@ -173,10 +179,7 @@ static void test_no_vma(void)
 
 	fresh_page();
 	start(&r);
-	asm volatile("mov %%rsp, %%rbx\n\t"
-		     "mov $0x10000, %%esp\n\t"
-		     "movb $1, (%0)\n\t"
-		     "mov %%rbx, %%rsp" : : "r"(fresh) : "rbx", "memory");
+	store_with_sp(0x10000, fresh);
 	c = take(&r);
 	check(c.samples == 1 && c.records == 1);
 	check(c.regs[0] == 0x10000 && !c.range[0].size);

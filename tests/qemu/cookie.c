@@ -120,7 +120,7 @@ static void test_return(void)
 	small.type = attr.type;
 	small.config = attr.config;
 	calls = open_ring(&small, 0, 0);
-	set_filter(&calls, "id == 110"); /* getppid */
+	set_filter(&calls, IS_GETPPID);
 	small = small_attr();
 	nmis = open_nmi(small);
 

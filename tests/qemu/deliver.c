@@ -30,7 +30,7 @@ static struct ring on_getppid(struct perf_event_attr attr, pid_t pid, int cpu)
 {
 	struct ring r = open_ring(&attr, pid, cpu);
 
-	set_filter(&r, "id == 110");
+	set_filter(&r, IS_GETPPID);
 	return r;
 }
 
@@ -113,7 +113,7 @@ static void test_one_record(void)
 		attr.sample_stack_user = i ? 64 : 512;
 		more[i] = (struct ring){ .fd = open_event(&attr, 0, -1), .attr = attr };
 		check(!ioctl(more[i].fd, PERF_EVENT_IOC_SET_OUTPUT, r.fd));
-		set_filter(&more[i], "id == 110");
+		set_filter(&more[i], IS_GETPPID);
 	}
 	/* The first time there is room for two events in the task's list */
 	for (int round = 0; round < 2; round++) {
@@ -134,8 +134,8 @@ static void test_one_record(void)
 			}
 			check(rec.type == PERF_RECORD_STACK_DEFERRED && rec.cookie == cookie);
 			check(rec.pid == (uint32_t)getpid() && rec.tid == (uint32_t)gettid());
-			large += rec.size == 512 + 128;
-			small += rec.size == 64 + 128;
+			large += rec.size == 512 + RED_ZONE;
+			small += rec.size == 64 + RED_ZONE;
 		}
 	}
 	if (samples != 3 || large != 1 || small != 1)
@@ -169,7 +169,7 @@ static void test_alike(void)
 	for (int i = 1; i < MANY; i++) {
 		more = (struct ring){ .fd = open_event(&attr, child.pid, -1), .attr = attr };
 		check(!ioctl(more.fd, PERF_EVENT_IOC_SET_OUTPUT, r.fd));
-		set_filter(&more, "id == 110");
+		set_filter(&more, IS_GETPPID);
 		start(&more);
 	}
 	go(&child);
@@ -228,11 +228,11 @@ static void test_overflow(void)
 
 /*
  * An event that comes when the task's captures of this stay are made has one of its
- * own: ptrace stops fork() twice, and task work runs at either.
+ * own: ptrace stops a fork twice, and task work runs at either.
  */
 static void forks(void)
 {
-	pid_t pid = marked_call(MARK, SYS_fork);
+	pid_t pid = marked_call(MARK, SYS_clone, SIGCHLD);
 
 	if (!pid)
 		_exit(0);
@@ -308,7 +308,7 @@ static void test_lost_before(void)
 	attr.sample_type |= PERF_SAMPLE_TID;
 	attr.sample_id_all = 1;
 	r = ring_of(open_event(&attr, -1, 0), &attr, 16 * KIB);
-	set_filter(&r, "id == 19 || id == 110"); /* readv, getppid */
+	set_filter(&r, IS_READV " || " IS_GETPPID);
 	run_on(child.pid, 0);
 	run_on(0, 1);
 	start(&r);
@@ -359,7 +359,7 @@ static void test_closed(void)
 	check(!pipe(wake));
 	child = spawn(call_readv);
 	r = open_ring(&attr, child.pid, -1);
-	set_filter(&r, "id == 19"); /* readv */
+	set_filter(&r, IS_READV);
 	start(&r);
 	go(&child);
 	wait_asleep(&r, child.pid);
@@ -391,7 +391,7 @@ static void test_offline(void)
 	child = spawn(call_readv);
 	attr.read_format = PERF_FORMAT_LOST;
 	r = open_ring(&attr, -1, 1);
-	set_filter(&r, "id == 19"); /* readv */
+	set_filter(&r, IS_READV);
 	run_on(child.pid, 1);
 	run_on(0, 0);
 	start(&r);
@@ -433,7 +433,7 @@ static void test_cgroup(void)
 	if (dir < 0 || fd < 0)
 		fail("an event of the cgroup: %s", strerror(errno));
 	r = ring_of(fd, &attr, MIB);
-	set_filter(&r, "id == 19 || id == 110"); /* readv, getppid */
+	set_filter(&r, IS_READV " || " IS_GETPPID);
 	check(!pipe(wake));
 	child = spawn(join_cgroup);
 	run_on(child.pid, 0);

@@ -31,9 +31,9 @@
 #define MIB (1024 * KIB)
 #define PAGE 4096ul
 
-#define RED_ZONE 128ul /* of x86-64: a copy begins there, below sp */
+#include "arch.h"
 
-#define REGS (1ull << PERF_REG_X86_SP | 1ull << PERF_REG_X86_IP)
+#define REGS (1ull << REG_SP | 1ull << REG_IP)
 
 static __attribute__((format(printf, 1, 2), noreturn)) void fail(const char *fmt, ...)
 {
@@ -44,6 +44,15 @@ static __attribute__((format(printf, 1, 2), noreturn)) void fail(const char *fmt
 	va_end(ap);
 	putchar('\n');
 	exit(1);
+}
+
+/* Ends a test that is not for this architecture. */
+static UNUSED void only_if(bool so, const char *what)
+{
+	if (so)
+		return;
+	printf("# left out: %s\n", what);
+	exit(0);
 }
 
 #define check(cond) \
@@ -88,8 +97,14 @@ static UNUSED struct perf_event_attr on_nmis(struct perf_event_attr attr, uint64
 {
 	const char *factor = getenv("VM_TIME_FACTOR");
 
+#ifdef __aarch64__
+	/* With pseudo-NMIs; in QEMU a cycle takes a ns. */
+	attr.type = PERF_TYPE_HARDWARE;
+	attr.config = PERF_COUNT_HW_CPU_CYCLES;
+#else
 	attr.type = nmi_clock_type();
 	attr.config = 0;
+#endif
 	attr.sample_period = factor ? period * strtod(factor, NULL) : period;
 	return attr;
 }
@@ -198,7 +213,7 @@ struct record {
 	uint64_t left, size, dyn_size;
 	const uint8_t *stack;
 	const void *raw; /* a tracepoint's fields, with PERF_SAMPLE_RAW */
-	uint64_t intr_flags; /* rflags of what was interrupted, with PERF_SAMPLE_REGS_INTR */
+	uint64_t intr_reg; /* of what was interrupted, with PERF_SAMPLE_REGS_INTR */
 	uint64_t lost;
 	const uint64_t *body; /* of records not named above, after the header */
 };
@@ -258,8 +273,8 @@ static const uint64_t *read_sample(const struct perf_event_attr *a, struct recor
 		}
 	}
 	if (type & PERF_SAMPLE_REGS_INTR) {
-		check(a->sample_regs_intr == 1ull << PERF_REG_X86_FLAGS && *p++);
-		out->intr_flags = *p++;
+		check(__builtin_popcountll(a->sample_regs_intr) == 1 && *p++);
+		out->intr_reg = *p++;
 	}
 	return p;
 }
@@ -397,7 +412,7 @@ static UNUSED struct capture *capture_of(struct captures *all, uint64_t cookie)
 	return &all->at[all->nr++];
 }
 
-/* A register of a capture; reg is a PERF_REG_X86_ that r asks for. */
+/* A register of a capture; reg is a PERF_REG_ that r asks for. */
 static UNUSED uint64_t reg_of(const struct ring *r, const struct capture *c, int reg)
 {
 	uint64_t lower = r->attr.sample_regs_user & ((1ull << reg) - 1);
@@ -421,7 +436,7 @@ static UNUSED void add_stack(struct capture *c, const struct record *rec)
 			memcpy(c->regs, rec->regs, 8 * __builtin_popcountll(rec->mask));
 		/* Tests look at what is from sp on. */
 		if ((rec->mask & REGS) == REGS && size) {
-			uint64_t below_sp = rec->mask & ((1ull << PERF_REG_X86_SP) - 1);
+			uint64_t below_sp = rec->mask & ((1ull << REG_SP) - 1);
 			uint64_t sp = c->regs[__builtin_popcountll(below_sp)];
 
 			/* And what is below sp in its word. */
@@ -535,47 +550,11 @@ static UNUSED NOINLINE void fault(void)
 	*fresh = 1;
 }
 
-/*
- * A system call, or the store of a byte, with sp at a mark: a capture of it
- * begins with the mark, and its ip is marked_ip.
- */
+/* Where the marked places of arch.h are. */
 extern const char marked_call_ip[], marked_store_ip[];
 
 #define marked_call(mark, nr, ...) \
 	marked_call6(mark, nr, (const long[6]){ __VA_ARGS__ })
-
-static __attribute__((used, noinline, noclone)) long
-marked_call6(uint64_t mark, long nr, const long args[6])
-{
-	register long r10 asm("r10") = args[3];
-	register long r8 asm("r8") = args[4];
-	register long r9 asm("r9") = args[5];
-	long ret;
-
-	asm volatile("lea -128(%%rsp), %%rsp\n\t"
-		     "push %[mark]\n\t"
-		     "push %[mark]\n\t"
-		     "syscall\n"
-		     "marked_call_ip:\n\t"
-		     "lea 144(%%rsp), %%rsp"
-		     : "=a"(ret)
-		     : [mark] "r"(mark), "a"(nr), "D"(args[0]), "S"(args[1]),
-		       "d"(args[2]), "r"(r10), "r"(r8), "r"(r9)
-		     : "rcx", "r11", "memory");
-	return ret;
-}
-
-static __attribute__((used, noinline, noclone)) void
-marked_store(uint64_t mark, volatile uint8_t *to)
-{
-	asm volatile("lea -128(%%rsp), %%rsp\n\t"
-		     "push %[mark]\n\t"
-		     "push %[mark]\n"
-		     "marked_store_ip:\n\t"
-		     "movb $1, (%[to])\n\t"
-		     "lea 144(%%rsp), %%rsp"
-		     : : [mark] "r"(mark), [to] "r"(to) : "memory");
-}
 
 /* One record that came in time, of a marked place, with this mark. */
 static UNUSED bool is_marked(const struct capture *c, uint64_t mark)
@@ -585,6 +564,21 @@ static UNUSED bool is_marked(const struct capture *c, uint64_t mark)
 		c->regs[1] == (uintptr_t)marked_store_ip) &&
 	       c->range[0].addr == c->regs[0] && c->range[0].size >= 8 &&
 	       !memcmp(c->range[0].mem, &mark, 8);
+}
+
+/*
+ * Or of a marked call that a signal has interrupted. Where it was made to be restarted
+ * by then, ip is that of the call itself, which may be another one than at the sample.
+ */
+static UNUSED bool is_interrupted(const struct capture *c, uint64_t mark)
+{
+	struct capture at = *c;
+
+	if (RESTART && c->regs[1] == (uintptr_t)marked_call_ip - RESTART) {
+		at.regs[1] += RESTART;
+		at.flags &= ~PERF_STACK_CHANGED;
+	}
+	return is_marked(&at, mark);
 }
 
 /* Have the program itself present, so that a test sees no faults but its own. */

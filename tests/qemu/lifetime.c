@@ -48,7 +48,7 @@ static void sampled_at(void (*run)(void), int nr, int signal)
 	check(signal ? WIFSIGNALED(status) && WTERMSIG(status) == signal : !status);
 	c = take(&r);
 	check(c.samples == 1);
-	check(is_marked(&c, MARK));
+	check(signal ? is_interrupted(&c, MARK) : is_marked(&c, MARK));
 }
 
 /* --- the end of a task --------------------------------------------------------- */
@@ -96,17 +96,17 @@ static void test_thread_exit(void)
 
 static void call_pause(void)
 {
-	marked_call(MARK, SYS_pause);
+	marked_call(MARK, SYS_ppoll);
 }
 
 static void test_sigkill(void)
 {
-	sampled_at(call_pause, SYS_pause, SIGKILL);
+	sampled_at(call_pause, SYS_ppoll, SIGKILL);
 }
 
 static void test_sigterm(void)
 {
-	sampled_at(call_pause, SYS_pause, SIGTERM);
+	sampled_at(call_pause, SYS_ppoll, SIGTERM);
 }
 
 /*
@@ -118,7 +118,7 @@ static void test_signal_taken(void)
 	struct perf_event_attr attr = tracepoint_attr("signal/signal_deliver", 256);
 	struct child child = spawn(call_pause);
 	struct ring r = open_ring(&attr, child.pid, -1);
-	struct ring in_call = on_call(child.pid, SYS_pause);
+	struct ring in_call = on_call(child.pid, SYS_ppoll);
 	struct capture c;
 
 	start(&r);
@@ -129,7 +129,7 @@ static void test_signal_taken(void)
 	check(WTERMSIG(reap(&child)) == SIGTERM);
 	c = take(&r);
 	/* The first record, of the sample before, came with the wake-up. */
-	check(c.samples == 1 && is_marked(&c, MARK));
+	check(c.samples == 1 && is_interrupted(&c, MARK));
 }
 
 /* The last sample before the task's events go: it is PF_EXITING since long. */
@@ -159,7 +159,7 @@ static void *thread_pause(void *arg)
 
 	(void)arg;
 	check(write(ready[1], &tid, sizeof(tid)) == sizeof(tid));
-	marked_call(MARK, SYS_pause);
+	marked_call(MARK, SYS_ppoll);
 	return NULL;
 }
 
@@ -218,7 +218,7 @@ static void check_finish(struct child *child, struct ring *r)
 	check(!all.lost);
 	for (i = 0; i < all.nr; i++) {
 		check(all.at[i].samples && all.at[i].records && !all.at[i].left);
-		marked += is_marked(&all.at[i], MARK);
+		marked += is_interrupted(&all.at[i], MARK);
 	}
 	check(marked == 1);
 }
@@ -230,7 +230,7 @@ static void test_exit_over_call(void)
 
 	check(!pipe(ready) && !pipe(finish));
 	child = spawn(exit_over_pause);
-	r = on_call(child.pid, SYS_pause);
+	r = on_call(child.pid, SYS_ppoll);
 	check_finish(&child, &r);
 }
 
@@ -447,7 +447,7 @@ static void test_exec_thread(void)
 	attr.sample_type |= PERF_SAMPLE_TID;
 	attr.sample_id_all = 1;
 	r = open_ring(&attr, child.pid, 0);
-	set_filter(&r, "id == 59"); /* execve */
+	set_filter(&r, IS_EXECVE);
 	start(&r);
 	go(&child);
 	check(!reap(&child));
@@ -503,23 +503,8 @@ static void test_exec_thread_waits(void)
 /* vfork, as a marked call; returns in the parent. */
 static NOINLINE void vfork_then(uint64_t mark, void (*run)(void))
 {
-	pid_t pid;
+	pid_t pid = marked_vfork(mark, run);
 
-	asm volatile("lea -128(%%rsp), %%rsp\n\t"
-		     "push %[mark]\n\t"
-		     "push %[mark]\n\t"
-		     "syscall\n\t"
-		     "test %%eax, %%eax\n\t"
-		     "jnz 1f\n\t"
-		     "sub $1024, %%rsp\n\t"
-		     "and $-16, %%rsp\n\t"
-		     "call *%[run]\n\t"
-		     "ud2\n"
-		     "1:\n\t"
-		     "lea 144(%%rsp), %%rsp"
-		     : "=a"(pid)
-		     : [mark] "r"(mark), [run] "b"(run), "a"(SYS_vfork)
-		     : "rcx", "r11", "memory");
 	check(pid > 0);
 	check(waitpid(pid, NULL, 0) == pid);
 }
@@ -545,7 +530,7 @@ static void test_vfork(void)
 	struct capture *c;
 
 	run_on(child.pid, 0);
-	parent = on_call(child.pid, SYS_vfork);
+	parent = on_call(child.pid, NR_VFORK);
 	in_child = on_call(child.pid, SYS_getppid);
 	go(&child);
 	check(!reap(&child));

@@ -39,13 +39,10 @@ static NOINLINE struct capture sampled_at(struct ring *r, uint64_t sp)
 		fresh_page();
 	check(!madvise((void *)fresh, PAGE, MADV_DONTNEED));
 	start(r);
-	asm volatile("mov %%rsp, %%rbx\n\t"
-		     "mov %1, %%rsp\n\t"
-		     "movb $1, (%0)\n\t"
-		     "mov %%rbx, %%rsp" : : "r"(fresh), "r"(sp) : "rbx", "memory");
+	store_with_sp(sp, fresh);
 	c = take(r);
 	check(c.samples == 1 && c.records && !c.left);
-	check(reg_of(r, &c, PERF_REG_X86_SP) == sp);
+	check(reg_of(r, &c, REG_SP) == sp);
 	return c;
 }
 
@@ -286,14 +283,7 @@ static void punch(void)
 /* Computes for a while, with sp at the lowest word of the stack. */
 static NOINLINE void spin_at_holey(void)
 {
-	uint64_t loops = 20000;
-
-	asm volatile("mov %%rsp, %%rbx\n\t"
-		     "mov %1, %%rsp\n"
-		     "1:\n\t"
-		     "dec %0\n\t"
-		     "jnz 1b\n\t"
-		     "mov %%rbx, %%rsp" : "+r"(loops) : "r"(holey) : "rbx");
+	spin_with_sp(holey, 20000);
 }
 
 static struct perf_event_attr nmi_attr(void)
@@ -342,7 +332,7 @@ static void test_nmi(void)
 		take_all(&r, &all);
 		at_holey = 0;
 		for (size_t i = 0; i < all.nr; i++)
-			at_holey += reg_of(&r, &all.at[i], PERF_REG_X86_SP) ==
+			at_holey += reg_of(&r, &all.at[i], REG_SP) ==
 				    (uintptr_t)holey;
 	}
 	stop(&r);
@@ -356,7 +346,7 @@ static void test_nmi(void)
 		struct capture *c = &all.at[i];
 
 		check(c->samples && c->records);
-		if (reg_of(&r, c, PERF_REG_X86_SP) != (uintptr_t)holey)
+		if (reg_of(&r, c, REG_SP) != (uintptr_t)holey)
 			continue;
 		check(c->range[0].addr == (uintptr_t)holey && c->range[0].size == 4 * PAGE);
 		check(c->ranges == 2 && end_of(c) == (uintptr_t)holey + HOLEY);
@@ -396,7 +386,7 @@ static void test_nmi_legacy(void)
 	faults = nmi_faults(&n);
 	printf("# %u samples, %u of them cut short, %" PRIu64 " faults in NMIs\n", samples,
 	       cut, faults);
-	check(faults && cut);
+	check((faults || !TRACES_FAULTS) && cut);
 	close_ring(&r);
 }
 
@@ -530,6 +520,27 @@ static void test_wild(void)
 	c = sampled_at(&r, (uintptr_t)none + PAGE);
 	check(!c.range[0].size);
 	c = sampled_at(&r, (uintptr_t)none + 4 * PAGE - 8);
+	check(!c.range[0].size);
+	close_ring(&r);
+}
+
+/* The top byte of an address is the program's on arm64: memory has none. */
+static void test_tagged(void)
+{
+	struct perf_event_attr attr = base_attr(2 * PAGE);
+	uint8_t *mem = map_alone(PAGE);
+	uint64_t tag = 0xa5ull << 56;
+	struct ring r;
+	struct capture c;
+
+	only_if(TOP_BYTE_IGNORED, "sp with a tag");
+	memset(mem, 0x77, PAGE);
+	r = open_ring(&attr, 0, -1);
+	c = sampled_at(&r, (uintptr_t)mem | tag);
+	check(c.ranges == 1 && c.range[0].addr == (uintptr_t)mem && c.range[0].size == PAGE);
+	check(is_same(&c, mem, (uintptr_t)mem, PAGE));
+	/* Of the kernel's addresses the tag makes no others. */
+	c = sampled_at(&r, 0xffff000000000000 | (uintptr_t)mem);
 	check(!c.range[0].size);
 	close_ring(&r);
 }
@@ -678,23 +689,14 @@ static void test_shared(void)
 	shared = map_alone(SHARED);
 	memset(shared, 0x44, SHARED);
 	r = open_ring(&attr, 0, -1);
-	set_filter(&r, "id == 110"); /* getppid */
+	set_filter(&r, IS_GETPPID);
 	check(!pthread_create(&id, NULL, change, NULL));
 	start(&r);
 	for (int round = 0; round < 100; round++) {
 		struct captures all = { 0 };
 
-		for (int i = 0; i < 20; i++) {
-			long nr = SYS_getppid;
-
-			asm volatile("mov %%rsp, %%rbx\n\t"
-				     "mov %1, %%rsp\n\t"
-				     "syscall\n\t"
-				     "mov %%rbx, %%rsp"
-				     : "+a"(nr)
-				     : "r"(shared)
-				     : "rbx", "rcx", "r11", "memory");
-		}
+		for (int i = 0; i < 20; i++)
+			call_with_sp(shared, SYS_getppid);
 		take_all(&r, &all);
 		check(all.nr == 20);
 		check_bytes(&all);
@@ -725,6 +727,7 @@ int main(int argc, char **argv)
 		{ "device", test_device },
 		{ "vdso_clock", test_vdso_clock },
 		{ "wild", test_wild },
+		{ "tagged", test_tagged },
 		{ "unreadable", test_unreadable },
 		{ "misaligned", test_misaligned },
 		{ "growsdown", test_growsdown },

@@ -59,7 +59,6 @@ static void test_stays(void)
 
 /* --- several events, one sample each --------------------------------------------- */
 
-#define GPRS 0xff0fff /* all that x86-64 has */
 #define RECORD 65520ul
 
 static const struct want {
@@ -74,13 +73,13 @@ static const struct want {
 	  PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID |
 	  PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER, 1 },
 	{ "registers alone", 0, GPRS, PERF_SAMPLE_TID, 0 },
-	{ "one register, with ids", 0, 1 << PERF_REG_X86_BX, PERF_SAMPLE_CPU, 1 },
+	{ "one register, with ids", 0, 1ull << REG_KEPT, PERF_SAMPLE_CPU, 1 },
 	{ "a stack alone", 256, 0, 0, 0 },
 	{ "a stack alone, with ids", 64 * KIB, 0, PERF_SAMPLE_TIME, 1 },
 	{ "a word", 8, REGS, 0, 0 },
-	{ "a page", PAGE, 1 << PERF_REG_X86_IP, PERF_SAMPLE_TIME, 0 },
+	{ "a page", PAGE, 1ull << REG_IP, PERF_SAMPLE_TIME, 0 },
 	{ "one record's fill", RECORD, REGS, PERF_SAMPLE_IDENTIFIER, 1 },
-	{ "a large stack", MIB, 1 << PERF_REG_X86_SP, PERF_SAMPLE_TID, 1 },
+	{ "a large stack", MIB, 1ull << REG_SP, PERF_SAMPLE_TID, 1 },
 };
 
 #define NR_WANTS (sizeof(wants) / sizeof(*wants))
@@ -164,7 +163,7 @@ static void check_sizes(struct perf_event_attr attr)
 
 		rings[i] = open_ring(&its, 0, -1);
 		if (attr.type == PERF_TYPE_TRACEPOINT)
-			set_filter(&rings[i], "id == 110"); /* getppid */
+			set_filter(&rings[i], IS_GETPPID);
 	}
 	fresh_page();
 	sample_deep(); /* fault its frame in */
@@ -187,7 +186,7 @@ static void check_sizes(struct perf_event_attr attr)
 		captures[i] = take(&rings[i]);
 	check(captures[0].range[0].size > 200 * KIB);
 	check(captures[0].range[0].addr ==
-	      reg_of(&rings[0], &captures[0], PERF_REG_X86_SP));
+	      reg_of(&rings[0], &captures[0], REG_SP));
 	for (i = 0; i < NR_WANTS; i++)
 		check_want(&wants[i], &rings[i], &captures[i], &captures[0]);
 }
@@ -250,7 +249,7 @@ static void test_attached(void)
 	attr.sample_type |= PERF_SAMPLE_TID;
 	rings[2] = open_ring(&attr, child.pid, 0);
 	for (int i = 0; i < 3; i++) {
-		set_filter(&rings[i], "id == 110"); /* getppid */
+		set_filter(&rings[i], IS_GETPPID);
 		start(&rings[i]);
 	}
 	go(&child);
@@ -305,8 +304,8 @@ static void test_one_ring(void)
 	check(!ioctl(other.fd, PERF_EVENT_IOC_SET_OUTPUT, r.fd));
 	check(!ioctl(r.fd, PERF_EVENT_IOC_ID, &id[0]));
 	check(!ioctl(other.fd, PERF_EVENT_IOC_ID, &id[1]));
-	set_filter(&r, "id == 110"); /* getppid */
-	set_filter(&other, "id == 110");
+	set_filter(&r, IS_GETPPID);
+	set_filter(&other, IS_GETPPID);
 	start(&r);
 	start(&other);
 	marked_call(MARK, SYS_getppid);
@@ -350,6 +349,7 @@ static unsigned int callchains(struct ring *r, uint64_t cookie)
 
 static struct perf_event_attr callchain_attr(struct perf_event_attr attr)
 {
+	only_if(DEFERS_CALLCHAIN, "deferred callchains");
 	attr.sample_type = PERF_SAMPLE_CALLCHAIN;
 	attr.sample_regs_user = 0;
 	attr.sample_stack_user = 0;
@@ -368,8 +368,8 @@ static void test_callchain(void)
 	struct ring other = open_ring(&chain, 0, -1);
 	struct capture c;
 
-	set_filter(&r, "id == 110"); /* getppid */
-	set_filter(&other, "id == 110");
+	set_filter(&r, IS_GETPPID);
+	set_filter(&other, IS_GETPPID);
 	start(&other);
 	start(&r);
 	marked_call(MARK, SYS_getppid);
@@ -397,7 +397,7 @@ static void test_callchain_later(void)
 	int status;
 
 	r = open_ring(&attr, child.pid, -1);
-	set_filter(&r, "id == 110"); /* getppid */
+	set_filter(&r, IS_GETPPID);
 	attr = callchain_attr(chain);
 	other = open_ring(&attr, child.pid, -1);
 	set_filter(&other, "prev_state == 8"); /* traced */
@@ -434,7 +434,7 @@ static void test_output_event(void)
 
 	attr.defer_output = 0;
 	sampler = open_ring(&attr, 0, -1);
-	set_filter(&sampler, "id == 110"); /* getppid */
+	set_filter(&sampler, IS_GETPPID);
 	dummy.type = PERF_TYPE_SOFTWARE;
 	dummy.config = PERF_COUNT_SW_DUMMY;
 	dummy.defer_callchain = 0;

@@ -29,13 +29,7 @@ static uint8_t byte_at(size_t offset)
 
 static NOINLINE void call_at(const void *sp, long nr)
 {
-	asm volatile("mov %%rsp, %%rbx\n\t"
-		     "mov %1, %%rsp\n\t"
-		     "syscall\n\t"
-		     "mov %%rbx, %%rsp"
-		     : "+a"(nr)
-		     : "r"(sp), "D"(0l)
-		     : "rbx", "rcx", "r11", "memory");
+	call_with_sp(sp, nr);
 }
 
 /* Samples this system call of the task, with 64 KiB of stack. */
@@ -404,13 +398,13 @@ static void test_fuse_kill(void)
 
 static void sleep_there(void)
 {
-	call_at(stack + SP, SYS_pause);
+	call_at(stack + SP, SYS_ppoll);
 }
 
 /* Before it comes to the capture: then that does not wait at all. */
 static void test_fuse_killed(void)
 {
-	check_killable(sleep_there, SYS_pause);
+	check_killable(sleep_there, SYS_ppoll);
 }
 
 static void leave(void)
