@@ -21,6 +21,8 @@
 #define IS_GETPPID "id == 110"
 #define IS_READV "id == 19"
 #define IS_EXECVE "id == 59"
+/* Of a kernel function, to a probe */
+#define FIRST_ARGUMENT "%di"
 
 /*
  * A system call, or the store of a byte, with sp at a mark: a capture of it
@@ -137,6 +139,7 @@ static inline void load_word(const uint64_t *from)
 #define IS_GETPPID "id == 173"
 #define IS_READV "id == 65"
 #define IS_EXECVE "id == 221"
+#define FIRST_ARGUMENT "%x0"
 
 static __attribute__((used, noinline, noclone)) long
 marked_call6(uint64_t mark, long nr, const long args[6])

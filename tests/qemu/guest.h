@@ -131,6 +131,24 @@ static UNUSED int open_event(const struct perf_event_attr *attr, pid_t pid, int 
 		       PERF_FLAG_FD_CLOEXEC);
 }
 
+/* Of the kernel. */
+static UNUSED uint64_t address_of(const char *name)
+{
+	char line[256], found[128], type;
+	uint64_t address;
+	FILE *f = fopen("/proc/kallsyms", "r");
+
+	check(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%" SCNx64 " %c %127s", &address, &type, found) == 3 &&
+		    !strcmp(found, name)) {
+			fclose(f);
+			return address;
+		}
+	}
+	fail("this kernel has no %s", name);
+}
+
 /* 0 if the event can be opened, else errno. */
 static UNUSED int open_errno(struct perf_event_attr attr, pid_t pid, int cpu)
 {

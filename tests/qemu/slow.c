@@ -438,6 +438,192 @@ static void test_fuse_exit(void)
 	end_fuse();
 }
 
+/* --- what happens to a task in the middle of a capture -------------------------------- */
+
+/* A child whose capture waits for the upper part of the stack. */
+static struct ring waiting_child(pid_t *pid)
+{
+	struct ring r;
+
+	make_fuse();
+	alarm(120);
+	r = sample_child(call, SYS_getppid, pid);
+	shared->go = true;
+	while (!shared->asked)
+		sched_yield();
+	return r;
+}
+
+static void check_whole(struct ring *r)
+{
+	struct captures all = { 0 };
+
+	take_all(r, &all);
+	check(all.nr == 1 && !all.lost && !all.no_cookie && !all.at[0].left);
+	check_stack(&all.at[0], SP, STACK - SP);
+}
+
+/* Stopped: the capture comes to its end before. */
+static void test_fuse_stopped(void)
+{
+	int status;
+	pid_t pid;
+	struct ring r = waiting_child(&pid);
+
+	check(!kill(pid, SIGSTOP));
+	shared->answer = true;
+	check(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+	check_whole(&r);
+	check(!kill(pid, SIGCONT));
+	check(waitpid(pid, &status, 0) == pid && !status);
+	close_ring(&r);
+	end_fuse();
+}
+
+/* Frozen by its cgroup. */
+#define CGROUP "/tmp/freezer"
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	check(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static bool is_frozen(void)
+{
+	char events[256] = "";
+	int fd = open(CGROUP "/one/cgroup.events", O_RDONLY);
+
+	check(fd >= 0 && read(fd, events, sizeof(events) - 1) > 0);
+	close(fd);
+	return strstr(events, "frozen 1");
+}
+
+static void test_fuse_frozen(void)
+{
+	char number[16];
+	int status;
+	pid_t pid;
+	struct ring r = waiting_child(&pid);
+
+	check(!mkdir(CGROUP, 0755) && !mount("none", CGROUP, "cgroup2", 0, NULL));
+	check(!mkdir(CGROUP "/one", 0755));
+	snprintf(number, sizeof(number), "%d", pid);
+	write_file(CGROUP "/one/cgroup.procs", number);
+	write_file(CGROUP "/one/cgroup.freeze", "1");
+	check(!is_frozen());
+	shared->answer = true;
+	while (!is_frozen())
+		sched_yield();
+	check_whole(&r);
+	check(waitpid(pid, NULL, WNOHANG) == 0);
+	write_file(CGROUP "/one/cgroup.freeze", "0");
+	check(waitpid(pid, &status, 0) == pid && !status);
+	close_ring(&r);
+	end_fuse();
+	check(!rmdir(CGROUP "/one") && !umount2(CGROUP, MNT_DETACH));
+}
+
+/* Its ring goes: the rest of the capture with it, and none of it into the next ring. */
+static void test_fuse_unmapped(void)
+{
+	int status;
+	pid_t pid;
+	struct ring r = waiting_child(&pid), other;
+
+	check(!munmap(r.page, PAGE + r.size));
+	other = ring_of(r.fd, &r.attr, 64 * KIB);
+	check(!munmap(other.page, PAGE + other.size));
+	shared->answer = true;
+	check(waitpid(pid, &status, 0) == pid && !status);
+	other = ring_of(r.fd, &r.attr, 64 * KIB);
+	check(!other.page->data_head);
+	close_ring(&other);
+	end_fuse();
+}
+
+/* Its event is closed: nobody holds it but the capture. */
+static void test_fuse_closed(void)
+{
+	int status;
+	pid_t pid;
+	struct ring r = waiting_child(&pid);
+
+	close_ring(&r);
+	shared->answer = true;
+	check(waitpid(pid, &status, 0) == pid && !status);
+	end_fuse();
+}
+
+/* --- others that use deferred unwinding ------------------------------------------------ */
+
+/*
+ * Who takes his callback away waits for all that are being called, in a grace period
+ * of an SRCU. Nothing in the kernel does yet; but that a capture which waits is not
+ * in a section of that SRCU can be seen: as many were left as entered.
+ */
+/* A counter of the calls of that function with that first argument, by the task. */
+static int count_calls(pid_t pid, const char *function, uint64_t argument)
+{
+	static const char path[] = "/sys/kernel/tracing/kprobe_events";
+	struct perf_event_attr attr;
+	char text[128];
+	int fd = open(path, O_WRONLY | O_APPEND);
+
+	snprintf(text, sizeof(text), "p:slow/%s %s first=%s:x64", function, function,
+		 FIRST_ARGUMENT);
+	check(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+	snprintf(text, sizeof(text), "slow/%s", function);
+	attr = tracepoint_attr(text, 0);
+	attr = (struct perf_event_attr){
+		.size = sizeof(attr),
+		.type = attr.type,
+		.config = attr.config,
+		.disabled = 1,
+	};
+	fd = open_event(&attr, pid, -1);
+	check(fd >= 0);
+	snprintf(text, sizeof(text), "first == %#" PRIx64, argument);
+	check(!ioctl(fd, PERF_EVENT_IOC_SET_FILTER, text));
+	check(!ioctl(fd, PERF_EVENT_IOC_ENABLE, 0));
+	return fd;
+}
+
+static uint64_t count(int fd)
+{
+	uint64_t n;
+
+	check(read(fd, &n, sizeof(n)) == sizeof(n));
+	return n;
+}
+
+static void test_fuse_srcu(void)
+{
+	uint64_t srcu = address_of("unwind_srcu");
+	int locked, unlocked, status;
+	struct ring r;
+	pid_t pid;
+
+	make_fuse();
+	alarm(120);
+	r = sample_child(call, SYS_getppid, &pid);
+	locked = count_calls(pid, "__srcu_read_lock", srcu);
+	unlocked = count_calls(pid, "__srcu_read_unlock", srcu);
+	shared->go = true;
+	while (!shared->asked)
+		sched_yield();
+	check(count(locked) && count(locked) == count(unlocked));
+	shared->answer = true;
+	check(waitpid(pid, &status, 0) == pid && !status);
+	check(count(locked) == count(unlocked));
+	check_whole(&r);
+	close_ring(&r);
+	end_fuse();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -448,6 +634,11 @@ int main(int argc, char **argv)
 		{ "fuse_kill", test_fuse_kill },
 		{ "fuse_killed", test_fuse_killed },
 		{ "fuse_exit", test_fuse_exit },
+		{ "fuse_stopped", test_fuse_stopped },
+		{ "fuse_frozen", test_fuse_frozen },
+		{ "fuse_unmapped", test_fuse_unmapped },
+		{ "fuse_closed", test_fuse_closed },
+		{ "fuse_srcu", test_fuse_srcu },
 	};
 
 	return run_tests(tests, sizeof(tests) / sizeof(*tests), argc, argv);
