@@ -12,6 +12,7 @@
 
 struct state {
 	struct cfi_rule cfa;
+	struct cfi_rule cfa_before;	/* where cfa is an expression: register and offset */
 	uint32_t set;		/* registers with a rule; the others are CFI_SAME */
 	struct cfi_rule reg[NR_REGS];
 };
@@ -53,6 +54,7 @@ static void machine_restore(struct machine *m, uint64_t column)
 static void copy_state(struct state *to, const struct state *from)
 {
 	to->cfa = from->cfa;
+	to->cfa_before = from->cfa_before;
 	to->set = from->set;
 	for (uint32_t set = from->set; set; set &= set - 1) {
 		unsigned int reg = __builtin_ctz(set);
@@ -154,11 +156,19 @@ static int define_cfa(struct machine *m, struct buf *b, uint8_t op)
 		set_cfa(m, reg, factored_sleb(m, b));
 		return 0;
 	case DW_CFA_def_cfa_expression:
+		if (cfa->kind != CFI_VAL_EXPR)
+			m->now.cfa_before = *cfa;
 		return set_expr(b, cfa, CFI_VAL_EXPR);
 	}
-	/* The others change either the register or the offset. */
-	if (cfa->kind != CFI_VAL_OFFSET)
+	if (cfa->kind == CFI_SAME)
 		return -EINVAL;
+	/*
+	 * The others change either the register or the offset.  Behind an expression
+	 * it is that of before, as gcc's run-time has it: hand-written CFI relies on
+	 * it.  Only a register ends the expression.
+	 */
+	if (cfa->kind == CFI_VAL_EXPR)
+		cfa = &m->now.cfa_before;
 	if (op == DW_CFA_def_cfa_register)
 		set_cfa(m, buf_uleb(b), cfa->off);
 	else if (op == DW_CFA_def_cfa_offset)
@@ -286,7 +296,7 @@ fde_row(const struct cfi *cfi, const struct fde *fde, uint64_t pc,
 	m.nr_saved = 0;
 	m.start = fde->start;
 	m.end = fde->end;
-	m.now.cfa.kind = CFI_SAME;
+	m.now.cfa = m.now.cfa_before = (struct cfi_rule){ .kind = CFI_SAME };
 	m.now.set = m.initial.set = 0;
 	insns = fde->cie.insns;
 	err = machine_run(&m, &insns, fde->start);

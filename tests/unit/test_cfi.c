@@ -331,6 +331,40 @@ static void debug_frame(void **state)
 	saved_at(REG_RIP, -8);
 }
 
+/* What libgcrypt's assembly has: a CFA that was an expression is the old offset on. */
+static void parts_of_an_expression(void **state)
+{
+	const struct cfi *c;
+
+	(void)state;
+	FDE(&frames, put_cie(&frames, false), 0x1000, 0x40,
+	    DW_CFA_def_cfa_offset, 56,
+	    DW_CFA_advance_loc | 8, DW_CFA_def_cfa_register, 0,
+	    DW_CFA_advance_loc | 8, DW_CFA_remember_state,
+	    DW_CFA_def_cfa_expression, 2, DW_OP_breg7, 16,
+	    DW_CFA_def_cfa_expression, 2, DW_OP_breg7, 24,
+	    DW_CFA_advance_loc | 8, DW_CFA_def_cfa_register, 7,
+	    DW_CFA_advance_loc | 8, DW_CFA_restore_state,
+	    DW_CFA_def_cfa_expression, 2, DW_OP_breg7, 32,
+	    DW_CFA_remember_state, DW_CFA_def_cfa_offset, 40,
+	    DW_CFA_advance_loc | 8, DW_CFA_def_cfa_register, 6,
+	    DW_CFA_advance_loc | 8, DW_CFA_restore_state,
+	    DW_CFA_def_cfa_register, 3);
+	c = cfi();
+	cfa_is(c, 0x1008, REG_RAX, 56);
+	assert_int_equal(cfi_row(c, 0x1010, &row), 0);
+	assert_int_equal(row.cfa.kind, CFI_VAL_EXPR);
+	assert_int_equal(row.cfa.expr[1], 24);
+	cfa_is(c, 0x1018, REG_RSP, 56);
+	/* An offset alone changes nothing yet. */
+	assert_int_equal(cfi_row(c, 0x1020, &row), 0);
+	assert_int_equal(row.cfa.kind, CFI_VAL_EXPR);
+	assert_int_equal(row.cfa.expr[1], 32);
+	cfa_is(c, 0x1028, REG_RBP, 40);
+	/* It is remembered, too. */
+	cfa_is(c, 0x1030, REG_RBX, 56);
+}
+
 /* One FDE that cannot be used, and the error. */
 #define BROKEN(err, ...)                                                     \
 	do {                                                                 \
@@ -350,8 +384,6 @@ static void broken(void **state)
 	(void)state;
 	BROKEN(-EINVAL, DW_CFA_restore_state);
 	BROKEN(-EINVAL, DW_CFA_def_cfa_expression, 0x7f, DW_OP_lit0);
-	BROKEN(-EINVAL, DW_CFA_def_cfa_expression, 1, DW_OP_lit0,
-	       DW_CFA_def_cfa_offset, 8);
 	BROKEN(-ENOTSUP, 0x3f);
 	BROKEN(-ENOTSUP, DW_CFA_def_cfa, 33, 8);
 	/* There is no padding behind three bytes: the operand is missing. */
@@ -587,6 +619,7 @@ int main(void)
 		TEST(holes),	     TEST(search_table), TEST(broken_table),
 		TEST(debug_frame),
 		TEST(broken),	     TEST(deep_states),
+		TEST(parts_of_an_expression),
 		TEST(broken_in_one_table), TEST(holes_of_two_tables),
 		TEST(odd_entries),   TEST(location_outside),
 		TEST(hostile),	     TEST(cut_since),
