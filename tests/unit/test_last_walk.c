@@ -219,6 +219,30 @@ static void registers_of_an_older_walk(void **state)
 	      0x401020);
 }
 
+/*
+ * The first walk ends in framed, of which nothing was captured, with rbp at TOP - 16.
+ * In the second it is at TOP - 32, and the frames of small, which are taken over, get
+ * it: they lead to a step that needs it.  In the third it is at TOP - 16 again.
+ */
+static void registers_of_a_cut_walk(void **state)
+{
+	struct ustack_range r = { TOP - 80, 32, (const uint8_t *)&words[WORDS - 10] };
+
+	(void)state;
+	STACK(0, 0x401120, 0, 0x401310, 0, 0, 0, 0x401020, 0, 0x401010);
+	reg(RIP, 0x401110);
+	reg(RBX, 1);
+	reg(RBP, TOP - 16);
+	assert_int_equal(unwind_stack(unwinder, space, &regs, &r, 1, frames, FRAMES,
+				      &end),
+			 3);
+	assert_int_equal(end, USTACK_END_TRUNCATED);
+	reg(RBP, TOP - 32);
+	CHAIN(USTACK_END_FINISHED, 0x401110, 0x401120, 0x401310, 0x401020);
+	reg(RBP, TOP - 16);
+	CHAIN(USTACK_END_FINISHED, 0x401110, 0x401120, 0x401310, 0x401010);
+}
+
 /* 1800: sub $8,%rsp; call *%rax; add $8,%rsp; ret, without CFI */
 static void without_cfi(void **state)
 {
@@ -579,7 +603,7 @@ int main(void)
 		TEST(another_saved_register), TEST(another_register),
 		TEST(without_cfi),	      TEST(without_cfi_and_interrupted),
 		TEST(other_width),	      TEST(other_maps),
-		TEST(registers_of_an_older_walk),
+		TEST(registers_of_an_older_walk), TEST(registers_of_a_cut_walk),
 		TEST(frames_taken_over),      TEST(on_another_register),
 		TEST(same_as_without),
 	};
