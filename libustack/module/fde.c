@@ -268,7 +268,8 @@ static int found_compare(const void *a, const void *b)
 }
 
 /*
- * Of objects that were linked together each may have an end mark in .eh_frame.
+ * Of objects that were linked together each may have an end mark, in .debug_frame of
+ * programs of Go, too.
  * What is behind the last one is another section, if its size is not known.
  */
 static bool is_end_mark(const struct cfi *cfi, uint64_t offset)
@@ -393,7 +394,7 @@ static int cfi_init_debug(struct cfi *cfi, struct image *image)
 	struct image *file = NULL;
 	int err = 0;
 
-	cfi->debug_frame = true;
+	cfi->debug_frame = cfi->whole = true;
 	cfi->is_32 = !image->is_64;
 	cfi->frames = image->debug_frame;
 	if (!cfi->frames.data &&

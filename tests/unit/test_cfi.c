@@ -321,6 +321,10 @@ static void debug_frame(void **state)
 		/* FDE of 1000..1010 */
 		0x18, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x10, 0, 0, 0, 0, 0, 0,
 		0x10, 0, 0, 0, 0, 0, 0, 0, DW_CFA_def_cfa_offset, 32, 0, 0,
+		/* The end mark of an object, and an FDE of another one */
+		0, 0, 0, 0,
+		0x18, 0, 0, 0, 0, 0, 0, 0, 0x20, 0x10, 0, 0, 0, 0, 0, 0,
+		0x10, 0, 0, 0, 0, 0, 0, 0, DW_CFA_def_cfa_offset, 48, 0, 0,
 	};
 	struct image *image = literal_image(images, "/debug", &code, NULL);
 
@@ -329,6 +333,7 @@ static void debug_frame(void **state)
 	assert_int_equal(cfi_init(&image->cfi, image), 0);
 	cfa_is(&image->cfi, 0x1000, REG_RSP, 32);
 	saved_at(REG_RIP, -8);
+	cfa_is(&image->cfi, 0x1020, REG_RSP, 48);
 }
 
 /* What libgcrypt's assembly has: a CFA that was an expression is the old offset on. */
