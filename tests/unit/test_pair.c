@@ -406,6 +406,33 @@ static void lost_by_ring(void **state)
 	pd_close(&r);
 }
 
+/* A part came and the rest did not: what was lost meanwhile explains it. */
+static void part_lost_by_ring(void **state)
+{
+	struct pd_reader r;
+	struct pd pd;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 101, 1 * MS, 0xc1);
+	pd_part(&pd, 101, 2 * MS, 0xc1, 1, 0x7ffe0000, 64, 64);
+	pd_begin(&pd, PERF_RECORD_LOST, 0);
+	pd_u64(&pd, DEFER_ID);
+	pd_u64(&pd, 1); /* records */
+	pd_trailer(&pd, 101, 101, 3 * MS, DEFER_ID);
+	pd_end(&pd);
+	pd_sample(&pd, 101, 4 * MS, 0xc2);
+	pd_part(&pd, 101, 5 * MS, 0xc2, 1, 0x7ffe0000, 64, 64);
+	pd_sample(&pd, 101, 6 * MS, 0xc3);
+	pd_stack(&pd, 101, 7 * MS, 0xc3);
+	open_ok(&pd, &r);
+	expect_lost(&r, 1 * MS, USTACK_LOST_RING);
+	expect_lost(&r, 4 * MS, USTACK_LOST_PART);
+	pd_expect(&r, 6 * MS, USTACK_PAIR_PAIRED);
+	pd_expect_end(&r, 0);
+	pd_close(&r);
+}
+
 /* Others are held back for a tenth of a second, then it leaves late. */
 static void held_back(void **state)
 {
@@ -875,6 +902,7 @@ int main(void)
 		cmocka_unit_test(late_record),
 		cmocka_unit_test(lost_by_exit),
 		cmocka_unit_test(lost_by_ring),
+		cmocka_unit_test(part_lost_by_ring),
 		cmocka_unit_test(held_back),
 		cmocka_unit_test(whole_is_held_back),
 		cmocka_unit_test(much_is_held_back),
