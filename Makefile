@@ -333,8 +333,14 @@ check-runtimes: deps ## chains of some forty compilers, run-times and interprete
 	@tests/runtimes/check
 .PHONY: check-runtimes
 
-NMIS ?= 200000
+SAMPLE ?= 200
 SEED ?= 1
+
+check-mutants: deps ## do the unit tests notice mistakes? SAMPLE=N of them by SEED=N; writes tests/mutants.csv
+	@tests/mutate --sample $(SAMPLE) --seed $(SEED)
+.PHONY: check-mutants
+
+NMIS ?= 200000
 
 soak: deps ## stress-ng and a fuzzer under NMIS=N samples, SEED=N, KIND as above
 	@tests/deps soak
