@@ -161,7 +161,7 @@ build/bench/reference/ustack-%.o: bench/reference/ustack.c
 	$(CC) $(USTACK_CFLAGS) $(USTACK_CPPFLAGS) $(reference_flags) -DREFERENCE=reference_$* $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(references:%=build/bench/ustack-%): build/bench/ustack-%: build/bench/reference/ustack-%.o $(reference_obj) $(USTACK_CLI_OBJ) $(USTACK_OBJ)
-	$(CC) $(foreach f,unwinder_new unwinder_free unwind,-Wl,--wrap=ustack_$(f)) $(LDFLAGS) $^ $(reference_libs) -o $@
+	$(CC) $(foreach f,unwinder_new unwinder_free unwind,-Wl,--wrap=ustack_$(f)) $(LDFLAGS) $^ $(reference_libs) $(USTACK_CLI_LIBS) -o $@
 
 build/bench/unwind: bench/unwind.c $(reference_obj) $(USTACK_OBJ)
 	@mkdir -p $(@D)

@@ -16,6 +16,8 @@ USTACK_ROOMS := util module read unwind name
 USTACK_SRC := $(patsubst libustack/%.c,%,$(wildcard $(USTACK_ROOMS:%=libustack/%/*.c) libustack/unwind/x86/*.c))
 USTACK_CLI := $(patsubst libustack/%.c,%,$(wildcard libustack/cli/*.c))
 USTACK_PKGS := libelf libdw liblzma libzstd zlib
+# Of the tool alone.
+USTACK_CLI_PKGS := libprotobuf-c
 
 USTACK_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC
 OBJCOPY ?= objcopy
@@ -25,18 +27,32 @@ USTACK_CPPFLAGS = -Ilibustack $(shell pkg-config --cflags $(USTACK_PKGS)) \
 USTACK_LIBS = $(shell pkg-config --libs $(USTACK_PKGS)) -liberty
 
 USTACK_OBJ := $(USTACK_SRC:%=$(USTACK_OUT)/%.o)
-USTACK_CLI_OBJ := $(USTACK_CLI:%=$(USTACK_OUT)/%.o)
+USTACK_CLI_OBJ := $(USTACK_CLI:%=$(USTACK_OUT)/%.o) $(USTACK_OUT)/cli/profile.pb-c.o
+USTACK_CLI_LIBS = $(shell pkg-config --libs $(USTACK_CLI_PKGS)) -lm
 
 lib: $(addprefix $(USTACK_OUT)/,libustack.a libustack.so ustack) ## build libustack and the ustack tool
 .PHONY: lib
 
 .PHONY: lib-pkgs
 lib-pkgs:
-	@pkg-config --exists $(USTACK_PKGS) || { echo "libustack: pkg-config does not find all of: $(USTACK_PKGS); 'make deps' installs them" >&2; exit 1; }
+	@pkg-config --exists $(USTACK_PKGS) $(USTACK_CLI_PKGS) || { echo "libustack: pkg-config does not find all of: $(USTACK_PKGS) $(USTACK_CLI_PKGS); 'make deps' installs them" >&2; exit 1; }
 
 $(USTACK_OUT)/%.o: libustack/%.c libustack/libustack.mk | lib-pkgs
 	@mkdir -p $(@D)
 	$(CC) $(USTACK_CFLAGS) -fvisibility=hidden $(USTACK_CPPFLAGS) $(CFLAGS) -fno-lto -MMD -MP -c -o $@ $<
+
+# The format of pprof.
+$(USTACK_OUT)/cli/%.pb-c.c $(USTACK_OUT)/cli/%.pb-c.h: libustack/cli/%.proto | lib-pkgs
+	@mkdir -p $(@D)
+	protoc-c --proto_path=libustack/cli --c_out=$(@D) $<
+
+$(USTACK_OUT)/%.pb-c.o: $(USTACK_OUT)/%.pb-c.c
+	$(CC) $(USTACK_CFLAGS) $(CFLAGS) -fno-lto -c -o $@ $<
+
+$(USTACK_OUT)/cli/pprof.o: $(USTACK_OUT)/cli/profile.pb-c.h
+$(USTACK_OUT)/cli/pprof.o: private USTACK_CPPFLAGS += -I$(USTACK_OUT)
+# They are in it.
+$(USTACK_OUT)/cli/flamegraph.o: $(wildcard libustack/cli/flamegraph/*)
 
 # Without LTO, which distributions put into CFLAGS: nothing local is left of it.
 # The archive has one object, in which everything hidden is local: no name of
@@ -60,7 +76,7 @@ $(USTACK_OUT)/libustack.so: $(USTACK_OUT)/$(USTACK_SONAME)
 # The tool uses the library as any program does, and has its own copy of the
 # hash table.
 $(USTACK_OUT)/ustack: $(USTACK_CLI_OBJ) $(USTACK_OUT)/util/hash.o $(USTACK_OUT)/libustack.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(USTACK_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(USTACK_LIBS) $(USTACK_CLI_LIBS)
 
 # What a directory is below PREFIX, for a .pc file that is moved with it.
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))

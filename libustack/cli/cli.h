@@ -35,6 +35,8 @@ struct cli {
 	const char *vdso; /* file with the recorded kernel's vDSO, or NULL */
 	unsigned int jobs; /* threads */
 	unsigned int fields; /* of script */
+	const char *output; /* the file to write, - for standard output */
+	const char *before; /* the recording to compare with, or NULL */
 	bool params; /* of C++ functions are shown */
 	bool inlines; /* functions that were inlined are shown, too */
 	const char *vmlinux; /* of the recorded kernel, or NULL */
@@ -47,6 +49,9 @@ struct command {
 	const char *name;
 	const char *what; /* it prints, in one line */
 	bool one_event; /* of several events it shows the first */
+	const char *output; /* the file it writes without -o; NULL: no -o */
+	/* A recording to compare with: by --diff, or before that of -i in its place. */
+	enum { COMPARES_NOT, COMPARES_BY_OPTION, COMPARES_TWO } compares;
 	bool as_it_goes; /* its output does not wait for the last sample */
 	bool inlines; /* without --inline or --no-inline */
 	/* Takes the argument of -F: false after an error line.  NULL: no -F. */
@@ -59,7 +64,8 @@ struct command {
 	int (*main)(int argc, char **argv);
 };
 
-extern const struct command cmd_record, cmd_script, cmd_fold, cmd_stat;
+extern const struct command cmd_record, cmd_script, cmd_fold, cmd_flamegraph,
+	cmd_pprof, cmd_gecko, cmd_diff, cmd_stat;
 
 /* --- options.c ---------------------------------------------------------- */
 
@@ -111,6 +117,18 @@ int cli_error(const struct cli *cli, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* An error line, and the end of the program. */
 _Noreturn void cli_no_memory(const struct cli *cli);
+
+/* --- output.c: what is written to a file -------------------------------------- */
+
+/*
+ * Opens what -o names, or standard output.  The file appears when all is written.
+ * NULL after an error line.
+ */
+FILE *output_open(const struct cli *cli);
+/* Writes the rest.  0, or -1 after an error line. */
+int output_close(const struct cli *cli, FILE *f);
+/* As a string of JSON that may stand in HTML; s is printable. */
+void output_json(FILE *f, const char *s);
 
 /* --- progress.c: how far the recording is read ------------------------------- */
 

@@ -15,11 +15,25 @@ void help_line(const char *word, const char *what)
 
 static int help(const struct command *cmd)
 {
-	printf("usage: ustack %s [-i FILE] [-j N] [OPTION...]%s [FILTER...]\n\n"
+	const bool two = cmd->compares == COMPARES_TWO;
+	char what[80];
+
+	printf("usage: ustack %s%s [-j N] [OPTION...]%s [FILTER...]%s\n\n"
 	       "%s.\n\n"
 	       "Options:\n",
-	       cmd->name, cmd->fields ? " [-F FIELD,...]" : "", cmd->what);
-	help_line("-i FILE", "the recording: perf.data if not given, - for standard input");
+	       cmd->name, two ? "" : " [-i FILE]",
+	       cmd->fields ? " [-F FIELD,...]" : "",
+	       two ? " BEFORE AFTER" : "", cmd->what);
+	if (!two)
+		help_line("-i FILE", "the recording: perf.data if not given, - for standard input");
+	if (cmd->output) {
+		snprintf(what, sizeof(what),
+			 "is written: %s if not given, - for stdout",
+			 cmd->output);
+		help_line("-o FILE", what);
+	}
+	if (cmd->compares == COMPARES_BY_OPTION)
+		help_line("--diff FILE", "a recording before, to compare with");
 	help_line("-j N", "use N threads; the output stays the same");
 	help_line("--vdso FILE", "vDSO of the recorded kernel: the running one's if not given");
 	help_line("--vmlinux FILE", "of the recorded kernel: looked for if not given");
@@ -124,10 +138,32 @@ static int wrong(const struct command *cmd, char **argv, bool known)
 	return 2;
 }
 
+/* What is behind the options. */
+static bool parse_rest(struct cli *cli, const struct command *cmd, int argc,
+		       char **argv)
+{
+	if (cmd->compares == COMPARES_TWO) {
+		if (optind + 2 != argc) {
+			fprintf(stderr,
+				"ustack: %s takes two recordings, one from before and one from after; see ustack %s --help\n",
+				cmd->name, cmd->name);
+			return false;
+		}
+		cli->before = argv[optind];
+		cli->path = argv[optind + 1];
+	} else if (optind < argc) {
+		fprintf(stderr,
+			"ustack: '%s' is not an option; name the recording with -i; see ustack %s --help\n",
+			argv[optind], cmd->name);
+		return false;
+	}
+	return true;
+}
+
 int cli_options(struct cli *cli, const struct command *cmd, int argc,
 		char **argv)
 {
-	static const struct option options[] = {
+	const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "vdso", required_argument, NULL, 'v' },
 		{ "vmlinux", required_argument, NULL, 'V' },
@@ -139,12 +175,18 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 		{ "pid", required_argument, NULL, 'p' },
 		{ "tid", required_argument, NULL, 't' },
 		{ "time", required_argument, NULL, 'T' },
+		/* The last one, of commands that have it. */
+		{ cmd->compares == COMPARES_BY_OPTION ? "diff" : NULL,
+		  required_argument, NULL, 'd' },
 		{ 0 },
 	};
-	const char *letters = cmd->fields ? "+:hi:j:F:" : "+:hi:j:";
+	char letters[32];
 	bool good = true;
 	int c;
 
+	snprintf(letters, sizeof(letters), "+:hj:%s%s%s",
+		 cmd->compares == COMPARES_TWO ? "" : "i:",
+		 cmd->fields ? "F:" : "", cmd->output ? "o:" : "");
 	opterr = 0; /* one line, ours */
 	while (good && (c = getopt_long(argc, argv, letters, options,
 					NULL)) != -1) {
@@ -170,6 +212,12 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 		case 'i':
 			good = parse_file(cmd, "-i", &cli->path);
 			break;
+		case 'o':
+			good = parse_file(cmd, "-o", &cli->output);
+			break;
+		case 'd':
+			good = parse_file(cmd, "--diff", &cli->before);
+			break;
 		case 'F':
 			good = cmd->fields(cli, optarg);
 			break;
@@ -184,11 +232,7 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 			return wrong(cmd, argv, c == ':');
 		}
 	}
-	if (good && optind < argc) {
-		fprintf(stderr,
-			"ustack: '%s' is not an option; name the recording with -i; see ustack %s --help\n",
-			argv[optind], cmd->name);
-		good = false;
-	}
+	if (good)
+		good = parse_rest(cli, cmd, argc, argv);
 	return good ? -1 : 2;
 }

@@ -241,7 +241,5 @@ int cli_close(struct cli *cli, int status)
 		status = 1;
 	ustack_reader_free(cli->reader);
 	ustack_images_free(cli->images);
-	free(cli->filter.pids.id);
-	free(cli->filter.tids.id);
 	return status;
 }

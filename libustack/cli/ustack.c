@@ -9,6 +9,10 @@ static const struct command *const cmds[] = {
 	&cmd_record,
 	&cmd_script,
 	&cmd_fold,
+	&cmd_flamegraph,
+	&cmd_pprof,
+	&cmd_gecko,
+	&cmd_diff,
 	&cmd_stat,
 };
 
@@ -37,6 +41,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 {
 	struct cli cli = {
 		.path = "perf.data",
+		.output = cmd->output,
 		.jobs = 1,
 		.inlines = cmd->inlines,
 		.filter = { .to = UINT64_MAX, .one_event = cmd->one_event },
@@ -52,7 +57,10 @@ static int run(const struct command *cmd, int argc, char **argv)
 	progress_begin(cmd);
 	if (!ret)
 		ret = cmd->run(&cli) ? 1 : 0;
-	return cli_close(&cli, ret);
+	ret = cli_close(&cli, ret);
+	free(cli.filter.pids.id);
+	free(cli.filter.tids.id);
+	return ret;
 }
 
 /* What --help and --version have to be. */
@@ -71,7 +79,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	if (!word) {
-		fputs("ustack: no command; there are record, script, fold and stat, see ustack --help\n",
+		fputs("ustack: no command; see ustack --help for those there are\n",
 		      stderr);
 		return 2;
 	}
@@ -87,7 +95,7 @@ int main(int argc, char **argv)
 		if (!strcmp(word, cmds[i]->name))
 			return run(cmds[i], argc - 1, argv + 1);
 	fprintf(stderr,
-		"ustack: no %s '%s'; the commands are record, script, fold and stat, see ustack --help\n",
+		"ustack: no %s '%s'; see ustack --help for those there are\n",
 		*word == '-' ? "option" : "command", word);
 	return 2;
 }
