@@ -327,6 +327,12 @@ check-rows: deps ## all rows of CFI of all ELF files in ROWS="DIR..." as readelf
 	@find $(ROWS) -xdev -type f -size +1k 2>/dev/null | sort | build/rows -
 .PHONY: check-rows
 
+check-views: deps ## what ustack draws and exports, opened in Chromium, go tool pprof, Firefox Profiler, speedscope
+	@tests/deps views
+	@$(MAKE) --no-print-directory -s -j$(jobs) lib
+	@tests/views/check
+.PHONY: check-views
+
 check-runtimes: deps ## chains of some forty compilers, run-times and interpreters, bench/results/runtimes.csv
 	@tests/deps runtimes
 	@$(MAKE) --no-print-directory -s -j$(jobs) lib reference

@@ -3,7 +3,7 @@
 #
 # What ustack flamegraph, pprof and gecko write holds the chains of ustack fold, each
 # as often, whatever the filters, the threads and the names; what diff prints is the
-# difference.
+# difference.  make check-views opens the same in the programs that it is for.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 ustack=$top/build/libustack/ustack
