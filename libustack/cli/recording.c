@@ -182,7 +182,7 @@ static const char *why(const char *path, int err)
 	case -EPERM:
 		return "it is not a regular file of yours, of root's or of its process' user; chown it if you trust it";
 	case -EBADMSG:
-		return "its debug information is damaged; names and lines of it are missing";
+		return "its symbols or debug information are damaged; names and lines are missing";
 	case -ENODATA:
 		return "it is empty or cut; what is left of it is used";
 	case -E2BIG:

@@ -2,6 +2,7 @@
 /* From an address of a process to the name of its function. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "module/images.h"
 #include "module/space.h"
@@ -10,12 +11,18 @@
 #include "unwind/arch.h"
 #include "util/opts.h"
 
+/* No compiler makes longer ones, and nobody could read them. */
+#define NAME_MAX_SIZE (64 << 10)
+
+/* NULL: it is none. */
 static const char *symbol_name(struct symbol *s, bool params)
 {
 	char *shown = __atomic_load_n(&s->shown, __ATOMIC_ACQUIRE), *own;
 
 	if (shown)
 		return shown;
+	if (strnlen(s->name, NAME_MAX_SIZE) == NAME_MAX_SIZE)
+		return NULL;
 	own = name_shown(s->name, (s->plt ? NAME_PLT : 0) |
 					  (params ? NAME_PARAMS : 0));
 	if (!own)
@@ -64,17 +71,20 @@ static int read_jit(void *arg)
 	return 0;
 }
 
-static int find_name(const struct image *image, struct ustack_symbol *sym)
+static int find_name(struct image *image, struct ustack_symbol *sym)
 {
 	struct symbols *symbols = image->symbols;
 	struct symbol *s = symbols_find(symbols, sym->addr);
 
 	if (!s)
 		return -ENOENT;
-	sym->name = symbol_name(s, image->images->opts.cxx_params);
 	sym->offset = sym->addr - s->start;
 	sym->has_start = 1;
-	return 0;
+	sym->name = symbol_name(s, image->images->opts.cxx_params);
+	if (sym->name)
+		return 0;
+	image_lacks(image, -EBADMSG);
+	return -ENOENT;
 }
 
 /* Where the function begins that has no name. */

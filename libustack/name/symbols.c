@@ -8,6 +8,8 @@
 #include "name/symbols.h"
 #include "util/search.h"
 
+#define COMPARED_MAX 4096 /* bytes of a name */
+
 void symbols_free(struct symbols *symbols)
 {
 	struct text *text, *next;
@@ -69,11 +71,12 @@ int symbols_by_preference(const void *a, const void *b)
 	ny = strspn(y->name, "_");
 	if (nx != ny)
 		return nx < ny ? -1 : 1;
-	nx = strlen(x->name);
-	ny = strlen(y->name);
+	/* A file that lies may have any number of any length. */
+	nx = strnlen(x->name, COMPARED_MAX);
+	ny = strnlen(y->name, COMPARED_MAX);
 	if (nx != ny)
 		return nx > ny ? -1 : 1;
-	return strcmp(x->name, y->name);
+	return strncmp(x->name, y->name, COMPARED_MAX);
 }
 
 void symbols_sort(struct symbols *symbols,

@@ -10,19 +10,19 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "module/debug_file.h"
 #include "module/section.h"
 #include "name/units.h"
+#include "util/hash.h"
 #include "util/search.h"
 
 #define DEPTH_MAX 256
-#define NAME_MAX_SIZE (64u << 10)
+#define NAME_MAX_SIZE (64 << 10)
 
 /* Code of a scope, or with depth 0 of a unit. */
 struct piece {
@@ -51,16 +51,32 @@ struct unit {
 	size_t nr_steps;
 };
 
+/* A file as libdw has it. */
+struct dwarf {
+	struct {
+		Elf64_Ehdr ehdr;
+		Elf64_Shdr none; /* without one libelf cannot add others */
+	} header;
+	Elf *elf;
+	Dwarf *dwarf;
+};
+
 struct units {
 	const struct image *file;
 	struct image *alt_file;	/* that several files have parts of theirs in */
-	Elf *elf, *alt_elf;
-	Dwarf *dwarf, *alt;
+	struct dwarf own, alt;
 	bool damaged;
 	struct unit *unit;
 	size_t nr, max;
 	struct step *steps;	/* scope: the index of a unit */
 	size_t nr_steps;
+	struct hash_table paths; /* by where libdw has what is relative */
+};
+
+/* A path with the directory that the compiler ran in. */
+struct path {
+	struct hash_node node;
+	char full[];
 };
 
 /* Room for one more of size bytes each.  false: no memory. */
@@ -287,7 +303,7 @@ static int read_scopes(struct units *u, struct unit *unit, struct pieces *p)
 
 	if (!level)
 		return -ENOMEM;
-	if (!dwarf_offdie(u->dwarf, unit->die, &level[0].die)) {
+	if (!dwarf_offdie(u->own.dwarf, unit->die, &level[0].die)) {
 		u->damaged = true;
 		free(level);
 		return 0;
@@ -319,6 +335,37 @@ static int read_unit(struct units *u, struct unit *unit)
 	return err;
 }
 
+/* libdw leaves it relative where the line table has it so.  NULL: no memory. */
+static const char *full_path(struct units *u, Dwarf_Die *cu, const char *file)
+{
+	uint64_t key = (uintptr_t)file;
+	Dwarf_Attribute attr;
+	const char *dir = NULL;
+	struct hash_node *n;
+	struct path *p;
+	size_t size;
+
+	if (!file || *file == '/')
+		return file;
+	n = hash_find(&u->paths, key);
+	if (n)
+		return container_of(n, struct path, node)->full;
+	if (dwarf_attr(cu, DW_AT_comp_dir, &attr))
+		dir = dwarf_formstring(&attr);
+	if (!dir)
+		return file;
+	size = strnlen(dir, NAME_MAX_SIZE) + strlen(file) + 2;
+	p = malloc(sizeof(*p) + size);
+	if (!p)
+		return NULL;
+	snprintf(p->full, size, "%.*s/%s", NAME_MAX_SIZE, dir, file);
+	if (hash_add(&u->paths, &p->node, key)) {
+		free(p);
+		return NULL;
+	}
+	return p->full;
+}
+
 static void find_line(struct units *u, struct unit *unit, uint64_t vaddr,
 		      struct place *out)
 {
@@ -326,12 +373,12 @@ static void find_line(struct units *u, struct unit *unit, uint64_t vaddr,
 	Dwarf_Line *line;
 	int n;
 
-	if (!dwarf_offdie(u->dwarf, unit->die, &die))
+	if (!dwarf_offdie(u->own.dwarf, unit->die, &die))
 		return;
 	line = dwarf_getsrc_die(&die, vaddr);
 	if (!line)
 		return;
-	out->file = dwarf_linesrc(line, NULL, NULL);
+	out->file = full_path(u, &die, dwarf_linesrc(line, NULL, NULL));
 	if (!dwarf_lineno(line, &n))
 		out->line = n;
 	if (!dwarf_linecol(line, &n))
@@ -383,7 +430,7 @@ static uint64_t number_of(Dwarf_Die *die, unsigned int at)
 	return dwarf_attr(die, at, &attr) && !dwarf_formudata(&attr, &n) ? n : 0;
 }
 
-static void find_call(Dwarf_Die *die, struct scope *s)
+static void find_call(struct units *u, Dwarf_Die *die, struct scope *s)
 {
 	Dwarf_Files *files;
 	Dwarf_Die cu;
@@ -393,8 +440,11 @@ static void find_call(Dwarf_Die *die, struct scope *s)
 	s->column = number_of(die, DW_AT_call_column);
 	if (dwarf_diecu(die, &cu, NULL, NULL) &&
 	    !dwarf_getsrcfiles(&cu, &files, &nr))
-		s->file = dwarf_filesrc(files, number_of(die, DW_AT_call_file),
-					NULL, NULL);
+		s->file = full_path(u, &cu,
+				    dwarf_filesrc(files,
+						  number_of(die,
+							    DW_AT_call_file),
+						  NULL, NULL));
 }
 
 void units_name(struct units *u, struct scope *s)
@@ -404,7 +454,7 @@ void units_name(struct units *u, struct scope *s)
 	if (s->named)
 		return;
 	s->named = true;
-	if (!dwarf_offdie(u->dwarf, s->die, &die))
+	if (!dwarf_offdie(u->own.dwarf, s->die, &die))
 		return;
 	s->name = string_of(u, &die, DW_AT_linkage_name);
 	if (!s->name)
@@ -412,7 +462,7 @@ void units_name(struct units *u, struct scope *s)
 	if (!s->name)
 		s->name = string_of(u, &die, DW_AT_name);
 	if (s->inlined)
-		find_call(&die, s);
+		find_call(u, &die, s);
 }
 
 bool units_damaged(const struct units *u)
@@ -422,11 +472,7 @@ bool units_damaged(const struct units *u)
 
 /* --- all of them ---------------------------------------------------------------------- */
 
-/*
- * An ELF file in memory that has nothing but the debug sections of file, as
- * image_section() unpacks them: libelf, which knows fewer ways, would do that in
- * place.  1, 0 if there are none, or -errno.
- */
+/* 1, 0 if file has none, or -errno. */
 static int add_section(Elf *elf, struct image *file, const char *name,
 		       size_t name_at)
 {
@@ -476,15 +522,13 @@ static int add_names(Elf *elf, GElf_Ehdr *ehdr)
 	return gelf_update_shdr(scn, &sh) ? 0 : -ENOMEM;
 }
 
+/* 1, 0 if there is no debug information, or -errno. */
 static int add_sections(Elf *elf, struct image *file)
 {
 	const char *name = sections + 1;
 	GElf_Ehdr ehdr;
 	int ret, found = 0;
 
-	if (!gelf_newehdr(elf, ELFCLASS64) || !gelf_getehdr(elf, &ehdr))
-		return -ENOMEM;
-	ehdr.e_ident[EI_DATA] = ELFDATA2LSB;
 	for (; strcmp(name, ".shstrtab"); name += strlen(name) + 1) {
 		ret = add_section(elf, file, name, name - sections);
 		if (ret < 0)
@@ -493,28 +537,44 @@ static int add_sections(Elf *elf, struct image *file)
 	}
 	if (!found)
 		return 0;
-	ret = add_names(elf, &ehdr);
+	ret = gelf_getehdr(elf, &ehdr) ? add_names(elf, &ehdr) : -ENOMEM;
 	return ret ? ret : gelf_update_ehdr(elf, &ehdr) ? 1 : -ENOMEM;
 }
 
-/* libdw on that.  *dwarf is NULL if there are none.  0 or -errno. */
-static int open_dwarf(Dwarf **dwarf, Elf **elf, struct image *file)
+/*
+ * For libdw an ELF file in memory that has nothing but the debug sections of file,
+ * as image_section() unpacks them: libelf, which knows fewer ways, would do that in
+ * place.  dwarf is NULL if there are none.  0 or -errno.
+ */
+static int open_dwarf(struct dwarf *d, struct image *file)
 {
-	/* libelf wants one, and writes nothing. */
-	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC), ret;
+	int ret;
 
-	*dwarf = NULL;
-	if (fd < 0)
-		return -errno;
+	d->header.ehdr = (Elf64_Ehdr){
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
+			     ELFDATA2LSB, EV_CURRENT },
+		.e_type = ET_EXEC,
+		.e_machine = EM_NONE,
+		.e_version = EV_CURRENT,
+		.e_ehsize = sizeof(d->header.ehdr),
+		.e_shoff = sizeof(d->header.ehdr),
+		.e_shnum = 1,
+		.e_shentsize = sizeof(Elf64_Shdr),
+	};
 	elf_version(EV_CURRENT);
-	*elf = elf_begin(fd, ELF_C_WRITE, NULL);
-	ret = *elf ? add_sections(*elf, file) : -ENOMEM;
+	d->elf = elf_memory((char *)&d->header, sizeof(d->header));
+	ret = d->elf ? add_sections(d->elf, file) : -ENOMEM;
 	if (ret > 0) {
-		*dwarf = dwarf_begin_elf(*elf, DWARF_C_READ, NULL);
-		ret = *dwarf ? 0 : -EBADMSG;
+		d->dwarf = dwarf_begin_elf(d->elf, DWARF_C_READ, NULL);
+		ret = d->dwarf ? 0 : -EBADMSG;
 	}
-	close(fd);
-	return ret == -EINVAL || ret == -ENOENT ? -EBADMSG : ret;
+	return ret == -EINVAL ? -EBADMSG : ret;
+}
+
+static void close_dwarf(struct dwarf *d)
+{
+	dwarf_end(d->dwarf);
+	elf_end(d->elf);
 }
 
 /* What dwz moved out of several files into one: its name, then its build-id. */
@@ -535,9 +595,9 @@ static int open_alt(struct units *u, struct image *file)
 	u->alt_file = debug_file_by_id(file->images, &id);
 	if (!u->alt_file)
 		return 0;
-	err = open_dwarf(&u->alt, &u->alt_elf, u->alt_file);
-	if (u->alt)
-		dwarf_setalt(u->dwarf, u->alt);
+	err = open_dwarf(&u->alt, u->alt_file);
+	if (u->alt.dwarf)
+		dwarf_setalt(u->own.dwarf, u->alt.dwarf);
 	return err;
 }
 
@@ -567,11 +627,11 @@ static int find_units(struct units *u)
 	size_t header;
 	int ret, err = 0;
 
-	while (!err && !(ret = dwarf_nextcu(u->dwarf, at, &next, &header, NULL,
+	while (!err && !(ret = dwarf_nextcu(u->own.dwarf, at, &next, &header, NULL,
 					    NULL, NULL))) {
 		Dwarf_Die die;
 
-		if (dwarf_offdie(u->dwarf, at + header, &die) &&
+		if (dwarf_offdie(u->own.dwarf, at + header, &die) &&
 		    dwarf_tag(&die) == DW_TAG_compile_unit)
 			err = add_unit(u, &p, &die, next - at);
 		at = next;
@@ -594,8 +654,8 @@ int units_open(struct units **out, struct image *file)
 	if (!u)
 		return -ENOMEM;
 	u->file = file;
-	ret = open_dwarf(&u->dwarf, &u->elf, file);
-	if (!ret && u->dwarf) {
+	ret = open_dwarf(&u->own, file);
+	if (!ret && u->own.dwarf) {
 		ret = open_alt(u, file);
 		if (!ret)
 			ret = find_units(u);
@@ -610,8 +670,13 @@ int units_open(struct units **out, struct image *file)
 
 void units_free(struct units *u)
 {
+	struct hash_node *n;
+
 	if (!u)
 		return;
+	while ((n = hash_pop(&u->paths)))
+		free(container_of(n, struct path, node));
+	hash_free(&u->paths);
 	for (size_t i = 0; i < u->nr; i++) {
 		for (size_t n = 0; n < u->unit[i].nr_scopes; n++) {
 			free(u->unit[i].scopes[n].shown);
@@ -622,10 +687,8 @@ void units_free(struct units *u)
 	}
 	free(u->unit);
 	free(u->steps);
-	dwarf_end(u->dwarf);
-	dwarf_end(u->alt);
-	elf_end(u->elf);
-	elf_end(u->alt_elf);
+	close_dwarf(&u->own);
+	close_dwarf(&u->alt);
 	image_free(u->alt_file);
 	free(u);
 }

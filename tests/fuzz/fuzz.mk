@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 # Included by the top Makefile; all paths are from the root.
 
-FUZZ := expr record cfi datafile elf name warm whole
+FUZZ := expr record cfi datafile elf name source warm whole
 RUNS := 1000000
 
 FUZZ_OUT := build/fuzz
@@ -19,6 +19,7 @@ FUZZ_MAX_cfi := 512
 FUZZ_MAX_datafile := 2048
 FUZZ_MAX_elf := 4096
 FUZZ_MAX_name := 512
+FUZZ_MAX_source := 8192
 FUZZ_MAX_warm := 1024
 FUZZ_MAX_whole := 8192
 # No other process adds to the corpus: -reload=0 reads it once.
