@@ -16,6 +16,8 @@ USTACK_ROOMS := util module read unwind name
 USTACK_SRC := $(patsubst libustack/%.c,%,$(wildcard $(USTACK_ROOMS:%=libustack/%/*.c) libustack/unwind/x86/*.c))
 USTACK_CLI := $(patsubst libustack/%.c,%,$(wildcard libustack/cli/*.c))
 USTACK_PKGS := libelf libdw liblzma libzstd zlib
+# Only to build it: a header.
+USTACK_BUILD_PKGS := libdebuginfod
 # Of the tool alone.
 USTACK_CLI_PKGS := libprotobuf-c
 
@@ -35,7 +37,7 @@ lib: $(addprefix $(USTACK_OUT)/,libustack.a libustack.so ustack) ## build libust
 
 .PHONY: lib-pkgs
 lib-pkgs:
-	@pkg-config --exists $(USTACK_PKGS) $(USTACK_CLI_PKGS) || { echo "libustack: pkg-config does not find all of: $(USTACK_PKGS) $(USTACK_CLI_PKGS); 'make deps' installs them" >&2; exit 1; }
+	@pkg-config --exists $(USTACK_PKGS) $(USTACK_BUILD_PKGS) $(USTACK_CLI_PKGS) || { echo "libustack: pkg-config does not find all of: $(USTACK_PKGS) $(USTACK_BUILD_PKGS) $(USTACK_CLI_PKGS); 'make deps' installs them" >&2; exit 1; }
 
 $(USTACK_OUT)/%.o: libustack/%.c libustack/libustack.mk | lib-pkgs
 	@mkdir -p $(@D)

@@ -72,6 +72,7 @@ int cli_open(struct cli *cli)
 		.vdso = cli->vdso,
 		.cxx_params = cli->params,
 		.vmlinux = cli->vmlinux,
+		.debuginfod = 1,
 	};
 	int ret;
 
@@ -174,6 +175,10 @@ static const char *why(const char *path, int err)
 {
 	if (is_kernel_path(path))
 		return why_kernel(err);
+	if (err == -ETIMEDOUT)
+		return "the server does not answer, and is asked no more: see DEBUGINFOD_URLS";
+	if (err == -ELIBACC)
+		return "libdebuginfod cannot be loaded: install it, or unset DEBUGINFOD_URLS";
 	switch (err) {
 	case -ESTALE:
 		return "it is another file now than was recorded, by its build-id or inode";

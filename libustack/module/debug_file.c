@@ -12,6 +12,7 @@
 #include <zlib.h>
 
 #include "module/debug_file.h"
+#include "module/debuginfod.h"
 #include "module/elf.h"
 #include "module/find_file.h"
 #include "module/images.h"
@@ -128,6 +129,15 @@ struct image *debug_file_by_id(struct ustack_images *images,
 	return debug;
 }
 
+static struct image *from_server(struct image *image)
+{
+	size_t size = 0;
+	int fd = debuginfod_open(image->images, DEBUGINFOD_DEBUG,
+				 &image->id_found, &size);
+
+	return debug_file_of(image->images, &image->id_found, fd, size, NULL);
+}
+
 static struct image *find_by_link(struct image *image)
 {
 	const struct ustack_images_opts *opts = &image->images->opts;
@@ -187,6 +197,8 @@ static int find_debug_file(void *arg)
 	image->debug_file = debug_file_by_id(image->images, &image->id_found);
 	if (!image->debug_file)
 		image->debug_file = find_by_link(image);
+	if (!image->debug_file)
+		image->debug_file = from_server(image);
 	return 0;
 }
 

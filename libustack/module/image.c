@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "module/debug_file.h"
+#include "module/debuginfod.h"
 #include "module/elf.h"
 #include "module/find_file.h"
 #include "module/images.h"
@@ -131,6 +132,7 @@ enum way {
 	WAY_MAPPED,	/* what the process has mapped, if it is alive */
 	WAY_PROCESS,	/* the path in the process's own root */
 	WAY_CACHE,
+	WAY_SERVER,
 	NR_WAYS,
 };
 
@@ -180,6 +182,11 @@ static int image_try(struct image *image, enum way way)
 		fd = open_build_id(opts->build_id_dir,
 				   strlen(opts->build_id_dir), id,
 				   vdso ? "/vdso" : "/elf", &size);
+		break;
+	case WAY_SERVER:
+		if (!vdso)
+			fd = debuginfod_open(image->images,
+					     DEBUGINFOD_EXECUTABLE, id, &size);
 		break;
 	case NR_WAYS:
 		break;

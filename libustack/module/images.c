@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "module/debuginfod.h"
 #include "module/images.h"
 #include "module/path.h"
 #include "util/opts.h"
@@ -49,6 +50,7 @@ int ustack_images_new(struct ustack_images **out,
 	pthread_mutex_init(&images->lock, NULL);
 	onces_init(&images->once);
 	images->end = &images->all;
+	images->debuginfod_started.state = ONCE_NEW;
 	err = opt_string(&o.root, "", "");
 	err |= opt_string(&o.vdso, "", "");
 	err |= opt_string(&o.vmlinux, "", "");
@@ -91,6 +93,7 @@ void ustack_images_free(struct ustack_images *images)
 	if (!images)
 		return;
 	all_free(images->all);
+	debuginfod_free(images);
 	hash_free(&images->by_origin);
 	hash_free(&images->by_identity);
 	onces_destroy(&images->once);
@@ -438,8 +441,15 @@ size_t ustack_images_unusable(struct ustack_images *images,
 			      void *arg)
 {
 	const struct image *image;
+	const char *urls;
+	int failed = debuginfod_failed(images, &urls);
 	size_t nr = 0;
 
+	if (failed) {
+		nr++;
+		if (fn)
+			fn(arg, urls, failed);
+	}
 	pthread_mutex_lock(&images->lock);
 	for (image = images->all; image; image = image->next) {
 		const char *path;

@@ -13,6 +13,8 @@
 #include "util/hash.h"
 #include "util/once.h"
 
+struct debuginfod;
+
 /* Shared by threads, and mappings with signal handlers. */
 struct ustack_images {
 	pthread_mutex_t lock;	/* for tables, mappings, states of maps: not for long */
@@ -23,6 +25,8 @@ struct ustack_images {
 	bool any_cut;		/* an image was cut: then each that matters is asked */
 	struct hash_table by_origin, by_identity;
 	struct image *all, **end;	/* in the order they came */
+	struct once debuginfod_started;
+	struct debuginfod *debuginfod;	/* NULL: nobody is asked */
 };
 
 /* The origin that map describes; origin_put() gives it back.  0 or -ENOMEM. */

@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "module/debuginfod.h"
 #include "module/find_file.h"
 #include "module/images.h"
 #include "module/kernel.h"
@@ -77,6 +78,16 @@ static void running_id(struct elf_id *id, bool is_core, const char *module)
 
 /* --- vmlinux ---------------------------------------------------------------- */
 
+static bool has_kallsyms(const struct image *image)
+{
+	struct kallsyms k;
+
+	if (kernel_open_kallsyms(&k, image))
+		return false;
+	fclose(k.file);
+	return true;
+}
+
 int kernel_open_image(const struct image *image, unsigned int n, size_t *size)
 {
 	const struct ustack_images_opts *opts = &image->images->opts;
@@ -117,6 +128,12 @@ int kernel_open_image(const struct image *image, unsigned int n, size_t *size)
 	case 7:
 		return open_path(size, "%s/lib/modules/%s/build/vmlinux",
 				 opts->root, own.release);
+	case 8:
+		/* Of a GB or so: not if there are names without it. */
+		return has_kallsyms(image) ?
+			       -ENOENT :
+			       debuginfod_open(image->images, DEBUGINFOD_DEBUG,
+					       id, size);
 	}
 	return -ENOSYS;
 }
