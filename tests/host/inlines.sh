@@ -209,5 +209,5 @@ for turn in range(40):
     assert done.returncode == 0, (turn, done.returncode)
     told += b"/bad: -74" in done.stderr
 print("damaged", told, "times of", turn + 1)
-assert told > 10, told
+assert told > 2, told
 END_PY

@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+#
+# Functions of the kernel that runs have the names of /proc/kallsyms, and those of
+# another kernel none.
+set -eu -o pipefail
+top=$(cd "$(dirname "$0")/../.." && pwd)
+ustack=$top/build/libustack/ustack
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp"
+fail() { echo "FAIL: $*"; [ ! -s err ] || sed 's/^/    /' err; exit 1; }
+
+make -s -C "$top" lib
+[ "$(id -u)" = 0 ] && grep -qm 1 '^0*[1-9a-f][0-9a-f]* ' /proc/kallsyms && [ -s /sys/kernel/notes ] ||
+	{ echo "/proc/kallsyms does not tell where the kernel is"; exit 77; }
+cat >work.c <<'END'
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+int main(void)
+{
+	struct stat st;
+	char b[4096];
+	for (int i = 0; i < 3000; i++) {
+		int fd = open("/proc/self/status", O_RDONLY);
+		while (read(fd, b, sizeof(b)) > 0)
+			;
+		close(fd);
+		stat("/usr/share/doc/none", &st);
+	}
+	return 0;
+}
+END
+gcc -O1 work.c -o work
+"$ustack" record -e cpu-clock -F 1997 -o data ./work 2>err || fail record
+grep -q 'only user mode is sampled' err && { echo "the kernel cannot be sampled here"; exit 77; }
+HOME=$tmp "$ustack" script -F ip,sym,symoff -i data >out 2>err || fail script
+"$top/tests/kernel-names" /proc/kallsyms <out || fail "not the names of /proc/kallsyms"
+"$ustack" fold -i data >folded 2>err || fail fold
+grep -q ';do_syscall_64_\[k\];' folded || fail "fold does not mark functions of the kernel"
+
+# The same recording with another build-id: as of another kernel.
+/usr/bin/python3 - <<'END'
+notes = open("/sys/kernel/notes", "rb").read()
+at = notes.index(b"\x14\0\0\0\x03\0\0\0GNU\0") + 12
+own = notes[at:at + 20]
+data = open("data", "rb").read()
+assert own in data
+open("another", "wb").write(data.replace(own, bytes(20 * [0xab])))
+END
+HOME=$tmp "$ustack" fold -i another >folded 2>err || fail "fold of another kernel's"
+grep -q '_\[k\]' folded && fail "another kernel's functions have names"
+grep -q ';\[kernel\] ' folded || fail "another kernel's frames are gone"
+grep -q 'no names of \[kernel.kallsyms\]: neither the kernel that runs here nor a vmlinux is that one' err ||
+	fail "nobody says that it was another kernel"
+HOME=$tmp "$ustack" fold --vmlinux work -i another >folded 2>err || fail "fold --vmlinux of another file"
+grep -q '_\[k\]' folded && fail "a file that is no vmlinux of it gives names"
+# What perf kept of that kernel.
+mkdir -p .debug/.build-id/ab/$(printf 'ab%.0s' {1..19})
+cat /proc/kallsyms >.debug/.build-id/ab/$(printf 'ab%.0s' {1..19})/kallsyms
+HOME=$tmp "$ustack" script -F ip,sym,symoff -i another >other 2>err || fail "script with perf's cache"
+cmp out other || fail "a copy of kallsyms gives other names"
