@@ -203,13 +203,16 @@ bench-volume: bench-deps ## bytes of a sample, losses at rising rates
 	@bench/volume
 bench-accuracy: bench-deps ## exact chains by program, mode and unwinder
 	@bench/accuracy
+CHAINS ?= 1000000
+bench-truth: bench-deps ## exact chains of deferred stacks, until there are CHAINS=N: hours, goes on where it was
+	@bench/truth --chains $(CHAINS)
 bench-perf-tool: bench-deps ## perf script and report with libdw and libustack
 	@bench/perf-tool
 bench-script: bench-deps ## samples a second that ustack script makes chains of
 	@bench/script
 bench-live: bench-deps ## ustack record against perf record: lost, bytes, processor time, memory
 	@bench/live
-.PHONY: $(benches:%=bench-%) bench-perf-tool bench-script bench-live
+.PHONY: $(benches:%=bench-%) bench-truth bench-perf-tool bench-script bench-live
 
 # Two at a time, the longest first; what counts instructions does not mind the other.
 bench: bench-deps build/variant/7.3/kernel/.done build/variant/output/kernel/.done ## all of them, bench/results and build/bench/report.html
