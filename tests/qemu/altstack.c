@@ -377,6 +377,45 @@ static void test_three(void)
 	interrupt(raise_on_another);
 }
 
+static ucontext_t in_context, to_handler;
+
+static void no_sample(uint64_t sp)
+{
+	(void)sp;
+}
+
+/* A context of the handler's own, interrupted on another alternate stack, and over then. */
+static void context(void)
+{
+	in_handler = no_sample;
+	check(!raise(SIGUSR2));
+}
+
+static void run_context(uint64_t sp)
+{
+	static uint8_t stack[64 * KIB];
+	ucontext_t *outer = frame;
+
+	set_altstack(0);
+	check(!getcontext(&in_context));
+	in_context.uc_stack.ss_sp = stack;
+	in_context.uc_stack.ss_size = sizeof(stack);
+	in_context.uc_link = &to_handler;
+	makecontext(&in_context, context, 0);
+	check(!swapcontext(&to_handler, &in_context));
+	frame = outer;
+	two_ranges(sp);
+}
+
+/* The handler is still on its alternate stack after a signal on one of its contexts. */
+static void test_context(void)
+{
+	setup();
+	alt = set_altstack(SS_AUTODISARM);
+	handle(SIGUSR2, SA_ONSTACK);
+	interrupt(run_context);
+}
+
 static void *thread(void *arg)
 {
 	(void)arg;
@@ -500,6 +539,7 @@ int main(int argc, char **argv)
 		{ "autodisarm", test_autodisarm },
 		{ "autodisarm_set", test_autodisarm_set },
 		{ "three", test_three },
+		{ "context", test_context },
 		{ "thread", test_thread },
 		{ "fork", test_fork },
 		{ "lies", test_lies },
