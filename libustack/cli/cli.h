@@ -14,6 +14,9 @@
 #define FRAMES_MAX 65536 /* user frames of a chain: a capture of 1 MB has no more */
 #define CHAIN_MAX (FRAMES_MAX + 8192) /* a callchain fits one 64 KiB record */
 
+/* The event of ustack record --off-cpu: periods are ns, and weigh the samples. */
+#define OFF_CPU_EVENT "offcpu-time"
+
 struct ids {
 	uint32_t *id;
 	size_t nr; /* 0: all */

@@ -18,6 +18,7 @@ struct folded {
 struct chains {
 	struct hash_table table;
 	uint64_t least, most; /* period of a sample; 0: there was none yet */
+	bool times; /* periods are times: they say more than numbers, equal or not */
 };
 
 /*
@@ -117,6 +118,7 @@ static void fold_sample(struct worker *w, const struct ustack_sample *s)
 			put_line(w);
 		was_unknown = unknown;
 	}
+	((struct chains *)w->own)->times |= !strcmp(s->event, OFF_CPU_EVENT);
 	count(w, s->period);
 }
 
@@ -138,6 +140,7 @@ static void fold_end(struct worker *w)
 			cli_no_memory(w->cli);
 		}
 	}
+	all->times |= mine->times;
 	if (mine->most)
 		add_periods(all, mine->least, mine->most);
 	hash_free(&mine->table);
@@ -159,7 +162,7 @@ static int by_text(const void *a, const void *b)
  */
 static void print_all(const struct cli *cli, struct chains *chains)
 {
-	bool by_period = chains->least != chains->most;
+	bool by_period = chains->times || chains->least != chains->most;
 	struct hash_table *t = &chains->table;
 	size_t nr = t->nr, i;
 	struct folded **all = malloc((nr + 1) * sizeof(*all));
@@ -184,8 +187,9 @@ static void fold_help(void)
 {
 	puts("A line is the thread's name, then the functions from the outermost to the\n"
 	     "innermost with semicolons between, a space, and how many samples had this\n"
-	     "chain, or the sum of their periods if these differ.  A function without name\n"
-	     "is FILE+0xSTART.  _[k] is behind functions of the kernel.  In brackets:");
+	     "chain, or the sum of their periods if these differ or are the nanoseconds of\n"
+	     "waits.  A function without name is FILE+0xSTART.  _[k] is behind functions of\n"
+	     "the kernel.  In brackets:");
 	help_line("[no name]", "a thread whose name is empty");
 	help_line("[stack lost]", "after the thread's name: the stack never came");
 	help_line("[cut short]", "after the thread's name: the outermost frames are missing");

@@ -468,7 +468,7 @@ bool record_events_add_off_cpu(struct record_events *all)
 	static const struct record_rate each = { .period = 1, .given = true };
 
 	return record_events_add(
-		all, "context-switches/name=" RECORD_OFF_CPU "/", &each);
+		all, "context-switches/name=" OFF_CPU_EVENT "/", &each);
 }
 
 void record_events_free(struct record_events *all)

@@ -23,7 +23,6 @@ struct record_rate {
 bool record_events_add(struct record_events *all, const char *list,
 		       const struct record_rate *rate);
 /* The event that samples where threads wait: see record_wait.h. */
-#define RECORD_OFF_CPU "offcpu-time"
 bool record_events_add_off_cpu(struct record_events *all);
 void record_events_free(struct record_events *all);
 

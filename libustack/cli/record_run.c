@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "cli/record.h"
+#include "cli/record_blocked.h"
+#include "cli/record_clock.h"
 #include "cli/record_depth.h"
 #include "cli/record_proc.h"
 #include "cli/record_verdict.h"
@@ -42,6 +44,9 @@ struct recorder {
 	struct ustack_unwinder *unwinder;
 	struct record_account account;
 	struct record_waits waits;
+	struct record_blocked blocked;
+	struct record_clock clock;
+	uint64_t disabled; /* when the events were, on the perf clock */
 	struct record_depth depth;
 	int signal; /* that ended it */
 	bool failed; /* an error line was written */
@@ -207,12 +212,19 @@ static int take_record(void *arg, const void *record)
 {
 	const struct perf_event_header *h = record;
 	struct recorder *r = arg;
+	int ret;
 
 	if (h->type == PERF_RECORD_THROTTLE)
 		r->account.throttled++;
 	if (h->type == PERF_RECORD_SWITCH ||
 	    h->type == PERF_RECORD_SWITCH_CPU_WIDE)
 		return waits_switch(&r->waits, r->file, record);
+	if (r->o->off_cpu &&
+	    (h->type == PERF_RECORD_FORK || h->type == PERF_RECORD_EXIT)) {
+		ret = waits_task(&r->waits, record);
+		if (ret)
+			return ret;
+	}
 	return record_file_record(r->file, record);
 }
 
@@ -226,17 +238,39 @@ static size_t user_frames(const struct chain *c)
 	return n;
 }
 
+/*
+ * The recording ended before the task came back with its stack: where it still is,
+ * /proc has that.  A copy of s, or s.
+ */
+static const struct ustack_sample *read_back(struct recorder *r,
+					     const struct ustack_sample *s,
+					     struct ustack_sample *copy)
+{
+	if (s->pair != USTACK_PAIR_LOST || s->lost != USTACK_LOST_END ||
+	    r->o->raw)
+		return s;
+	*copy = *s;
+	if (blocked_stack(&r->blocked, copy) <= 0)
+		return s;
+	copy->pair = USTACK_PAIR_PAIRED;
+	copy->lost = USTACK_LOST_NOT;
+	r->account.read_back++;
+	return copy;
+}
+
 static int take_sample(struct recorder *r, const struct ustack_sample *s)
 {
+	struct ustack_sample copy;
 	bool cut;
 	int ret;
 
+	s = read_back(r, s, &copy);
 	chain_fill(&r->chain, r->unwinder, r->frames, s);
 	account_sample(&r->account, s, &r->chain);
 	if (r->o->program && r->chain.unwound)
 		depth_chain(&r->depth, s->regs.val[USTACK_REG_X86_SP],
 			    r->frames, user_frames(&r->chain), r->chain.end);
-	if (r->o->off_cpu && !strcmp(s->event, RECORD_OFF_CPU)) {
+	if (r->o->off_cpu && !strcmp(s->event, OFF_CPU_EVENT)) {
 		ret = waits_sample(&r->waits, r->file, s, &r->chain);
 		return ret ? write_failed(r, ret) : 0;
 	}
@@ -245,6 +279,75 @@ static int take_sample(struct recorder *r, const struct ustack_sample *s)
 				 r->o->raw == RAW_ALL ||
 					 (r->o->raw == RAW_CUT && cut));
 	return ret ? write_failed(r, ret) : 0;
+}
+
+/* A thread that waits when the recording begins, or already did at time. */
+static int take_waiting(struct recorder *r, int pid, int tid, uint64_t time)
+{
+	const size_t nr = r->c->events->nr - 1; /* off-CPU is the last */
+	const struct record_event *ev = &r->c->events->ev[nr];
+	struct ustack_sample s = {
+		.time = time,
+		.pid = pid,
+		.tid = tid,
+		.id = ev->ids[0],
+		.misc = PERF_RECORD_MISC_USER,
+		.comm = "",
+		.event = ev->name,
+		.event_nr = nr,
+	};
+	int ret = blocked_stack(&r->blocked, &s);
+
+	if (!ret || ret == -ENOMEM)
+		return ret ? fail(r, "", ret) : 0;
+	if (ret < 0) { /* its time is known for all that */
+		s.pair = USTACK_PAIR_LOST;
+		r->account.untraced++;
+	}
+	s.ip = s.regs.val[USTACK_REG_X86_IP];
+	return take_sample(r, &s);
+}
+
+/* All threads of a process, but not those of our own side. */
+static int process_waits(struct recorder *r, int pid)
+{
+	const uint64_t now = clock_now(&r->clock);
+	char path[64];
+	long i, nr;
+	int *tid, ret = 0;
+
+	if (pid == getpid() || pid == r->child.pid)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	nr = record_numbers(path, &tid);
+	for (i = 0; i < nr && !ret; i++)
+		ret = take_waiting(r, pid, tid[i], now);
+	free(tid);
+	return ret;
+}
+
+/* Who waits already: no switch tells of that, be it for as long as we record. */
+static int waits_begin(struct recorder *r)
+{
+	const struct record_options *o = r->o;
+	size_t i;
+	int ret = 0;
+
+	if (o->all && !o->cgroup) {
+		int *pid;
+		long nr = record_numbers("/proc", &pid), j;
+
+		for (j = 0; j < nr && !ret; j++)
+			ret = process_waits(r, pid[j]);
+		free(pid);
+	}
+	for (i = 0; i < o->nr_pids && !ret; i++)
+		ret = process_waits(r, o->pid[i]);
+	for (i = 0; i < o->nr_tids && !ret; i++)
+		ret = take_waiting(r, process_of(o->tid[i]), o->tid[i],
+				   clock_now(&r->clock));
+	blocked_forget(&r->blocked);
+	return ret;
 }
 
 /* All that the rings have now.  1: more may come; 0: the end; -1: an error line. */
@@ -288,10 +391,20 @@ static uint64_t seconds(void)
 	return t.tv_sec;
 }
 
+/* The reader's accounts, less the stacks that it lost and /proc had. */
+static void read_stats(const struct recorder *r, struct ustack_stats *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->sz = sizeof(*st);
+	ustack_reader_stats(r->reader, st);
+	st->lost -= r->account.read_back;
+	st->lost_by[USTACK_LOST_END] -= r->account.read_back;
+}
+
 /* Once a second: what a kill would lose is little, and a terminal shows it. */
 static int each_second(struct recorder *r, uint64_t *last)
 {
-	struct ustack_stats st = { .sz = sizeof(st) };
+	struct ustack_stats st;
 	uint64_t now = seconds();
 	int ret;
 
@@ -303,7 +416,7 @@ static int each_second(struct recorder *r, uint64_t *last)
 		return write_failed(r, ret);
 	if (!((now - r->account.start) % TRIM_EVERY))
 		ustack_images_trim(r->images);
-	ustack_reader_stats(r->reader, &st);
+	read_stats(r, &st);
 	account_progress(&r->account, &st, now);
 	return 0;
 }
@@ -348,6 +461,7 @@ static int rest(struct recorder *r)
 {
 	int ret;
 
+	r->disabled = clock_now(&r->clock);
 	capture_switch(r->c, PERF_EVENT_IOC_DISABLE);
 	if (r->c->defer)
 		sleep_ms(LATE_MS);
@@ -361,10 +475,10 @@ static int rest(struct recorder *r)
 
 static int last_waits(struct recorder *r)
 {
-	int ret = waits_end(&r->waits, r->file);
+	int ret = waits_end(&r->waits, r->file, r->disabled);
 
 	/* They are no samples that got lost on the way. */
-	r->account.samples -= r->waits.preempted;
+	r->account.samples -= r->waits.no_waits;
 	return ret ? write_failed(r, ret) : 0;
 }
 
@@ -427,14 +541,14 @@ static int put_features(struct recorder *r)
 
 static void end_file(struct recorder *r)
 {
-	struct ustack_stats st = { .sz = sizeof(st) };
+	struct ustack_stats st;
 	int ret = put_features(r);
 
 	if (!ret)
 		ret = record_file_end(r->file);
 	if (ret)
 		write_failed(r, ret);
-	ustack_reader_stats(r->reader, &st);
+	read_stats(r, &st);
 	account_verdict(&r->account, &st, r->o, r->c,
 			record_file_samples(r->file),
 			record_file_size(r->file));
@@ -444,6 +558,8 @@ static void free_all(struct recorder *r)
 {
 	account_free(&r->account);
 	waits_free(&r->waits);
+	blocked_free(&r->blocked);
+	clock_close(&r->clock);
 	record_file_free(r->file);
 	ustack_reader_free(r->reader);
 	ustack_unwinder_free(r->unwinder);
@@ -457,11 +573,17 @@ static int record(struct recorder *r)
 	const struct record_options *o = r->o;
 	int status = 0;
 
+	if (o->off_cpu)
+		clock_open(&r->clock);
 	if (capture_open(r->c) || open_output(r) || open_reader(r) ||
 	    known_processes(r))
 		return 1;
 	if (!r->c->on_exec)
 		capture_switch(r->c, PERF_EVENT_IOC_ENABLE);
+	r->blocked.images = r->images;
+	r->blocked.stack_size = r->c->stack;
+	if (o->off_cpu && waits_begin(r))
+		return 1;
 	if (o->command)
 		status = record_start(&r->child, o->command[0]);
 	if (status)
@@ -488,6 +610,7 @@ int record_run(const struct record_options *o, struct capture *c)
 	}
 	r->o = o;
 	r->c = c;
+	r->clock.fd = -1;
 	record_block(&r->child);
 	record_signals(&set);
 	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -51,7 +51,7 @@ void account_sample(struct record_account *a, const struct ustack_sample *s,
 static double complete(const struct record_account *a,
 		       const struct ustack_stats *st)
 {
-	uint64_t all = a->chains + st->lost;
+	uint64_t all = a->chains + st->lost + a->untraced;
 
 	return all ? 100.0 * a->ends[USTACK_END_FINISHED] / all : 100;
 }
@@ -122,6 +122,9 @@ static void add_lost(struct list *l, const struct record_account *a,
 	if (lost_records(a, st))
 		add(l, "%" PRIu64 " records lost in full rings",
 		    lost_records(a, st));
+	if (a->untraced)
+		add(l, "%" PRIu64 " stacks of threads that wait lost (no permission to trace them)",
+		    a->untraced);
 	if (a->samples > in_file)
 		add(l, "%" PRIu64 " samples not written",
 		    a->samples - in_file);
@@ -219,10 +222,11 @@ static void in_json(const struct record_account *a,
 		"{\"samples\":%" PRIu64 ",\"stacks\":\"%s\",\"stack\":%u"
 		",\"ring_size\":%zu,\"bytes\":%" PRIu64
 		",\"not_written\":%" PRIu64 ",\"lost_records\":%" PRIu64
-		",\"throttled\":%" PRIu64 ",\"lost_stacks\":{",
+		",\"throttled\":%" PRIu64 ",\"untraced\":%" PRIu64
+		",\"lost_stacks\":{",
 		in_file, c->defer ? "deferred" : "copied", c->stack,
 		c->ring_size, bytes, a->samples - in_file, lost_records(a, st),
-		a->throttled);
+		a->throttled, a->untraced);
 	for (i = USTACK_LOST_NOT + 1; i < USTACK_LOST_NR; i++)
 		fprintf(to, "%s\"%s\":%" PRIu64,
 			i > USTACK_LOST_NOT + 1 ? "," : "",

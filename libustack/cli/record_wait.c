@@ -12,6 +12,8 @@
 #include "util/bytes.h"
 
 #define SWITCHES_MAX 4096 /* of a thread whose samples do not come */
+#define THREADS_FEW 1024
+#define FORGET_AFTER 10000000000 /* ns: then samples of a thread that ended have come */
 #define SAMPLE_ID_SIZE (4 * 8) /* pid and tid, time, cpu, id */
 
 struct sched_switch {
@@ -34,6 +36,7 @@ struct thread {
 	struct sched_switch *sw; /* in order, from the first that may matter */
 	size_t nr, cap;
 	struct held *first, *last;
+	uint64_t dead; /* since then, but for switches on the way out */
 };
 
 static struct thread *thread_of(struct record_waits *w, uint32_t tid)
@@ -79,15 +82,24 @@ static int add_switch(struct thread *t, const struct sched_switch *sw)
 	return 0;
 }
 
+static struct held *pop_held(struct thread *t)
+{
+	struct held *h = t->first;
+
+	t->first = h->next;
+	if (!t->first)
+		t->last = NULL;
+	return h;
+}
+
 /* Writes the first held sample of t, with what it waited. */
 static int write_held(struct record_waits *w, struct record_file *f,
 		      struct thread *t, uint64_t until)
 {
-	struct held *h = t->first;
+	struct held *h = pop_held(t);
 	struct chain *c = &w->scratch;
 	int ret;
 
-	t->first = h->next;
 	c->nr = h->nr;
 	c->unwound = h->unwound;
 	c->end = h->end;
@@ -100,10 +112,16 @@ static int write_held(struct record_waits *w, struct record_file *f,
 
 static void drop_held(struct thread *t)
 {
-	struct held *h = t->first;
+	free(pop_held(t));
+}
 
-	t->first = h->next;
-	free(h);
+/* Who is dead waits for nothing. */
+static void bury(struct record_waits *w, struct thread *t)
+{
+	while (t->first && t->dead && t->first->s.time >= t->dead) {
+		w->no_waits++;
+		drop_held(t);
+	}
 }
 
 /* Lets go the samples whose threads came back, by the switches that are known. */
@@ -113,6 +131,7 @@ static int serve(struct record_waits *w, struct record_file *f,
 	size_t i = 0;
 	int ret = 0;
 
+	bury(w, t);
 	while (t->first && i < t->nr && !ret) {
 		const struct sched_switch *sw = &t->sw[i++];
 
@@ -121,12 +140,11 @@ static int serve(struct record_waits *w, struct record_file *f,
 		if (sw->in) {
 			ret = write_held(w, f, t, sw->time);
 		} else if (sw->preempted) {
-			w->preempted++;
+			w->no_waits++;
 			drop_held(t);
 		}
+		bury(w, t);
 	}
-	if (!t->first)
-		t->last = NULL;
 	drop_switches(t, i);
 	return ret;
 }
@@ -152,14 +170,73 @@ int waits_switch(struct record_waits *w, struct record_file *f,
 	return ret || !t->first ? ret : serve(w, f, t);
 }
 
+static void thread_free(struct thread *t)
+{
+	while (t->first)
+		drop_held(t);
+	free(t->sw);
+	free(t);
+}
+
+/* Lets go those that ended long ago. */
+static int forget(struct record_waits *w)
+{
+	struct hash_table kept = { 0 };
+	struct hash_node *n;
+	int ret = 0;
+
+	while ((n = hash_pop(&w->threads))) {
+		struct thread *t = container_of(n, struct thread, node);
+
+		if (t->dead && t->dead + FORGET_AFTER < w->last) {
+			thread_free(t);
+		} else if (ret || hash_add(&kept, n, n->key)) {
+			thread_free(t);
+			ret = -ENOMEM;
+		}
+	}
+	hash_free(&w->threads);
+	w->threads = kept;
+	w->forget_at = kept.nr < THREADS_FEW ? 2 * THREADS_FEW : kept.nr * 2;
+	return ret;
+}
+
+int waits_task(struct record_waits *w, const void *record)
+{
+	/* header, pid, ppid, tid, ptid, time */
+	const uint8_t *r = record;
+	const uint64_t time = get64(r + 24);
+	struct thread *t = thread_of(w, get32(r + 16));
+
+	if (!t)
+		return -ENOMEM;
+	if (get32(r) == PERF_RECORD_FORK) {
+		/* With a number that was another's; or it is told late. */
+		if (time > t->dead)
+			t->dead = 0;
+		return 0;
+	}
+	t->dead = time;
+	bury(w, t);
+	if (time > w->last)
+		w->last = time;
+	return w->threads.nr < w->forget_at || w->threads.nr < THREADS_FEW ?
+		       0 :
+		       forget(w);
+}
+
 int waits_sample(struct record_waits *w, struct record_file *f,
 		 const struct ustack_sample *s, const struct chain *c)
 {
-	struct thread *t = s->tid ? thread_of(w, s->tid) : NULL;
+	struct thread *t;
 	struct held *h;
 
-	if (!s->tid)
+	/* The idle task, and one that has no number any more. */
+	if (!s->tid || s->tid == UINT32_MAX) {
+		w->no_waits++;
 		return 0;
+	}
+	t = thread_of(w, s->tid);
 	h = malloc(sizeof(*h) + c->nr * sizeof(*h->line));
 	if (!t || !h) {
 		free(h);
@@ -179,20 +256,19 @@ int waits_sample(struct record_waits *w, struct record_file *f,
 	return serve(w, f, t);
 }
 
-int waits_end(struct record_waits *w, struct record_file *f)
+int waits_end(struct record_waits *w, struct record_file *f, uint64_t until)
 {
 	struct hash_node *n;
 	int ret = 0;
 
+	if (until < w->last)
+		until = w->last;
 	while ((n = hash_pop(&w->threads))) {
 		struct thread *t = container_of(n, struct thread, node);
 
 		while (t->first && !ret)
-			ret = write_held(w, f, t, w->last);
-		while (t->first)
-			drop_held(t);
-		free(t->sw);
-		free(t);
+			ret = write_held(w, f, t, until);
+		thread_free(t);
 	}
 	hash_free(&w->threads);
 	return ret;
@@ -202,13 +278,7 @@ void waits_free(struct record_waits *w)
 {
 	struct hash_node *n;
 
-	while ((n = hash_pop(&w->threads))) {
-		struct thread *t = container_of(n, struct thread, node);
-
-		while (t->first)
-			drop_held(t);
-		free(t->sw);
-		free(t);
-	}
+	while ((n = hash_pop(&w->threads)))
+		thread_free(container_of(n, struct thread, node));
 	hash_free(&w->threads);
 }

@@ -13,7 +13,8 @@
 struct record_waits {
 	struct hash_table threads;
 	uint64_t last; /* time of the last switch */
-	uint64_t preempted; /* samples that were no waiting */
+	uint64_t no_waits; /* samples: of threads that were preempted, or at their end */
+	size_t forget_at; /* as many threads */
 	struct chain scratch;
 };
 
@@ -23,10 +24,12 @@ struct record_waits {
  */
 int waits_switch(struct record_waits *w, struct record_file *f,
 		 const void *record);
+/* PERF_RECORD_FORK or _EXIT */
+int waits_task(struct record_waits *w, const void *record);
 int waits_sample(struct record_waits *w, struct record_file *f,
 		 const struct ustack_sample *s, const struct chain *c);
-/* Who still waits has waited until now. */
-int waits_end(struct record_waits *w, struct record_file *f);
+/* Who still waits has waited until then, or the last switch if that is later. */
+int waits_end(struct record_waits *w, struct record_file *f, uint64_t until);
 void waits_free(struct record_waits *w);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* ustack stat: accounts of a recording, one "key value" a line. */
 #include <stddef.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -26,6 +27,7 @@ static const struct key pairing[] = {
 /* Behind lost_REASON. */
 #define CHANGED "changed"
 #define SAMPLE_BYTES "sample_bytes"
+#define WAITED "waited_ns"
 
 static const struct key records[] = {
 	STAT(stacks, "deferred stacks in the recording"),
@@ -68,6 +70,7 @@ static void stat_help(void)
 		help_line(lost_key(n, key), lost_what(n));
 	help_line(CHANGED, "whose stack is of a later state of the thread");
 	help_line(SAMPLE_BYTES, "bytes of these samples");
+	help_line(WAITED, "how long threads waited, by samples of " OFF_CPU_EVENT);
 	puts("\nOf the whole recording, whatever the filters:");
 	for (i = 0; i < NR(records); i++)
 		help_line(records[i].name, records[i].what);
@@ -93,7 +96,7 @@ static void print_stats(const struct ustack_stats *st, const struct key *keys,
 /* Of the samples that are wanted. */
 struct counts {
 	struct ustack_stats st; /* what tells of samples */
-	uint64_t changed;
+	uint64_t changed, waited;
 	uint64_t ends[NR_ENDS];
 };
 
@@ -125,6 +128,8 @@ static void stat_sample(struct worker *w, const struct ustack_sample *s)
 	c->st.sample_bytes += s->record_size;
 	count_pair(&c->st, s);
 	c->changed += !!s->stack_changed;
+	if (!strcmp(s->event, OFF_CPU_EVENT))
+		c->waited += s->period;
 	if (w->chain.unwound)
 		c->ends[w->chain.end]++;
 }
@@ -143,6 +148,7 @@ static void stat_end(struct worker *w)
 	for (n = 0; n < USTACK_LOST_NR; n++)
 		all->st.lost_by[n] += c->st.lost_by[n];
 	all->changed += c->changed;
+	all->waited += c->waited;
 	for (n = 0; n < NR_ENDS; n++)
 		all->ends[n] += c->ends[n];
 }
@@ -181,6 +187,7 @@ static int stat_run(struct cli *cli)
 		print(lost_key(n, key), all.st.lost_by[n]);
 	print(CHANGED, all.changed);
 	print(SAMPLE_BYTES, all.st.sample_bytes);
+	print(WAITED, all.waited);
 	print_stats(&all.st, records, NR(records));
 	for (n = 0; n < NR_ENDS; n++)
 		print(end_key(n, key), all.ends[n]);

@@ -41,7 +41,7 @@ folded()
 		  if (!k || chain !~ /^;\[kernel\]/) chain = ";" name chain; next }
 	     comm != "" { print comm chain; comm = "" }' "$1" | sort | uniq -c | awk '{ n = $1; $1 = ""; print substr($0, 2), n }' | sort
 }
-unversioned() { sed 's/@@*[A-Z_0-9.]*//g' "$1" | sort; }
+unversioned() { sed 's/@@*[A-Za-z_0-9.]*//g' "$1" | sort; }
 quiet perf script -i mine -F comm,ip,sym,dso
 folded out >theirs
 "$ustack" fold -i mine >folds
@@ -93,14 +93,17 @@ KEEP static void nap(void) { usleep(20000); __asm__(""); }
 KEEP static void hang(int fd) { char c; if (read(fd, &c, 1)) __asm__(""); }
 static int fds[2];
 static void *thread(void *arg) { hang(fds[0]); return arg; }
-int main(void)
+int main(int argc, char **argv)
 {
 	pthread_t t;
+	(void)argv;
 	if (pipe(fds))
 		return 1;
 	pthread_create(&t, 0, thread, 0);
 	for (int i = 0; i < 10; i++)
 		nap();
+	if (argc > 1)
+		hang(fds[0]);
 	return 0;
 }
 END
@@ -119,6 +122,32 @@ read -r ms n <<<"$(waited hang)"
 [ "$ms" -gt 0 ] && [ "$n" = 1 ] || fail "$n hung threads, $ms ms in all"
 quiet perf report -i f --stdio
 grep -q "of event 'offcpu-time'" out || fail "perf report does not know offcpu-time"
+# Who waits all the time, from before until after: its stack is read from /proc.
+./nap forever & pid=$!
+until [ "$(cat /proc/$pid/task/*/syscall | grep -c '^0 ')" = 2 ]; do sleep 0.02; done
+status 130 timeout --preserve-status -s INT 1 "$ustack" record --off-cpu -o f -p $pid
+said ': 2 samples, .* 0 lost, 100.0 % complete'
+read -r ms n <<<"$(waited hang)"
+[ "$ms" -ge 500 ] && [ "$n" = 2 ] || fail "$n hung threads, $ms ms in all"
+"$ustack" fold -i f >folds
+# Times are times, of however few samples.
+awk '/^nap;.*;hang;[^;]*$/ { n++; if ($NF < 250000000) exit 1 } END { exit n != 2 }' folds || fail "fold of waits: $(cat folds)"
+[ "$("$ustack" stat -i f | sed -n 's/^waited_ns //p')" = "$(awk '{ n += $NF } END { print n }' folds)" ] || fail "stat of waits"
+quiet perf script -i f -F comm,period,ip,sym
+grep -q ' hang$' out || fail "perf script of threads that wait"
+# One whose stack may not be read has its time for all that.
+perfmon="setpriv --reuid=65534 --inh-caps=-all,+cap_38 --ambient-caps=+cap_38"
+if [ "$(id -u)" = 0 ] && $perfmon true 2>err; then
+	chmod 755 .
+	mkdir -m 777 free
+	cp "$ustack" .
+	status 130 timeout --preserve-status -s INT 1 $perfmon ./ustack record --off-cpu -o free/f -p $pid
+	said ': 2 samples, .*2 stacks of threads that wait lost (no permission'
+	"$ustack" fold -i free/f >folds 2>err
+	grep -q '^[^;]*;\[cut short\];\[unknown\] [0-9]*$' folds || fail "not marked: $(cat folds)"
+fi
+kill $pid
+wait $pid 2>/dev/null || :
 misused 'exclude each other' --off-cpu --raw true
 
 # --- as much of the stack as it takes: less than is usual, or more, by the last time

@@ -48,6 +48,17 @@ static void sampled(uint32_t tid, uint64_t time)
 	assert_int_equal(waits_sample(&waits, file, &s, &c), 0);
 }
 
+static void task(uint32_t tid, uint64_t time, uint32_t type)
+{
+	const struct {
+		struct perf_event_header h;
+		uint32_t pid, ppid, tid, ptid;
+		uint64_t time, sample_id[4];
+	} rec = { { type, 0, sizeof(rec) }, 1, 1, tid, 1, time, { 0 } };
+
+	assert_int_equal(waits_task(&waits, &rec), 0);
+}
+
 struct wait {
 	uint64_t tid, time, period;
 };
@@ -115,7 +126,7 @@ static void sample_comes_last(void **state)
 	sampled(7, 400);
 	sampled(7, 600);
 	assert_waits({ 7, 100, 250 }, { 7, 400, 100 });
-	assert_int_equal(waits.preempted, 1);
+	assert_int_equal(waits.no_waits, 1);
 	end();
 }
 
@@ -131,7 +142,7 @@ static void preempted(void **state)
 	switched(7, 301, OUT);
 	switched(7, 310, IN);
 	assert_waits({ 7, 300, 10 });
-	assert_int_equal(waits.preempted, 1);
+	assert_int_equal(waits.no_waits, 1);
 	end();
 }
 
@@ -171,8 +182,67 @@ static void still_waits(void **state)
 	sampled(7, 100);
 	switched(7, 101, OUT);
 	switched(8, 900, IN);
-	assert_int_equal(waits_end(&waits, file), 0);
+	assert_int_equal(waits_end(&waits, file, 0), 0);
 	assert_waits({ 7, 100, 800 });
+	end();
+}
+
+/* The recording ends later than the last that was heard of anybody. */
+static void waits_until(void **state)
+{
+	(void)state;
+	begin();
+	sampled(7, 100);
+	switched(7, 101, OUT);
+	assert_int_equal(waits_end(&waits, file, 1000), 0);
+	assert_waits({ 7, 100, 900 });
+	end();
+}
+
+/* Who exits does not come back, however often it waited on the way out. */
+static void exits(void **state)
+{
+	(void)state;
+	begin();
+	sampled(7, 100);
+	switched(7, 101, OUT);
+	switched(7, 130, IN);
+	task(7, 150, PERF_RECORD_EXIT);
+	sampled(7, 160);
+	switched(7, 161, OUT);
+	switched(7, 170, IN);
+	sampled(7, 180);
+	switched(7, 181, OUT);
+	sampled(8, 200);
+	task(8, 190, PERF_RECORD_EXIT); /* told late, and the beginning by another ring */
+	task(8, 90, PERF_RECORD_FORK);
+	sampled(8, 210);
+	/* Another gets the number. */
+	task(7, 300, PERF_RECORD_FORK);
+	sampled(7, 310);
+	switched(7, 311, OUT);
+	sampled(UINT32_MAX, 320);
+	assert_int_equal(waits_end(&waits, file, 400), 0);
+	assert_waits({ 7, 100, 30 }, { 7, 310, 90 });
+	assert_int_equal(waits.no_waits, 5);
+	end();
+}
+
+/* However many come and go, only those are kept that may still be heard of. */
+static void many(void **state)
+{
+	enum { THREADS = 100000 };
+	uint32_t i;
+
+	(void)state;
+	begin();
+	for (i = 1; i <= THREADS; i++) {
+		task(i, i * 1000000000ull, PERF_RECORD_FORK);
+		sampled(i, i * 1000000000ull + 1);
+		task(i, i * 1000000000ull + 2, PERF_RECORD_EXIT);
+	}
+	assert_true(waits.threads.nr < 5000);
+	assert_int_equal(waits_end(&waits, file, 0), 0);
 	end();
 }
 
@@ -242,6 +312,9 @@ int main(void)
 		cmocka_unit_test(other_ring_first),
 		cmocka_unit_test(others),
 		cmocka_unit_test(still_waits),
+		cmocka_unit_test(waits_until),
+		cmocka_unit_test(exits),
+		cmocka_unit_test(many),
 		cmocka_unit_test(any),
 	};
 
