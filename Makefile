@@ -293,7 +293,7 @@ KIND ?= debug
 
 check-live: deps ## ustack record of all that runs for ten minutes: its memory stays as it is
 	@$(MAKE) --no-print-directory -s -j$(jobs) lib
-	@SECONDS_OF_SOAK=600 tests/run --limit 1200 tests/host/record-soak.sh
+	@SECONDS_OF_SOAK=600 tests/run --limit 3600 tests/host/record-soak.sh
 .PHONY: check-live
 
 check-debug: deps ## the guest tests on the debug kernel, or that of KIND=kcsan or rt

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/record_capture.h"
+#include "cli/record_cpus.h"
 
 #define STACK_COPIED 16384u /* asked for where the interrupt copies it */
 #define STACK_COPIED_MAX 65528u
@@ -36,7 +37,9 @@ static bool read_number(const char *path, long *to)
 
 /* --- one event ------------------------------------------------------------- */
 
-static struct perf_event_attr attr_of(const struct capture *c, size_t i)
+/* tells: of processes */
+static struct perf_event_attr attr_of(const struct capture *c, size_t i,
+				      bool tells)
 {
 	struct perf_event_attr attr = c->events->ev[i].attr;
 
@@ -53,23 +56,64 @@ static struct perf_event_attr attr_of(const struct capture *c, size_t i)
 	ustack_attr_init(&attr, c->stack, c->defer);
 	if (c->no_build_id)
 		attr.build_id = 0;
-	attr.mmap_data = c->data_maps && !i;
+	attr.mmap_data = c->data_maps && tells;
 	attr.context_switch = c->switches && !i;
-	/* One event is enough to tell of processes. */
-	if (i)
+	/* One event is enough for that. */
+	if (!tells)
 		attr.mmap = attr.mmap2 = attr.comm = attr.comm_exec =
 			attr.task = attr.build_id = 0;
 	return attr;
 }
 
-static int open_event(const struct capture *c, size_t i, int tid, int cpu)
+/* As the records of others have their ids, and with no samples. */
+static struct perf_event_attr attr_of_track(const struct capture *c)
 {
-	struct perf_event_attr attr = attr_of(c, i);
-	int fd = syscall(SYS_perf_event_open, &attr, tid, cpu, -1,
+	const struct perf_event_attr like = attr_of(c, 0, true);
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_DUMMY,
+		.sample_type = like.sample_type &
+			       (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID |
+				PERF_SAMPLE_TIME | PERF_SAMPLE_CPU),
+		.read_format = like.read_format,
+		.inherit = like.inherit,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+		.mmap = like.mmap,
+		.mmap2 = like.mmap2,
+		.mmap_data = like.mmap_data,
+		.build_id = like.build_id,
+		.comm = like.comm,
+		.comm_exec = like.comm_exec,
+		.task = like.task,
+		.sample_id_all = 1,
+		.watermark = 1,
+		.wakeup_watermark = like.wakeup_watermark,
+	};
+
+	return attr;
+}
+
+static int open_attr(const struct capture *c, struct perf_event_attr *attr,
+		     int tid, int cpu)
+{
+	int fd = syscall(SYS_perf_event_open, attr, tid, cpu, -1,
 			 PERF_FLAG_FD_CLOEXEC |
 				 (c->cgroup ? PERF_FLAG_PID_CGROUP : 0));
 
 	return fd < 0 ? -errno : fd;
+}
+
+static int open_event(const struct capture *c, const struct record_event *ev,
+		      int tid, int cpu)
+{
+	const size_t i = ev - c->events->ev;
+	struct perf_event_attr attr = ev == &c->track ?
+					      attr_of_track(c) :
+					      attr_of(c, i, !i && !c->tracks);
+
+	return open_attr(c, &attr, tid, cpu);
 }
 
 static int say(const char *name, const char *what)
@@ -97,9 +141,9 @@ static int say_forbidden(const struct capture *c, const char *name, int tid)
 	return say(name, what);
 }
 
-static int say_failed(const struct capture *c, size_t i, int tid, int err)
+static int say_failed(const struct capture *c, const struct record_event *ev,
+		      int tid, int err)
 {
-	const struct record_event *ev = &c->events->ev[i];
 	char what[256];
 
 	switch (-err) {
@@ -189,34 +233,29 @@ static bool less(struct capture *c, size_t i, int err, uint32_t given)
 
 static bool is_offline(int err, int cpu)
 {
-	char path[64];
-	long on = 1;
-
-	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online",
-		 cpu);
-	return err == -ENODEV && read_number(path, &on) && !on;
+	return err == -ENODEV && !cpu_is_online(cpu);
 }
 
 /* Finds what all events can have together, by opening each once. */
 static int settle(struct capture *c)
 {
 	const uint32_t given = c->stack;
-	size_t i = 0, nr = sysconf(_SC_NPROCESSORS_CONF);
-	size_t cpu = 0;
+	size_t i = 0, cpu = 0;
 	int ret;
 
 	all_features(c, given);
 	while (i < c->events->nr) {
-		ret = open_event(c, i, c->tid[0], cpu);
+		ret = open_event(c, &c->events->ev[i], c->tid[0], cpu);
 		if (ret >= 0) {
 			close(ret);
 			i++;
-		} else if (is_offline(ret, cpu) && cpu + 1 < nr) {
+		} else if (is_offline(ret, cpu) && cpu + 1 < c->nr_cpus) {
 			cpu++;
 		} else if (less(c, i, ret, given)) {
 			i = 0;
 		} else {
-			return say_failed(c, i, c->tid[0], ret);
+			return say_failed(c, &c->events->ev[i], c->tid[0],
+					  ret);
 		}
 	}
 	if (c->may_clock && c->events->ev[0].attr.type == PERF_TYPE_SOFTWARE)
@@ -336,6 +375,41 @@ static int add_ring(struct capture *c, int fd)
 			c->ring_size >> 10, asked >> 10);
 	c->poll[c->nr_rings++] =
 		(struct pollfd){ .fd = fd, .events = POLLIN };
+	if (!c->reader)
+		return 0;
+	ring = &c->ring[c->nr_rings - 1];
+	return ustack_reader_open_ring(c->reader, ring->base, ring->size);
+}
+
+/* The reader knows it by the id; the file has other ids of the event. */
+static int add_late(struct capture *c, const struct record_event *ev,
+		    uint64_t id)
+{
+	struct capture_id *late =
+		realloc(c->late, (c->nr_late + 1) * sizeof(*late));
+
+	if (!late)
+		return -ENOMEM;
+	c->late = late;
+	late[c->nr_late++] = (struct capture_id){
+		id, ev == &c->track ? 0 : ev - c->events->ev
+	};
+	return ustack_reader_add_event(c->reader, &ev->attr, &id, 1, ev->name);
+}
+
+static int add_id(struct capture *c, struct record_event *ev, int fd)
+{
+	uint64_t *ids, id;
+
+	if (ioctl(fd, PERF_EVENT_IOC_ID, &id))
+		return -errno;
+	if (c->reader)
+		return add_late(c, ev, id);
+	ids = realloc(ev->ids, (ev->nr_ids + 1) * sizeof(*ids));
+	if (!ids)
+		return -ENOMEM;
+	ev->ids = ids;
+	ids[ev->nr_ids++] = id;
 	return 0;
 }
 
@@ -343,59 +417,64 @@ static int add_ring(struct capture *c, int fd)
  * fd writes to the ring of its CPU, *ring, or to one of its own.  0, -errno, or 1
  * after an error line.
  */
-static int add_fd(struct capture *c, size_t event, int fd, size_t *ring)
+static int add_fd(struct capture *c, struct record_event *ev, int fd,
+		  size_t *ring)
 {
-	struct record_event *ev = &c->events->ev[event];
 	struct capture_fd *fds =
 		realloc(c->fd, (c->nr_fds + 1) * sizeof(*fds));
-	uint64_t *ids =
-		realloc(ev->ids, (ev->nr_ids + 1) * sizeof(*ids));
+	int ret;
 
-	if (fds)
-		c->fd = fds;
-	if (ids)
-		ev->ids = ids;
-	if (!fds || !ids)
+	if (!fds)
 		return -ENOMEM;
-	if (ioctl(fd, PERF_EVENT_IOC_ID, &ids[ev->nr_ids]))
-		return -errno;
+	c->fd = fds;
+	ret = add_id(c, ev, fd);
+	if (ret)
+		return ret;
 	if (*ring == SIZE_MAX ||
 	    ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, c->poll[*ring].fd)) {
-		int ret = add_ring(c, fd);
-
+		ret = add_ring(c, fd);
 		if (ret)
 			return ret;
 		*ring = c->nr_rings - 1;
 	}
-	ev->nr_ids++;
-	c->fd[c->nr_fds++] = (struct capture_fd){ fd, *ring, event };
+	c->fd[c->nr_fds++] = (struct capture_fd){ fd, *ring };
 	return 0;
 }
 
-/* All events of all threads on one CPU. */
-static int open_cpu(struct capture *c, int cpu)
+/* An event of all threads on one CPU. */
+static int open_threads(struct capture *c, struct record_event *ev, int cpu)
 {
-	size_t ring = SIZE_MAX, i, t;
+	size_t t;
 	int fd, ret;
 
-	for (i = 0; i < c->events->nr; i++) {
-		for (t = 0; t < c->nr_tids; t++) {
-			fd = open_event(c, i, c->tid[t], cpu);
-			if (is_offline(fd, cpu))
-				return 0;
-			if (fd == -ESRCH)
-				continue; /* threads end at any time */
-			if (fd < 0)
-				return say_failed(c, i, c->tid[t], fd);
-			ret = add_fd(c, i, fd, &ring);
-			if (ret) {
-				close(fd);
-				return ret < 0 ? say_failed(c, i, c->tid[t],
-							    ret) :
-						 1;
-			}
+	for (t = 0; t < c->nr_tids; t++) {
+		fd = open_event(c, ev, c->tid[t], cpu);
+		if (is_offline(fd, cpu)) {
+			c->cpu[cpu].on = false;
+			return 0;
 		}
+		if (fd == -ESRCH)
+			continue; /* threads end at any time */
+		if (fd < 0)
+			return say_failed(c, ev, c->tid[t], fd);
+		ret = add_fd(c, ev, fd, &c->cpu[cpu].ring);
+		if (!ret)
+			continue;
+		close(fd);
+		return ret < 0 ? say_failed(c, ev, c->tid[t], ret) : 1;
 	}
+	return 0;
+}
+
+static int open_cpu(struct capture *c, int cpu)
+{
+	size_t i;
+
+	if (c->tracks && open_threads(c, &c->track, cpu))
+		return 1;
+	for (i = 0; i < c->events->nr; i++)
+		if (open_threads(c, &c->events->ev[i], cpu))
+			return 1;
 	return 0;
 }
 
@@ -416,23 +495,78 @@ static void check_ring(struct capture *c)
 			asked >> 10, c->stack, c->ring_size >> 10);
 }
 
-int capture_open(struct capture *c)
+/* All that may ever come. */
+static int find_cpus(struct capture *c)
 {
-	long cpu, nr = sysconf(_SC_NPROCESSORS_CONF);
+	bool possible[CPUS_MAX], online[CPUS_MAX];
 	size_t i;
 
+	c->nr_cpus = cpus_read("possible", possible);
+	c->cpu = calloc(c->nr_cpus, sizeof(*c->cpu));
+	if (!c->cpu) {
+		fputs("ustack: out of memory\n", stderr);
+		return 1;
+	}
+	cpus_read("online", online);
+	for (i = 0; i < c->nr_cpus; i++)
+		c->cpu[i] = (struct capture_cpu){ online[i], SIZE_MAX };
+	return 0;
+}
+
+int capture_open(struct capture *c)
+{
+	size_t cpu, i;
+
+	if (find_cpus(c))
+		return 1;
 	limit_rate(c);
+	c->tracks = !c->on_exec;
+	c->track.name = "processes";
 	if (settle(c))
 		return 1;
 	check_ring(c);
-	for (cpu = 0; cpu < nr; cpu++)
+	for (cpu = 0; cpu < c->nr_cpus; cpu++)
 		if (open_cpu(c, cpu))
 			return 1;
 	if (!c->nr_fds)
-		return say_failed(c, 0, c->tid[0], -ESRCH);
+		return say_failed(c, c->events->ev, c->tid[0], -ESRCH);
 	for (i = 0; i < c->events->nr; i++)
-		c->events->ev[i].attr = attr_of(c, i);
+		c->events->ev[i].attr = attr_of(c, i, !i);
+	c->track.attr = attr_of_track(c);
 	return 0;
+}
+
+int capture_cpu_changed(struct capture *c, bool *on)
+{
+	bool online[CPUS_MAX];
+	size_t i;
+
+	cpus_read("online", online);
+	for (i = 0; i < c->nr_cpus; i++) {
+		if (c->cpu[i].on == online[i])
+			continue;
+		*on = c->cpu[i].on = online[i];
+		return i;
+	}
+	return -1;
+}
+
+int capture_add_cpu(struct capture *c, int cpu, int *tid, size_t nr)
+{
+	int *threads = c->tid, ret;
+	size_t nr_threads = c->nr_tids, fd = c->nr_fds;
+
+	c->on_exec = false;
+	if (tid) {
+		c->tid = tid;
+		c->nr_tids = nr;
+	}
+	ret = open_cpu(c, cpu);
+	c->tid = threads;
+	c->nr_tids = nr_threads;
+	for (; fd < c->nr_fds; fd++)
+		ioctl(c->fd[fd].fd, PERF_EVENT_IOC_ENABLE, 0);
+	return ret;
 }
 
 int capture_describe(struct capture *c, struct ustack_reader *reader)
@@ -446,9 +580,14 @@ int capture_describe(struct capture *c, struct ustack_reader *reader)
 		ret = ustack_reader_add_event(reader, &ev->attr, ev->ids,
 					      ev->nr_ids, ev->name);
 	}
+	if (!ret && c->tracks)
+		ret = ustack_reader_add_event(reader, &c->track.attr,
+					      c->track.ids, c->track.nr_ids,
+					      c->track.name);
 	for (i = 0; i < c->nr_rings && !ret; i++)
 		ret = ustack_reader_open_ring(reader, c->ring[i].base,
 					      c->ring[i].size);
+	c->reader = reader;
 	return ret;
 }
 
@@ -567,4 +706,7 @@ void capture_close(struct capture *c)
 	free(c->ring);
 	free(c->poll);
 	free(c->fd);
+	free(c->cpu);
+	free(c->late);
+	free(c->track.ids);
 }

@@ -26,7 +26,18 @@ struct capture_ring {
 
 struct capture_fd {
 	int fd;
-	size_t ring, event;
+	size_t ring;
+};
+
+struct capture_cpu {
+	bool on; /* by the last look */
+	size_t ring; /* SIZE_MAX: it has none */
+};
+
+/* Of an event that was opened when the file had begun: its ids are those of then. */
+struct capture_id {
+	uint64_t id;
+	size_t event;
 };
 
 struct capture {
@@ -38,6 +49,13 @@ struct capture {
 	bool cgroup;
 	bool inherit; /* threads and processes that they start, too */
 	bool on_exec; /* begins when the one thread calls exec() */
+	/*
+	 * An event of its own that tells of processes as soon as it is open, so that
+	 * nothing is missed while others are read from /proc.  Where nothing runs
+	 * before, the first of events does it.
+	 */
+	bool tracks;
+	struct record_event track;
 	bool switches; /* records of context switches; the kernel is needed then */
 	bool data_maps; /* whoever unwinds later may need more than the code */
 	uint32_t stack; /* bytes that are asked for; 0: what is usual */
@@ -51,12 +69,26 @@ struct capture {
 	size_t nr_rings;
 	struct capture_fd *fd;
 	size_t nr_fds;
+	struct capture_cpu *cpu;
+	size_t nr_cpus;
+	struct ustack_reader *reader; /* by capture_describe() */
+	struct capture_id *late;
+	size_t nr_late;
 };
 
-/* Opens all, disabled; 0, or exit status 1 after an error line. */
+/* Opens all, disabled but for track; 0, or exit status 1 after an error line. */
 int capture_open(struct capture *c);
 /* Tells the reader of it. */
 int capture_describe(struct capture *c, struct ustack_reader *reader);
+/*
+ * A CPU that came, or went, since this was asked last; -1: none.  *on tells which.
+ */
+int capture_cpu_changed(struct capture *c, bool *on);
+/*
+ * Events on a CPU that came: on the threads of c, or nr others, which run already.
+ * 0, or 1 after an error line.
+ */
+int capture_add_cpu(struct capture *c, int cpu, int *tid, size_t nr);
 /* PERF_EVENT_IOC_ENABLE or _DISABLE */
 void capture_switch(struct capture *c, unsigned long request);
 /*

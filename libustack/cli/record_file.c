@@ -55,6 +55,12 @@ struct bytes {
 	size_t size, cap;
 };
 
+/* An id that the file does not know, and what stands for it. */
+struct alias {
+	struct hash_node node; /* by id */
+	uint64_t as;
+};
+
 /* Of a file that was mapped. */
 struct build_id {
 	struct hash_node node;
@@ -78,6 +84,7 @@ struct record_file {
 	uint64_t last_end; /* the same, one flush before */
 	uint64_t samples, buf_samples, last_samples; /* written; in buf; in the last flush */
 	uint64_t first, last; /* times of samples */
+	struct hash_table aliases;
 	struct hash_table build_ids;
 	struct bytes feature[RECORD_FEATURES];
 };
@@ -367,9 +374,30 @@ static int add_build_ids(struct record_file *f, struct bytes *to)
 
 /* --- records ----------------------------------------------------------------- */
 
+int record_file_alias(struct record_file *f, uint64_t id, size_t event)
+{
+	struct alias *a = malloc(sizeof(*a));
+
+	if (!a || hash_add(&f->aliases, &a->node, id)) {
+		free(a);
+		return -ENOMEM;
+	}
+	a->as = f->events[event].ids[0];
+	return 0;
+}
+
+static uint64_t file_id(const struct record_file *f, uint64_t id)
+{
+	const struct hash_node *n = hash_find(&f->aliases, id);
+
+	return n ? container_of(n, const struct alias, node)->as : id;
+}
+
 int record_file_record(struct record_file *f, const void *record)
 {
 	const struct perf_event_header *h = record;
+	uint64_t id;
+	uint8_t *to;
 	int ret;
 
 	if (h->type == PERF_RECORD_MMAP2) {
@@ -377,7 +405,14 @@ int record_file_record(struct record_file *f, const void *record)
 		if (ret)
 			return ret;
 	}
-	return put(f, record, h->size);
+	to = room(f, h->size);
+	if (!to)
+		return f->err;
+	memcpy(to, record, h->size);
+	/* The last word of its sample_id */
+	id = file_id(f, get64(to + h->size - 8));
+	memcpy(to + h->size - 8, &id, sizeof(id));
+	return 0;
 }
 
 int record_file_sample(struct record_file *f, const struct ustack_sample *s,
@@ -391,7 +426,7 @@ int record_file_sample(struct record_file *f, const struct ustack_sample *s,
 	p = room(f, plan.size);
 	if (!p)
 		return f->err;
-	sample_put(p, &plan, s, c);
+	sample_put(p, &plan, s, c, file_id(f, s->id));
 	f->buf_samples++;
 	if (!f->first || s->time < f->first)
 		f->first = s->time;
@@ -663,6 +698,9 @@ void record_file_free(struct record_file *f)
 	for (i = 0; i < RECORD_FEATURES; i++)
 		free(f->feature[i].p);
 	ZSTD_freeCCtx(f->zstd);
+	while ((n = hash_pop(&f->aliases)))
+		free(container_of(n, struct alias, node));
+	hash_free(&f->aliases);
 	free(f->packed.p);
 	free(f->buf.p);
 	free(f);

@@ -69,6 +69,8 @@ int record_file_record(struct record_file *f, const void *record);
  */
 int record_file_sample(struct record_file *f, const struct ustack_sample *s,
 		       const struct chain *c, bool stack);
+/* What comes with this id is of an event that the file has: it gets one of that. */
+int record_file_alias(struct record_file *f, uint64_t id, size_t event);
 /* A file whose build-id stands in no record: the kernel. */
 int record_file_build_id(struct record_file *f, uint16_t misc,
 			 const char *path, const uint8_t *id, size_t size);

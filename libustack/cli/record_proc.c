@@ -57,13 +57,17 @@ struct any {
 	uint64_t room[SAMPLE_ID_SIZE / 8 + 1];
 };
 
-/* Writes the record up to the end of its last string, which is at string. */
-static int put(struct record_file *f, struct any *r, const char *string)
+/*
+ * Writes the record, of time, up to the end of its last string, which is at string.
+ */
+static int put(struct record_file *f, struct any *r, const char *string,
+	       uint64_t time)
 {
 	size_t size = string + strlen(string) + 1 - (char *)r;
 	size_t whole = (size + 7) / 8 * 8;
 
 	memset((char *)r + size, 0, whole - size + SAMPLE_ID_SIZE);
+	memcpy((char *)r + whole + 8, &time, sizeof(time));
 	r->h.size = whole + SAMPLE_ID_SIZE;
 	return record_file_record(f, r);
 }
@@ -169,7 +173,8 @@ static void path_id(uint32_t pid, const char *path, struct id *id)
 
 /* --- processes -------------------------------------------------------------------- */
 
-static int put_comm(struct record_file *f, uint32_t pid, uint32_t tid)
+static int put_comm(struct record_file *f, uint32_t pid, uint32_t tid,
+		    uint64_t time)
 {
 	struct any r = { .h.type = PERF_RECORD_COMM };
 	char path[64];
@@ -187,7 +192,10 @@ static int put_comm(struct record_file *f, uint32_t pid, uint32_t tid)
 	r.comm.comm[strcspn(r.comm.comm, "\n")] = 0;
 	r.comm.pid = pid;
 	r.comm.tid = tid;
-	return put(f, &r, r.comm.comm);
+	/* What was known of it before may be of another program. */
+	if (time && tid == pid)
+		r.h.misc = PERF_RECORD_MISC_COMM_EXEC;
+	return put(f, &r, r.comm.comm, time);
 }
 
 /* A line of /proc/PID/maps; false: not of interest. */
@@ -218,7 +226,8 @@ static bool parse_map(char *line, struct any *r, bool data)
 	return true;
 }
 
-static int put_maps(struct record_file *f, uint32_t pid, bool data)
+static int put_maps(struct record_file *f, uint32_t pid, bool data,
+		    uint64_t time)
 {
 	char path[64], *line = NULL;
 	size_t cap = 0;
@@ -244,7 +253,7 @@ static int put_maps(struct record_file *f, uint32_t pid, bool data)
 			memset(r.map.reserved, 0, sizeof(r.map.reserved));
 			memcpy(r.map.id, id.bytes, ID_MAX);
 		}
-		ret = put(f, &r, r.map.path);
+		ret = put(f, &r, r.map.path, time);
 	}
 	free(line);
 	fclose(p);
@@ -289,7 +298,8 @@ long record_numbers(const char *dir, int **out)
 	return nr;
 }
 
-int record_process(struct record_file *f, uint32_t pid, bool data)
+int record_process(struct record_file *f, uint32_t pid, bool data,
+		   uint64_t time)
 {
 	char path[64];
 	long i, nr;
@@ -298,9 +308,9 @@ int record_process(struct record_file *f, uint32_t pid, bool data)
 	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/task", pid);
 	nr = record_numbers(path, &tid);
 	for (i = 0; i < nr && !ret; i++)
-		ret = put_comm(f, pid, tid[i]);
+		ret = put_comm(f, pid, tid[i], time);
 	free(tid);
-	return ret ? ret : put_maps(f, pid, data);
+	return ret ? ret : put_maps(f, pid, data, time);
 }
 
 /* --- the kernel --------------------------------------------------------------------- */
@@ -339,7 +349,7 @@ static int put_kernel_map(struct record_file *f, uint64_t addr, uint64_t len,
 	r.map.prot = PROT_READ | PROT_EXEC;
 	r.map.flags = MAP_PRIVATE;
 	snprintf(r.map.path, sizeof(r.map.path), "%s", name);
-	return put(f, &r, r.map.path);
+	return put(f, &r, r.map.path, 0);
 }
 
 static int put_modules(struct record_file *f)

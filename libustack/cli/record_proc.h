@@ -12,9 +12,11 @@
 int record_kernel(struct record_file *f);
 /*
  * The threads of a process, their names, and the code that is mapped; data: all
- * other parts of files, too.
+ * other parts of files, too.  time: 0, or when it is no beginning, but what was told
+ * of it before may be wrong.
  */
-int record_process(struct record_file *f, uint32_t pid, bool data);
+int record_process(struct record_file *f, uint32_t pid, bool data,
+		   uint64_t time);
 
 /*
  * The numbers that are names in a directory: "/proc" for processes,

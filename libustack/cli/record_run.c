@@ -15,13 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/record.h"
-#include "cli/record_blocked.h"
-#include "cli/record_clock.h"
-#include "cli/record_depth.h"
-#include "cli/record_proc.h"
-#include "cli/record_verdict.h"
-#include "cli/record_wait.h"
+#include "cli/record_run.h"
 
 #define TICK_MS 100
 #define RELEASE_EVERY 256 /* samples */
@@ -33,28 +27,7 @@
 #define NICE (-10)
 #define LATE_MS 10 /* deferred stacks may come after the last sample */
 
-struct recorder {
-	const struct record_options *o;
-	struct capture *c;
-	struct record_child child;
-	int fd, signals;
-	struct record_file *file;
-	struct ustack_images *images;
-	struct ustack_reader *reader;
-	struct ustack_unwinder *unwinder;
-	struct record_account account;
-	struct record_waits waits;
-	struct record_blocked blocked;
-	struct record_clock clock;
-	uint64_t disabled; /* when the events were, on the perf clock */
-	struct record_depth depth;
-	int signal; /* that ended it */
-	bool failed; /* an error line was written */
-	struct chain chain;
-	struct ustack_frame frames[FRAMES_MAX];
-};
-
-static int fail(struct recorder *r, const char *what, int err)
+int record_fail(struct recorder *r, const char *what, int err)
 {
 	const char *path = r->o->path;
 
@@ -66,9 +39,9 @@ static int fail(struct recorder *r, const char *what, int err)
 	return -1;
 }
 
-static int write_failed(struct recorder *r, int err)
+int record_write_failed(struct recorder *r, int err)
 {
-	return fail(r, "not all could be written, what was before is kept: ",
+	return record_fail(r, "not all could be written, what was before is kept: ",
 		    err);
 }
 
@@ -88,11 +61,12 @@ static void keep_old(const char *path)
 static int open_output(struct recorder *r)
 {
 	const char *path = r->o->path;
+	size_t i;
 	int ret;
 
 	if (!strcmp(path, "-")) {
 		if (isatty(STDOUT_FILENO))
-			return fail(r,
+			return record_fail(r,
 				    "is a terminal; name a file with -o, or a pipe",
 				    0);
 		r->fd = STDOUT_FILENO;
@@ -101,13 +75,15 @@ static int open_output(struct recorder *r)
 		r->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
 			     0600);
 		if (r->fd < 0)
-			return fail(r, "cannot open: ", -errno);
+			return record_fail(r, "cannot open: ", -errno);
 	}
 	ret = record_file_new(&r->file, r->fd, r->c->events->ev,
 			      r->c->events->nr,
 			      (r->o->plain ? 0 : RECORD_ZSTD) |
 				      (r->o->raw ? RECORD_STACKS : 0));
-	return ret ? write_failed(r, ret) : 0;
+	for (i = 0; i < r->c->track.nr_ids && !ret; i++)
+		ret = record_file_alias(r->file, r->c->track.ids[i], 0);
+	return ret ? record_write_failed(r, ret) : 0;
 }
 
 /* A file as the process has it that maps it: it may be in a container. */
@@ -146,64 +122,12 @@ static int open_reader(struct recorder *r)
 	if (!ret)
 		ret = ustack_reader_new(&r->reader, r->images);
 	if (ret)
-		return fail(r, "", ret);
+		return record_fail(r, "", ret);
 	cli_survive_sigbus(r->images);
 	ret = capture_describe(r->c, r->reader);
 	if (ret)
-		return fail(r, ustack_reader_error(r->reader), 0);
+		return record_fail(r, ustack_reader_error(r->reader), 0);
 	return 0;
-}
-
-/* The process of a thread. */
-static int process_of(int tid)
-{
-	char path[64], line[128];
-	int pid = tid;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Tgid: %d", &pid) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return pid;
-}
-
-static int known_process(struct recorder *r, int pid)
-{
-	int ret = record_process(r->file, pid, r->c->data_maps);
-
-	if (ret)
-		return write_failed(r, ret);
-	/* It may end at any time, or be nobody's to look at. */
-	ret = ustack_reader_add_process(r->reader, pid);
-	return ret == -ENOMEM ? fail(r, "", ret) : 0;
-}
-
-/* Tells file and reader what runs already. */
-static int known_processes(struct recorder *r)
-{
-	const struct record_options *o = r->o;
-	size_t i;
-	int ret = record_kernel(r->file);
-
-	if (ret)
-		return write_failed(r, ret);
-	if (o->all) {
-		int *pid;
-		long nr = record_numbers("/proc", &pid), j;
-
-		for (j = 0; j < nr && !ret; j++)
-			ret = known_process(r, pid[j]);
-		free(pid);
-	}
-	for (i = 0; i < o->nr_pids && !ret; i++)
-		ret = known_process(r, o->pid[i]);
-	for (i = 0; i < o->nr_tids && !ret; i++)
-		ret = known_process(r, process_of(o->tid[i]));
-	return ret;
 }
 
 /* --- the loop ------------------------------------------------------------------- */
@@ -258,7 +182,7 @@ static const struct ustack_sample *read_back(struct recorder *r,
 	return copy;
 }
 
-static int take_sample(struct recorder *r, const struct ustack_sample *s)
+int record_take_sample(struct recorder *r, const struct ustack_sample *s)
 {
 	struct ustack_sample copy;
 	bool cut;
@@ -272,86 +196,16 @@ static int take_sample(struct recorder *r, const struct ustack_sample *s)
 			    r->frames, user_frames(&r->chain), r->chain.end);
 	if (r->o->off_cpu && !strcmp(s->event, OFF_CPU_EVENT)) {
 		ret = waits_sample(&r->waits, r->file, s, &r->chain);
-		return ret ? write_failed(r, ret) : 0;
+		return ret ? record_write_failed(r, ret) : 0;
 	}
 	cut = r->chain.unwound && r->chain.end != USTACK_END_FINISHED;
 	ret = record_file_sample(r->file, s, &r->chain,
 				 r->o->raw == RAW_ALL ||
 					 (r->o->raw == RAW_CUT && cut));
-	return ret ? write_failed(r, ret) : 0;
+	return ret ? record_write_failed(r, ret) : 0;
 }
 
-/* A thread that waits when the recording begins, or already did at time. */
-static int take_waiting(struct recorder *r, int pid, int tid, uint64_t time)
-{
-	const size_t nr = r->c->events->nr - 1; /* off-CPU is the last */
-	const struct record_event *ev = &r->c->events->ev[nr];
-	struct ustack_sample s = {
-		.time = time,
-		.pid = pid,
-		.tid = tid,
-		.id = ev->ids[0],
-		.misc = PERF_RECORD_MISC_USER,
-		.comm = "",
-		.event = ev->name,
-		.event_nr = nr,
-	};
-	int ret = blocked_stack(&r->blocked, &s);
-
-	if (!ret || ret == -ENOMEM)
-		return ret ? fail(r, "", ret) : 0;
-	if (ret < 0) { /* its time is known for all that */
-		s.pair = USTACK_PAIR_LOST;
-		r->account.untraced++;
-	}
-	s.ip = s.regs.val[USTACK_REG_X86_IP];
-	return take_sample(r, &s);
-}
-
-/* All threads of a process, but not those of our own side. */
-static int process_waits(struct recorder *r, int pid)
-{
-	const uint64_t now = clock_now(&r->clock);
-	char path[64];
-	long i, nr;
-	int *tid, ret = 0;
-
-	if (pid == getpid() || pid == r->child.pid)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	nr = record_numbers(path, &tid);
-	for (i = 0; i < nr && !ret; i++)
-		ret = take_waiting(r, pid, tid[i], now);
-	free(tid);
-	return ret;
-}
-
-/* Who waits already: no switch tells of that, be it for as long as we record. */
-static int waits_begin(struct recorder *r)
-{
-	const struct record_options *o = r->o;
-	size_t i;
-	int ret = 0;
-
-	if (o->all && !o->cgroup) {
-		int *pid;
-		long nr = record_numbers("/proc", &pid), j;
-
-		for (j = 0; j < nr && !ret; j++)
-			ret = process_waits(r, pid[j]);
-		free(pid);
-	}
-	for (i = 0; i < o->nr_pids && !ret; i++)
-		ret = process_waits(r, o->pid[i]);
-	for (i = 0; i < o->nr_tids && !ret; i++)
-		ret = take_waiting(r, process_of(o->tid[i]), o->tid[i],
-				   clock_now(&r->clock));
-	blocked_forget(&r->blocked);
-	return ret;
-}
-
-/* All that the rings have now.  1: more may come; 0: the end; -1: an error line. */
-static int drain(struct recorder *r)
+int record_drain(struct recorder *r)
 {
 	const struct ustack_sample *s;
 	unsigned int n = 0;
@@ -359,18 +213,18 @@ static int drain(struct recorder *r)
 
 	ret = capture_scan(r->c, take_record, r);
 	if (ret == -EBADMSG)
-		return fail(r, "a ring holds what no kernel writes", 0);
+		return record_fail(r, "a ring holds what no kernel writes", 0);
 	if (ret)
-		return write_failed(r, ret);
+		return record_write_failed(r, ret);
 	while ((ret = ustack_reader_next(r->reader, &s)) == 1) {
-		if (take_sample(r, s))
+		if (record_take_sample(r, s))
 			return -1;
 		if (!(++n % RELEASE_EVERY))
 			capture_release(r->c);
 	}
 	capture_release(r->c);
 	if (ret && ret != -EAGAIN)
-		return fail(r, ustack_reader_error(r->reader), 0);
+		return record_fail(r, ustack_reader_error(r->reader), 0);
 	return ret ? 1 : 0;
 }
 
@@ -413,7 +267,7 @@ static int each_second(struct recorder *r, uint64_t *last)
 	*last = now;
 	ret = record_file_flush(r->file);
 	if (ret)
-		return write_failed(r, ret);
+		return record_write_failed(r, ret);
 	if (!((now - r->account.start) % TRIM_EVERY))
 		ustack_images_trim(r->images);
 	read_stats(r, &st);
@@ -425,18 +279,27 @@ static int each_second(struct recorder *r, uint64_t *last)
 static int loop(struct recorder *r)
 {
 	uint64_t last = seconds();
-	size_t nr = r->c->nr_rings;
-	struct pollfd *p = calloc(nr + 1, sizeof(*p));
-	int ret = p ? 0 : fail(r, "", -ENOMEM);
+	struct pollfd *p = NULL, *more;
+	int ret = 0;
 
 	r->account.start = last;
 	while (!ret && !r->signal) {
+		const size_t nr = r->c->nr_rings;
+
+		more = realloc(p, (nr + 1) * sizeof(*p));
+		if (!more) {
+			ret = record_fail(r, "", -ENOMEM);
+			break;
+		}
+		p = more;
 		memcpy(p, r->c->poll, nr * sizeof(*p));
 		p[nr] = (struct pollfd){ .fd = r->signals, .events = POLLIN };
 		poll(p, nr + 1, TICK_MS);
 		memcpy(r->c->poll, p, nr * sizeof(*p));
 		read_signals(r);
-		ret = drain(r) < 0 ? -1 : each_second(r, &last);
+		ret = record_follow_cpus(r);
+		if (!ret)
+			ret = record_drain(r) < 0 ? -1 : each_second(r, &last);
 		if (record_child_ended(&r->child))
 			break;
 		if (!capture_lives(r->c) && !r->o->all && !r->child.pid)
@@ -465,11 +328,11 @@ static int rest(struct recorder *r)
 	capture_switch(r->c, PERF_EVENT_IOC_DISABLE);
 	if (r->c->defer)
 		sleep_ms(LATE_MS);
-	ret = drain(r);
+	ret = record_drain(r);
 	if (ret >= 0 && ustack_reader_finish(r->reader))
-		return fail(r, ustack_reader_error(r->reader), 0);
+		return record_fail(r, ustack_reader_error(r->reader), 0);
 	while (ret > 0)
-		ret = drain(r);
+		ret = record_drain(r);
 	return ret;
 }
 
@@ -479,7 +342,7 @@ static int last_waits(struct recorder *r)
 
 	/* They are no samples that got lost on the way. */
 	r->account.samples -= r->waits.no_waits;
-	return ret ? write_failed(r, ret) : 0;
+	return ret ? record_write_failed(r, ret) : 0;
 }
 
 /*
@@ -500,7 +363,7 @@ static int put_lost(struct recorder *r)
 	if (!rec.lost)
 		return 0;
 	ret = record_file_record(r->file, &rec);
-	return ret ? write_failed(r, ret) : 0;
+	return ret ? record_write_failed(r, ret) : 0;
 }
 
 static int put_features(struct recorder *r)
@@ -547,7 +410,7 @@ static void end_file(struct recorder *r)
 	if (!ret)
 		ret = record_file_end(r->file);
 	if (ret)
-		write_failed(r, ret);
+		record_write_failed(r, ret);
 	read_stats(r, &st);
 	account_verdict(&r->account, &st, r->o, r->c,
 			record_file_samples(r->file),
@@ -576,13 +439,13 @@ static int record(struct recorder *r)
 	if (o->off_cpu)
 		clock_open(&r->clock);
 	if (capture_open(r->c) || open_output(r) || open_reader(r) ||
-	    known_processes(r))
+	    record_known(r))
 		return 1;
 	if (!r->c->on_exec)
 		capture_switch(r->c, PERF_EVENT_IOC_ENABLE);
 	r->blocked.images = r->images;
 	r->blocked.stack_size = r->c->stack;
-	if (o->off_cpu && waits_begin(r))
+	if (o->off_cpu && record_waiting(r))
 		return 1;
 	if (o->command)
 		status = record_start(&r->child, o->command[0]);

@@ -193,7 +193,8 @@ void sample_plan(struct sample_plan *p, bool stacks, uint64_t mask,
 }
 
 void sample_put(uint8_t *to, const struct sample_plan *p,
-		const struct ustack_sample *s, const struct chain *c)
+		const struct ustack_sample *s, const struct chain *c,
+		uint64_t id)
 {
 	*(struct perf_event_header *)to = (struct perf_event_header){
 		.type = PERF_RECORD_SAMPLE,
@@ -201,7 +202,7 @@ void sample_put(uint8_t *to, const struct sample_plan *p,
 				   PERF_RECORD_MISC_EXACT_IP),
 		.size = p->size,
 	};
-	to = put64(to + sizeof(struct perf_event_header), s->id);
+	to = put64(to + sizeof(struct perf_event_header), id);
 	to = put64(to, s->ip);
 	to = put32x2(to, s->pid, s->tid);
 	to = put64(to, s->time);

@@ -27,7 +27,9 @@ struct sample_plan {
 void sample_plan(struct sample_plan *p, bool stacks, uint64_t mask,
 		 const struct ustack_sample *s, const struct chain *c,
 		 bool stack);
+/* id: of the event, as the file has it */
 void sample_put(uint8_t *to, const struct sample_plan *p,
-		const struct ustack_sample *s, const struct chain *c);
+		const struct ustack_sample *s, const struct chain *c,
+		uint64_t id);
 
 #endif

@@ -130,6 +130,9 @@ static void add_lost(struct list *l, const struct record_account *a,
 		    a->samples - in_file);
 	if (!l->n)
 		add(l, "0 lost");
+	if (a->cpus_came || a->cpus_went)
+		add(l, "CPUs came %" PRIu64 " times and went %" PRIu64,
+		    a->cpus_came, a->cpus_went);
 	if (a->throttled)
 		add(l, "throttled %" PRIu64 " times by the kernel",
 		    a->throttled);
@@ -223,10 +226,11 @@ static void in_json(const struct record_account *a,
 		",\"ring_size\":%zu,\"bytes\":%" PRIu64
 		",\"not_written\":%" PRIu64 ",\"lost_records\":%" PRIu64
 		",\"throttled\":%" PRIu64 ",\"untraced\":%" PRIu64
+		",\"cpus_came\":%" PRIu64 ",\"cpus_went\":%" PRIu64
 		",\"lost_stacks\":{",
 		in_file, c->defer ? "deferred" : "copied", c->stack,
 		c->ring_size, bytes, a->samples - in_file, lost_records(a, st),
-		a->throttled, a->untraced);
+		a->throttled, a->untraced, a->cpus_came, a->cpus_went);
 	for (i = USTACK_LOST_NOT + 1; i < USTACK_LOST_NR; i++)
 		fprintf(to, "%s\"%s\":%" PRIu64,
 			i > USTACK_LOST_NOT + 1 ? "," : "",

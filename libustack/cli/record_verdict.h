@@ -14,6 +14,7 @@ struct record_account {
 	uint64_t ends[NR_ENDS]; /* of chains */
 	uint64_t read_back; /* stacks that the recording was too short for, but /proc had */
 	uint64_t untraced; /* threads whose stack nobody let us read */
+	uint64_t cpus_came, cpus_went; /* while it went on */
 	uint64_t throttled; /* how often the kernel did it */
 	uint64_t lost; /* records, by the kernel's count at the end; 0: none, or no count */
 	/* Where chains end without a rule. */

@@ -123,7 +123,7 @@ grep -q '^ls;_start;' folds && grep -q '^work;.*;leaf ' folds || fail "no chain 
 kill $sleeper
 
 # --- a process that runs, until ^C
-rm f
+rm -f f
 ./work 1000000 & pid=$!
 "$ustack" record --json -e nmi_clock// -F 997 -o f -p $pid >out 2>err & recorder=$!
 for i in $(seq 60); do
@@ -166,12 +166,62 @@ record -e sched:sched_switch -o f sh -c 'for i in 1 2 3 4 5; do sleep 0.01; done
 /usr/bin/perf script -i f -F event,ip,sym >out 2>err || fail "Debian's perf script of a tracepoint"
 [ ! -s err ] && grep -q '^ *sched:sched_switch' out && grep -q '_start$' out || { head -20 out; fail "no stacks of a tracepoint"; }
 
-# --- CPUs that go and come
-(sleep 1; echo 0 >/sys/devices/system/cpu/cpu1/online; sleep 1; echo 1 >/sys/devices/system/cpu/cpu1/online) &
+# --- who waits: from before the beginning, and when it ends, when no stack came yet
+sleep 1000 & always=$!
+sh -c 'while [ ! -e go ]; do sleep 0.1; done; exec sleep 1000' & late=$!
+rm -f f
+"$ustack" record --json --off-cpu -o f -p $always,$late >out 2>err & recorder=$!
+until [ -s f ]; do sleep 0.1; done
+touch go
+until [ "$(cat /proc/$late/comm)" = sleep ]; do sleep 0.1; done
+sleep 2
+kill -INT $recorder
+status=0
+wait $recorder || status=$?
+[ $status = 130 ] || fail "who waits: exit status $status"
+kill $always $late
+grep -q '"end":0' out && [ "$(number untraced)" = 0 ] || fail "who waits: $(cat out)"
+"$ustack" script -i f -F comm,tid,period,end,sym >script
+awk -v tid=$always '/^sleep/ { p = $2 == tid && $NF == "end=finished" && $3 > 1e9 } / clock_nanosleep/ && p { n++ } END { exit n != 1 }' script || { cat script; fail "who waits all the time"; }
+awk -v tid=$late '/^sleep/ { p = $2 == tid && $NF == "end=finished" && $3 > 1e9 } / __libc_start_main/ && p { n++ } END { exit !n }' script || { cat script; fail "who waits at the end"; }
+
+# --- CPUs that go and come: with all CPUs, a command, and a process that runs
+# on_cpu1 SECONDS: samples there, of the last ones
+on_cpu1()
+{
+	"$ustack" script -i f -F cpu,time | awk -v s="$1" '{ t = $2 + 0; cpu[NR] = $1; at[NR] = t; if (t > last) last = t }
+		END { for (i in at) n += cpu[i] == "[001]" && at[i] > last - s; print n + 0 }'
+}
+cpu1=/sys/devices/system/cpu/cpu1/online
+# Stacks for the ring of a CPU that is off are counted as lost.
+(sleep 1; echo 0 >$cpu1; sleep 1; echo 1 >$cpu1) &
 record --json -a -e cpu-clock -F 499 -o f ./work 2500
-wait
-[ "$(number samples)" -gt 50 ] || fail "CPUs go and come: $(cat out)"
-echo 0 >/sys/devices/system/cpu/cpu1/online
+wait $!
+[ "$(on_cpu1 1)" -gt 50 ] && [ "$(number cpus_came),$(number cpus_went)" = 1,1 ] || fail "CPUs go and come: $(on_cpu1 1) samples, $(cat out)"
+said 'CPU 1 went offline'
+said 'CPU 1 came online'
+for target in -a command -p; do
+	echo 0 >$cpu1
+	# nmi_clock is silent on a CPU that was off when its event of a thread was opened.
+	event=cpu-clock
+	case $target in
+	-a)	event=nmi_clock//; set -- -a ./work 3000 ;;
+	command) set -- ./work 3000 ;;
+	-p)	./work 3000 & set -- -p $! ;;
+	esac
+	(until grep -qx work /proc/[0-9]*/comm 2>/dev/null; do sleep 0.1; done; sleep 1; echo 1 >$cpu1) &
+	record --json -e $event -F 499 -m 16M -o f "$@"
+	wait
+	[ "$(on_cpu1 100)" -gt 20 ] && [ "$(number cpus_came)" = 1 ] || fail "$target: a CPU that comes: $(on_cpu1 100) samples, $(cat out)"
+	whole 100 "$target: a CPU that comes"
+	"$ustack" script -i f -F comm,cpu,end,sym >script
+	# Whoever runs there is known, whatever it did before it was sampled.
+	awk '/end=/ { there = /^work *\[001\]/; n += there && !/end=-/; bad += there && /end=no_rule/ }
+		END { exit n < 20 || bad > 0.1 * n }' script || { grep '^work' script | sort | uniq -c; fail "$target: chains of a CPU that came"; }
+	/usr/bin/perf report -i f --stdio >out 2>err || fail "Debian's perf report"
+	[ ! -s err ] || fail "Debian's perf report complains"
+done
+echo 0 >$cpu1
 record --json -a -e nmi_clock// -F 499 -o f ./work 200
-echo 1 >/sys/devices/system/cpu/cpu1/online
+echo 1 >$cpu1
 whole 20 "without a CPU"

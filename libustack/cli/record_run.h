@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * A recording as it goes on: the loop (record_run.c), what runs already when it begins
+ * (record_known.c), and CPUs that come and go (record_follow.c).
+ */
+#ifndef USTACK_CLI_RECORD_RUN_H
+#define USTACK_CLI_RECORD_RUN_H
+
+#include "cli/record.h"
+#include "cli/record_blocked.h"
+#include "cli/record_clock.h"
+#include "cli/record_depth.h"
+#include "cli/record_verdict.h"
+#include "cli/record_wait.h"
+
+struct recorder {
+	const struct record_options *o;
+	struct capture *c;
+	struct record_child child;
+	int fd, signals;
+	struct record_file *file;
+	struct ustack_images *images;
+	struct ustack_reader *reader;
+	struct ustack_unwinder *unwinder;
+	struct record_account account;
+	struct record_waits waits;
+	struct record_blocked blocked;
+	struct record_clock clock;
+	unsigned int know_again; /* so many ticks: see record_follow.c */
+	uint64_t disabled; /* when the events were, on the perf clock */
+	struct record_depth depth;
+	int signal; /* that ended it */
+	bool failed; /* an error line was written */
+	struct chain chain;
+	struct ustack_frame frames[FRAMES_MAX];
+};
+
+/* All return 0, or -1 after an error line, the first of which counts. */
+int record_fail(struct recorder *r, const char *what, int err);
+int record_write_failed(struct recorder *r, int err);
+int record_take_sample(struct recorder *r, const struct ustack_sample *s);
+
+/* Takes all that the rings have now.  1: more may come; 0: the end; -1. */
+int record_drain(struct recorder *r);
+
+/* Tells file and reader what runs already. */
+int record_known(struct recorder *r);
+/* The same of one process; time as for record_process(). */
+int record_known_process(struct recorder *r, int pid, uint64_t time);
+/* The process of a thread. */
+int record_process_of(int tid);
+/* Who waits already: no switch tells of that, be it for as long as we record. */
+int record_waiting(struct recorder *r);
+
+/* CPUs that came or went since the last call are told, and followed. */
+int record_follow_cpus(struct recorder *r);
+
+#endif
