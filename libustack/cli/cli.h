@@ -67,7 +67,7 @@ struct command {
 	int (*main)(int argc, char **argv);
 };
 
-extern const struct command cmd_record, cmd_script, cmd_fold, cmd_flamegraph,
+extern const struct command cmd_record, cmd_top, cmd_script, cmd_fold, cmd_flamegraph,
 	cmd_pprof, cmd_gecko, cmd_diff, cmd_stat;
 
 /* --- options.c ---------------------------------------------------------- */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* ustack record: its command line. */
+/* ustack record and top: their command lines. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +41,21 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
+static const struct option top_options[] = {
+	{ "event", required_argument, NULL, 'e' },
+	{ "freq", required_argument, NULL, 'F' },
+	{ "count", required_argument, NULL, 'c' },
+	{ "pid", required_argument, NULL, 'p' },
+	{ "tid", required_argument, NULL, 't' },
+	{ "all-cpus", no_argument, NULL, 'a' },
+	{ "cgroup", required_argument, NULL, 'G' },
+	{ "mmap-size", required_argument, NULL, 'm' },
+	{ "stack", required_argument, NULL, OPT_STACK },
+	{ "delay", required_argument, NULL, 'd' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
 /* What the options say, before it is known what they mean together. */
 struct cmdline {
 	struct record_options o;
@@ -49,9 +64,50 @@ struct cmdline {
 	struct record_rate rate;
 	const char *freq, *count; /* as given */
 	bool stack_auto;
+	struct top top;
 	char **event; /* of each -e */
 	size_t nr_event;
 };
+
+static void target_help(void)
+{
+	help_line("-e EVENT,...", "as perf names them: cycles, cpu-clock, rNNN, PMU/TERM,.../,");
+	help_line("", "SYSTEM:TRACEPOINT, with :u or :k for user mode or the kernel");
+	help_line("", "only; cycles if not given, or cpu-clock where there is no PMU");
+	help_line("-F HZ", "samples a second: 999 if not given; max is what sysctl allows");
+	help_line("-c N", "a sample every N events instead");
+	help_line("-p PID,...", "processes that run, and what they start");
+	help_line("-t TID,...", "threads that run, and nothing else");
+	help_line("-a", "all that runs, on all CPUs");
+	help_line("-G CGROUP", "what runs in a cgroup: its path, or below /sys/fs/cgroup");
+}
+
+static int help_top(void)
+{
+	puts("usage: ustack top [OPTION...] [-p PID | -t TID | -a | -G CGROUP]\n"
+	     "       ustack top [OPTION...] [--] COMMAND [ARG...]\n"
+	     "\n"
+	     "Shows the functions that take the most time, of all that runs if nothing is\n"
+	     "named, anew every second: how much each took itself, and with what it called.\n"
+	     "Older samples count less with each table.  What COMMAND prints is not shown.\n"
+	     "\n"
+	     "Options:");
+	target_help();
+	help_line("--stack SIZE", "bytes of user stack: as many as are cheap if not given");
+	help_line("-m SIZE", "of the ring of each CPU: by rate and --stack if not given");
+	help_line("-d SECONDS", "from one table to the next: 1 if not given");
+	help_line("-n N", "so many tables, then it ends");
+	help_line("-h, --help", "this page");
+	puts("\n"
+	     "On a terminal q ends it, s sorts by what functions took themselves, t by the\n"
+	     "total.  Elsewhere the tables follow each other, with an empty line between.\n"
+	     "\n"
+	     "Examples:\n"
+	     "  ustack top\n"
+	     "  ustack top -p $(pidof server)\n"
+	     "  ustack top -d 10 -n 1 -a >table");
+	return cli_flush();
+}
 
 static int help(void)
 {
@@ -63,15 +119,7 @@ static int help(void)
 	     "report, ustack fold and others.\n"
 	     "\n"
 	     "Options:");
-	help_line("-e EVENT,...", "as perf names them: cycles, cpu-clock, rNNN, PMU/TERM,.../,");
-	help_line("", "SYSTEM:TRACEPOINT, with :u or :k for user mode or the kernel");
-	help_line("", "only; cycles if not given, or cpu-clock where there is no PMU");
-	help_line("-F HZ", "samples a second: 999 if not given; max is what sysctl allows");
-	help_line("-c N", "a sample every N events instead");
-	help_line("-p PID,...", "processes that run, and what they start");
-	help_line("-t TID,...", "threads that run, and nothing else");
-	help_line("-a", "all that runs, on all CPUs");
-	help_line("-G CGROUP", "what runs in a cgroup: its path, or below /sys/fs/cgroup");
+	target_help();
 	help_line("--off-cpu", "where threads wait, and how long; -e: where they run, too");
 	help_line("--stack SIZE", "bytes of user stack: as many as are cheap if not given;");
 	help_line("", "auto is a little more than the program had the last time");
@@ -93,10 +141,13 @@ static int help(void)
 	return cli_flush();
 }
 
+/* For the lines that name a page. */
+static const char *page = "record";
+
 static bool misuse(const char *option, const char *arg, const char *what)
 {
-	fprintf(stderr, "ustack: %s: '%s' is not %s; see ustack record --help\n",
-		option, arg, what);
+	fprintf(stderr, "ustack: %s: '%s' is not %s; see ustack %s --help\n",
+		option, arg, what, page);
 	return false;
 }
 
@@ -150,8 +201,9 @@ static bool parse_rate(struct cmdline *l)
 	FILE *f;
 
 	if (l->freq && l->count) {
-		fputs("ustack: -F and -c exclude each other; see ustack record --help\n",
-		      stderr);
+		fprintf(stderr,
+			"ustack: -F and -c exclude each other; see ustack %s --help\n",
+			page);
 		return false;
 	}
 	l->rate.given = l->freq || l->count;
@@ -196,6 +248,17 @@ static bool parse_size(const char *option, const char *arg, unsigned long max,
 	return misuse(option, arg, what);
 }
 
+static bool parse_seconds(const char *arg, uint64_t *ns)
+{
+	char *end;
+	double s = strtod(arg, &end);
+
+	if (!isdigit((unsigned char)*arg) || *end || s < 0.1 || s > 1e6)
+		return misuse("-d", arg, "a number of seconds from 0.1 on");
+	*ns = s * 1e9;
+	return true;
+}
+
 static bool parse_option(struct cmdline *l, int c)
 {
 	unsigned long n;
@@ -230,6 +293,11 @@ static bool parse_option(struct cmdline *l, int c)
 		while (l->c.ring_size < n)
 			l->c.ring_size *= 2;
 		return true;
+	case 'd':
+		return parse_seconds(optarg, &l->top.interval);
+	case 'n':
+		return number(optarg, false, UINT_MAX, &l->top.left) ||
+		       misuse("-n", optarg, "a number of tables from 1 on");
 	case OPT_STACK:
 		l->stack_auto = !strcmp(optarg, "auto");
 		l->c.stack = 0;
@@ -267,12 +335,12 @@ static bool wrong(char **argv, bool known)
 		word = letter;
 	if (known)
 		fprintf(stderr,
-			"ustack: %s needs an argument; see ustack record --help\n",
-			word);
+			"ustack: %s needs an argument; see ustack %s --help\n",
+			word, page);
 	else
 		fprintf(stderr,
-			"ustack: record has no option '%s'; see ustack record --help\n",
-			word);
+			"ustack: %s has no option '%s'; see ustack %s --help\n",
+			page, word, page);
 	return false;
 }
 
@@ -291,8 +359,9 @@ static bool check_target(const struct cmdline *l)
 	if (l->o.off_cpu && l->o.raw)
 		return false;
 	if (nr > 1)
-		fputs("ustack: a command, -p and -t exclude each other; see ustack record --help\n",
-		      stderr);
+		fprintf(stderr,
+			"ustack: a command, -p and -t exclude each other; see ustack %s --help\n",
+			page);
 	return nr == 1;
 }
 
@@ -441,19 +510,25 @@ static void raise_files(void)
 /* -1, or an exit status. */
 static int parse(struct cmdline *l, int argc, char **argv)
 {
+	const bool top = l->o.top;
 	bool good = true;
 	int c;
 
 	opterr = 0; /* one line, ours */
-	while (good && (c = getopt_long(argc, argv, "+:e:F:c:p:t:aG:o:m:h",
-					long_options, NULL)) != -1) {
+	while (good && (c = getopt_long(argc, argv,
+					top ? "+:e:F:c:p:t:aG:m:d:n:h" :
+					      "+:e:F:c:p:t:aG:o:m:h",
+					top ? top_options : long_options,
+					NULL)) != -1) {
 		if (c == 'h')
-			return help();
+			return top ? help_top() : help();
 		good = c == '?' || c == ':' ? wrong(argv, c == ':') :
 					      parse_option(l, c);
 	}
 	if (good && optind < argc)
 		l->o.command = argv + optind;
+	if (top && !l->o.command && !l->o.nr_pids && !l->o.nr_tids)
+		l->o.all = true;
 	good = good && check_target(l) && parse_rate(l) && add_events(l);
 	return good ? -1 : 2;
 }
@@ -468,21 +543,22 @@ static void line_free(struct cmdline *l)
 	free(l->o.program);
 }
 
-static int record_main(int argc, char **argv)
+static int run(struct cmdline *l, int argc, char **argv)
 {
-	struct cmdline l = { .o = { .path = "perf.data",
-				 .argv = argv - 1,
-				 .argc = argc + 1 } };
-	int status = parse(&l, argc, argv), unwritten;
+	int status, unwritten;
 
+	l->o.path = "perf.data";
+	l->o.argv = argv - 1;
+	l->o.argc = argc + 1;
+	status = parse(l, argc, argv);
 	if (status < 0)
-		status = find_target(&l) ? -1 : 1;
+		status = find_target(l) ? -1 : 1;
 	if (status < 0) {
-		find_stack(&l);
+		find_stack(l);
 		raise_files();
-		status = record_run(&l.o, &l.c);
+		status = record_run(&l->o, &l->c);
 	}
-	line_free(&l);
+	line_free(l);
 	unwritten = cli_flush();
 	/* What ended the command ends us, so that a shell sees it. */
 	if (status < 0) {
@@ -493,8 +569,30 @@ static int record_main(int argc, char **argv)
 	return status ? status : unwritten;
 }
 
+static int record_main(int argc, char **argv)
+{
+	struct cmdline l = { 0 };
+
+	return run(&l, argc, argv);
+}
+
+static int top_main(int argc, char **argv)
+{
+	struct cmdline l = { .top.interval = 1000000000 };
+
+	page = "top";
+	l.o.top = &l.top;
+	return run(&l, argc, argv);
+}
+
 const struct command cmd_record = {
 	.name = "record",
 	.what = "A perf.data of what runs, unwound while it is recorded",
 	.main = record_main,
+};
+
+const struct command cmd_top = {
+	.name = "top",
+	.what = "The functions that take the most time, as it goes on",
+	.main = top_main,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
- * ustack record: options (record.c), the command that is recorded
+ * ustack record and top: options (record.c), the command that is recorded
  * (record_child.c), and the loop from rings to file (record_run.c).
  */
 #ifndef USTACK_CLI_RECORD_H
@@ -11,6 +11,7 @@
 
 #include "cli/record_capture.h"
 #include "cli/record_file.h"
+#include "cli/top.h"
 
 struct record_options {
 	const char *path; /* of the file; "-" is standard output */
@@ -23,6 +24,7 @@ struct record_options {
 	bool off_cpu; /* where threads wait, too */
 	bool plain; /* nothing is compressed */
 	enum { RAW_NONE, RAW_CUT, RAW_ALL } raw; /* which samples keep their stack */
+	struct top *top; /* a table instead of a file; NULL: none */
 	char **command; /* NULL: none */
 	char **argv; /* all of the command line, for the file */
 	int argc;
@@ -38,13 +40,17 @@ struct record_child {
 	struct sigaction was[4];
 };
 
+/* Of the command: its standard output may be for the recording, or the table. */
+enum record_output { OUTPUT_AS_IS, OUTPUT_TO_STDERR, OUTPUT_AWAY };
+
 /* Blocks the signals that end a recording, and remembers how they were. */
 void record_block(struct record_child *ch);
 void record_unblock(const struct record_child *ch);
 /* The signals that are blocked. */
 void record_signals(sigset_t *set);
 /* Makes a process that waits to become command.  0, or 1 after an error line. */
-int record_fork(struct record_child *ch, char **command, bool to_stderr);
+int record_fork(struct record_child *ch, char **command,
+		enum record_output output);
 /* Lets it go; 0, or exit status 126 or 127 after an error line. */
 int record_start(struct record_child *ch, const char *name);
 /* Has it ended?  Does not wait. */

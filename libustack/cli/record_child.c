@@ -73,7 +73,22 @@ static _Noreturn void become(const struct record_child *ch, char **command,
 	_exit(127);
 }
 
-int record_fork(struct record_child *ch, char **command, bool to_stderr)
+/* Where what the command prints may not be on its standard output. */
+static void redirect(enum record_output output)
+{
+	int fd = STDERR_FILENO;
+
+	if (output == OUTPUT_AWAY)
+		fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (output == OUTPUT_AS_IS || fd < 0)
+		return;
+	dup2(fd, STDOUT_FILENO);
+	if (output == OUTPUT_AWAY)
+		dup2(fd, STDERR_FILENO);
+}
+
+int record_fork(struct record_child *ch, char **command,
+		enum record_output output)
 {
 	int go[2], failed[2];
 
@@ -87,9 +102,7 @@ int record_fork(struct record_child *ch, char **command, bool to_stderr)
 	}
 	if (!ch->pid) {
 		close(go[1]);
-		/* Standard output is for the recording. */
-		if (to_stderr)
-			dup2(STDERR_FILENO, STDOUT_FILENO);
+		redirect(output);
 		become(ch, command, go[0], failed[1]);
 	}
 	close(go[0]);

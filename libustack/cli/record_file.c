@@ -72,7 +72,7 @@ struct build_id {
 
 struct record_file {
 	int fd;
-	bool pipe, stacks;
+	bool pipe, stacks, nowhere;
 	int err; /* -errno of the write that failed */
 	const struct record_event *events;
 	size_t nr_events;
@@ -227,7 +227,7 @@ static int write_data(struct record_file *f, const void *p, size_t size)
 
 	if (!f->pipe && lseek(f->fd, f->end, SEEK_SET) < 0)
 		ret = -errno;
-	if (!ret)
+	if (!ret && !f->nowhere)
 		ret = write_all(f->fd, p, size);
 	if (ret)
 		return ret;
@@ -567,7 +567,8 @@ int record_file_new(struct record_file **out, int fd,
 	f->events = events;
 	f->nr_events = nr;
 	memcpy(f->header.magic, "PERFILE2", 8);
-	f->pipe = lseek(fd, 0, SEEK_CUR) < 0;
+	f->nowhere = flags & RECORD_NOWHERE;
+	f->pipe = f->nowhere || lseek(fd, 0, SEEK_CUR) < 0;
 	f->stacks = flags & RECORD_STACKS;
 	ret = f->pipe ? begin_pipe(f) : begin_file(f);
 	if (!ret && flags & RECORD_ZSTD && !f->pipe)

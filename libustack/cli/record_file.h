@@ -48,7 +48,8 @@ struct record_file;
 
 enum {
 	RECORD_ZSTD = 1, /* perf reads it since Linux 5.2, but not from a pipe */
-	RECORD_STACKS = 2 /* samples may have their stack */
+	RECORD_STACKS = 2, /* samples may have their stack */
+	RECORD_NOWHERE = 4 /* nothing is written, and fd is none */
 };
 
 /*

@@ -64,7 +64,9 @@ static int open_output(struct recorder *r)
 	size_t i;
 	int ret;
 
-	if (!strcmp(path, "-")) {
+	if (r->o->top) {
+		r->fd = -1;
+	} else if (!strcmp(path, "-")) {
 		if (isatty(STDOUT_FILENO))
 			return record_fail(r,
 				    "is a terminal; name a file with -o, or a pipe",
@@ -80,7 +82,8 @@ static int open_output(struct recorder *r)
 	ret = record_file_new(&r->file, r->fd, r->c->events->ev,
 			      r->c->events->nr,
 			      (r->o->plain ? 0 : RECORD_ZSTD) |
-				      (r->o->raw ? RECORD_STACKS : 0));
+				      (r->o->raw ? RECORD_STACKS : 0) |
+				      (r->o->top ? RECORD_NOWHERE : 0));
 	for (i = 0; i < r->c->track.nr_ids && !ret; i++)
 		ret = record_file_alias(r->file, r->c->track.ids[i], 0);
 	return ret ? record_write_failed(r, ret) : 0;
@@ -194,6 +197,10 @@ int record_take_sample(struct recorder *r, const struct ustack_sample *s)
 	if (r->o->program && r->chain.unwound)
 		depth_chain(&r->depth, s->regs.val[USTACK_REG_X86_SP],
 			    r->frames, user_frames(&r->chain), r->chain.end);
+	if (r->o->top) {
+		ret = top_sample(r->o->top, s, &r->chain);
+		return ret ? record_fail(r, "", ret) : 0;
+	}
 	if (r->o->off_cpu && !strcmp(s->event, OFF_CPU_EVENT)) {
 		ret = waits_sample(&r->waits, r->file, s, &r->chain);
 		return ret ? record_write_failed(r, ret) : 0;
@@ -271,8 +278,23 @@ static int each_second(struct recorder *r, uint64_t *last)
 	if (!((now - r->account.start) % TRIM_EVERY))
 		ustack_images_trim(r->images);
 	read_stats(r, &st);
-	account_progress(&r->account, &st, now);
+	if (!r->o->top)
+		account_progress(&r->account, &st, now);
 	return 0;
+}
+
+/* 1: it ends. */
+static int show_top(struct recorder *r)
+{
+	struct ustack_stats st;
+	struct top_head head = { .event = r->c->events->ev[0].name };
+	int ret;
+
+	read_stats(r, &st);
+	head.lost = account_lost(&r->account, &st);
+	head.complete = account_complete(&r->account, &st);
+	ret = top_tick(r->o->top, &head);
+	return ret < 0 ? record_fail(r, "", ret) : ret;
 }
 
 /* Until the command or the processes end, or a signal says so. */
@@ -300,6 +322,11 @@ static int loop(struct recorder *r)
 		ret = record_follow_cpus(r);
 		if (!ret)
 			ret = record_drain(r) < 0 ? -1 : each_second(r, &last);
+		if (!ret && r->o->top && (ret = show_top(r)) > 0) {
+			r->shown = true;
+			ret = 0;
+			break;
+		}
 		if (record_child_ended(&r->child))
 			break;
 		if (!capture_lives(r->c) && !r->o->all && !r->child.pid)
@@ -411,6 +438,8 @@ static void end_file(struct recorder *r)
 		ret = record_file_end(r->file);
 	if (ret)
 		record_write_failed(r, ret);
+	if (r->o->top)
+		return;
 	read_stats(r, &st);
 	account_verdict(&r->account, &st, r->o, r->c,
 			record_file_samples(r->file),
@@ -419,6 +448,8 @@ static void end_file(struct recorder *r)
 
 static void free_all(struct recorder *r)
 {
+	if (r->o->top)
+		top_end(r->o->top);
 	account_free(&r->account);
 	waits_free(&r->waits);
 	blocked_free(&r->blocked);
@@ -441,6 +472,12 @@ static int record(struct recorder *r)
 	if (capture_open(r->c) || open_output(r) || open_reader(r) ||
 	    record_known(r))
 		return 1;
+	if (o->top) {
+		int ret = top_begin(o->top, r->images);
+
+		if (ret)
+			return record_fail(r, "", ret), 1;
+	}
 	if (!r->c->on_exec)
 		capture_switch(r->c, PERF_EVENT_IOC_ENABLE);
 	r->blocked.images = r->images;
@@ -480,7 +517,9 @@ int record_run(const struct record_options *o, struct capture *c)
 	status = r->signals < 0;
 	if (!status && o->command)
 		status = record_fork(&r->child, o->command,
-				     !strcmp(o->path, "-"));
+				     o->top		     ? OUTPUT_AWAY :
+				     strcmp(o->path, "-") ? OUTPUT_AS_IS :
+							    OUTPUT_TO_STDERR);
 	if (nice(NICE) < 0)
 		errno = 0; /* as it is */
 	if (!status) {
@@ -494,6 +533,9 @@ int record_run(const struct record_options *o, struct capture *c)
 		child = record_child_status(&r->child);
 	else if (r->signal)
 		child = -r->signal;
+	/* That is how a table ends, and its command with it. */
+	if (r->shown || (o->top && r->signal == SIGINT))
+		child = 0;
 	free(r);
 	return status ? status : child;
 }

@@ -30,6 +30,7 @@ struct recorder {
 	uint64_t disabled; /* when the events were, on the perf clock */
 	struct record_depth depth;
 	int signal; /* that ended it */
+	bool shown; /* the last table */
 	bool failed; /* an error line was written */
 	struct chain chain;
 	struct ustack_frame frames[FRAMES_MAX];

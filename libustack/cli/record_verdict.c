@@ -47,9 +47,8 @@ void account_sample(struct record_account *a, const struct ustack_sample *s,
 		no_rule(a, s, c);
 }
 
-/* Of the stacks that there should be. */
-static double complete(const struct record_account *a,
-		       const struct ustack_stats *st)
+double account_complete(const struct record_account *a,
+			const struct ustack_stats *st)
 {
 	uint64_t all = a->chains + st->lost + a->untraced;
 
@@ -62,6 +61,12 @@ static uint64_t lost_records(const struct record_account *a,
 	return st->lost_records > a->lost ? st->lost_records : a->lost;
 }
 
+uint64_t account_lost(const struct record_account *a,
+		      const struct ustack_stats *st)
+{
+	return lost_records(a, st) + st->lost;
+}
+
 void account_progress(struct record_account *a, const struct ustack_stats *st,
 		      uint64_t now)
 {
@@ -71,7 +76,7 @@ void account_progress(struct record_account *a, const struct ustack_stats *st,
 		"\r\033[Kustack: %" PRIu64 " s, %" PRIu64
 		" samples/s, %" PRIu64 " lost, %.1f %% complete",
 		now - a->start, a->samples - a->shown,
-		lost_records(a, st) + st->lost, complete(a, st));
+		account_lost(a, st), account_complete(a, st));
 	a->shown = a->samples;
 	a->progress = true;
 }
@@ -208,7 +213,7 @@ static void in_words(const struct record_account *a,
 		" bytes a sample%s%s\n",
 		strcmp(o->path, "-") ? o->path : "standard output", in_file,
 		c->defer ? "deferred" : "copied in the interrupt", lost.text,
-		complete(a, st), in_file ? bytes / in_file : 0,
+		account_complete(a, st), in_file ? bytes / in_file : 0,
 		advice.n ? "; to do: " : "", advice.text);
 }
 
@@ -239,7 +244,7 @@ static void in_json(const struct record_account *a,
 	for (i = 0; i < NR_ENDS; i++)
 		fprintf(to, "%s\"%s\":%" PRIu64, i ? "," : "", end_word(i, word),
 			a->ends[i]);
-	fprintf(to, "},\"complete_pct\":%.2f}\n", complete(a, st));
+	fprintf(to, "},\"complete_pct\":%.2f}\n", account_complete(a, st));
 }
 
 void account_verdict(const struct record_account *a,

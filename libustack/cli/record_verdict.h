@@ -28,6 +28,11 @@ struct record_account {
 
 void account_sample(struct record_account *a, const struct ustack_sample *s,
 		    const struct chain *c);
+/* Records and stacks; and of the stacks that there should be, %. */
+uint64_t account_lost(const struct record_account *a,
+		      const struct ustack_stats *st);
+double account_complete(const struct record_account *a,
+			const struct ustack_stats *st);
 /* The line of a terminal; now in seconds. */
 void account_progress(struct record_account *a, const struct ustack_stats *st,
 		      uint64_t now);

@@ -7,6 +7,7 @@
 
 static const struct command *const cmds[] = {
 	&cmd_record,
+	&cmd_top,
 	&cmd_script,
 	&cmd_fold,
 	&cmd_flamegraph,
