@@ -29,6 +29,7 @@ def build_of(kernel):
 
 
 BUILD = build_of(KERNEL)
+VMLINUX = os.path.join(BUILD, "vmlinux")
 VDSO = os.path.join(BUILD, "arch/x86/entry/vdso/vdso64/vdso64.so.dbg")
 VDSO32 = os.path.join(BUILD, "arch/x86/entry/vdso/vdso32/vdso32.so.dbg")
 PERF = os.environ.get("PERF") or os.path.join(TOP, "build/perf/perf")

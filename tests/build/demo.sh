@@ -20,7 +20,7 @@ table()
 		import sys
 
 		PROMISE = """With deferred stacks no sample is lost, the NMI's p50 is less than two thirds as long,
-		a sample of cc1 has less than half the bytes, and at least 99 % of the chains of truth and
+		a sample of objtool has less than half the bytes, and at least 99 % of the chains of truth and
 		truth-deep are exact."""
 		MODES = ("dwarf", "dwarf-defer")
 		readme, summary, accelerator = sys.argv[1:]
@@ -40,7 +40,7 @@ table()
 		    if missing:
 		        fail(f"{summary} has no column {' '.join(sorted(missing))}")
 		    at = {(r["program"], r["mode"]): r for r in rows}
-		if list(at) != [(p, m) for p in ("cc1", "truth", "truth-deep") for m in MODES]:
+		if list(at) != [(p, m) for p in ("objtool", "truth", "truth-deep") for m in MODES]:
 		    fail(f"{summary} has other rows: {list(at)}")
 
 
@@ -56,45 +56,51 @@ table()
 		        fail(f"{program}, {mode} has only {number(program, mode, 'paired'):.0f} samples with a stack")
 		    if number(program, mode, "lost"):
 		        fail(f"{program}, {mode} lost {number(program, mode, 'lost'):.0f} samples")
-		for program in ("cc1", "truth", "truth-deep"):
+		for program in ("objtool", "truth", "truth-deep"):
 		    legacy, deferred = (number(program, mode, "nmi_p50") for mode in MODES)
 		    if accelerator == "tcg" and not 0 < 3 * deferred < 2 * legacy:  # with KVM it is a time
 		        fail(f"{program}: NMI p50 of {deferred:.0f}, not less than two thirds of {legacy:.0f}")
-		    if program != "cc1" and number(program, "dwarf-defer", "exact_pct") < 99:
+		    if program != "objtool" and number(program, "dwarf-defer", "exact_pct") < 99:
 		        fail(f"{program}: only {number(program, 'dwarf-defer', 'exact_pct')} % of the chains are exact")
-		legacy, deferred = (number("cc1", mode, "bytes_per_sample") for mode in MODES)
+		legacy, deferred = (number("objtool", mode, "bytes_per_sample") for mode in MODES)
 		if not 0 < deferred < legacy / 2:
-		    fail(f"cc1: {deferred:.0f} bytes a sample, not less than half of {legacy:.0f}")
+		    fail(f"objtool: {deferred:.0f} bytes a sample, not less than half of {legacy:.0f}")
 	END
 }
 
-# graph FILE: whole, well-formed, and most of cc1 below the functions that call the rest
+# graph FILE: whole, most of objtool below the functions that call the rest, and all with names
 graph()
 {
-	/usr/bin/python3 - "$1" <<-'END'
-		import re
+	/usr/bin/python3 -B - "$top/tests/views" "$1" <<-'END'
 		import sys
-		import xml.etree.ElementTree
 
-		SVG = "{http://www.w3.org/2000/svg}"
-		KNOWN = ("_start", "main", "toplev::main", "symbol_table::finalize_compilation_unit")
+		sys.path.insert(0, sys.argv[1])
+		import folded
+
+		KNOWN = ("_start", "objtool_run", "check", "decode_file")
 		try:
-		    root = xml.etree.ElementTree.parse(sys.argv[1]).getroot()
-		except xml.etree.ElementTree.ParseError as e:
-		    sys.exit(f"FAIL: {sys.argv[1]} is not well-formed: {e}")
-		found = {}
-		for frame in root.iter(SVG + "g"):
-		    name, pct = re.fullmatch(r"(.*): \d+ samples, ([\d.]+)%", frame.findtext(SVG + "title")).groups()
-		    found[name] = max(float(pct), found.get(name, 0))
+		    chains = folded.page(sys.argv[2])
+		    data = folded.data_of(sys.argv[2])
+		except (TypeError, ValueError) as e:
+		    sys.exit(f"FAIL: {sys.argv[2]} is not whole: {e}")
+		all_ = sum(chains.values())
 		for name in KNOWN:
-		    if found.get(name, 0) < 80:
-		        sys.exit(f"FAIL: {sys.argv[1]}: {name} is in {found.get(name, 0)} % of the samples, not in most")
+		    part = sum(n for chain, n in chains.items() if name in chain.split(";")) / all_
+		    if part < 0.5:
+		        sys.exit(f"FAIL: {sys.argv[2]}: {name} is in {100 * part:.1f} % of the samples, not in most")
+		unknown = [f[0] for f in data["funcs"] if f[1].endswith("/objtool") and f[0].startswith(("objtool+", "[objtool"))]
+		if unknown:
+		    sys.exit(f"FAIL: {sys.argv[2]}: functions of objtool without name: {unknown[:5]}")
+		if not any(f[2] == 1 and f[1].endswith("/objtool") for f in data["funcs"]):
+		    sys.exit(f"FAIL: {sys.argv[2]}: no inlined function")
+		if not any(f[2] == 2 and f[0] != "[kernel]" for f in data["funcs"]):
+		    sys.exit(f"FAIL: {sys.argv[2]}: no function of the kernel by name")
 	END
 }
 
 make -C "$top" --no-print-directory demo
 table "$top/build/demo"
-graph "$top/build/demo/flamegraph.svg"
+graph "$top/build/demo/flamegraph.html"
 
 # broken WHAT LINE: the demo of one truth program, from a copy of what is recorded,
 # after the Python statements of standard input
@@ -184,6 +190,6 @@ mkdir "$work/demo"
 sed 's/,nmi_p50//' "$top/build/demo/summary.csv" >"$work/demo/summary.csv"
 ! table "$work/demo" 2>"$work/said" || fail "a column that is gone was not seen"
 grep 'has no column nmi_p50' "$work/said"
-head -c 100000 "$top/build/demo/flamegraph.svg" >"$work/cut.svg"
-! graph "$work/cut.svg" 2>"$work/said" || fail "a graph that is cut was not seen"
-grep 'cut.svg is not well-formed' "$work/said"
+head -c 30000 "$top/build/demo/flamegraph.html" >"$work/cut.html"
+! graph "$work/cut.html" 2>"$work/said" || fail "a graph that is cut was not seen"
+grep 'cut.html is not whole' "$work/said"
