@@ -452,7 +452,8 @@ static bool is_ours(Elf *elf)
 
 	return elf && elf_kind(elf) == ELF_K_ELF && gelf_getehdr(elf, &ehdr) &&
 	       (ehdr.e_type == ET_DYN || ehdr.e_type == ET_EXEC) &&
-	       (ehdr.e_machine == EM_X86_64 || ehdr.e_machine == EM_386);
+	       ehdr.e_machine ==
+		       (gelf_getclass(elf) == ELFCLASS64 ? EM_X86_64 : EM_386);
 }
 
 /* path is absolute: others are not looked for. */

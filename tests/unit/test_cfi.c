@@ -135,7 +135,8 @@ static void every_rule(void **state)
 	    DW_CFA_GNU_args_size, 0x10,
 	    DW_CFA_GNU_negative_offset_extended, 8, 2,	/* CFA + 16 */
 	    DW_CFA_same_value, 9,
-	    DW_CFA_advance_loc | 8,
+	    DW_CFA_advance_loc | 4, DW_CFA_def_cfa_offset_sf, 0x7d,	/* 24 */
+	    DW_CFA_advance_loc | 4,
 	    DW_CFA_def_cfa_expression, 3, DW_OP_breg6, 0x78, DW_OP_deref,
 	    DW_CFA_undefined, 16);
 	c = cfi();
@@ -154,6 +155,7 @@ static void every_rule(void **state)
 	assert_int_equal(row.reg[REG_RSP].kind, CFI_VAL_EXPR);
 	saved_at(REG_R8, 16);
 	assert_int_equal(row.reg[REG_R9].kind, CFI_SAME);
+	cfa_is(c, 0x1004, REG_RBP, 24);
 	assert_int_equal(cfi_row(c, 0x1008, &row), 0);
 	assert_int_equal(row.cfa.kind, CFI_VAL_EXPR);
 	assert_int_equal(row.cfa.size, 3);

@@ -588,6 +588,31 @@ static void memory_of_what_waits(void **state)
 	pd_close(&r);
 }
 
+/* Nor does what was given up. */
+static void memory_of_what_is_lost(void **state)
+{
+	const struct ustack_sample *s;
+	struct pd_reader r;
+	struct pd pd;
+	int nr = 0;
+
+	(void)state;
+	pd_start(&pd);
+	pd_sample(&pd, 102, 1000, 0xd1);
+	for (uint64_t i = 0; i < 120000; i++)
+		pd_sample(&pd, 101, 2000 + i, 0x100 + i);
+	pd_stack(&pd, 102, 300000, 0xd1);
+	open_ok(&pd, &r);
+	while (ustack_reader_next(r.reader, &s) == 1) {
+		assert_int_equal(s->pair, s->tid == 102 ? USTACK_PAIR_PAIRED :
+							  USTACK_PAIR_LOST);
+		nr++;
+	}
+	assert_int_equal(nr, 120001);
+	assert_int_equal(stats(&r).lost_by[USTACK_LOST_MISSED], 119999);
+	pd_close(&r);
+}
+
 /* Of stays that are over, 4,096 are kept for a record that is late. */
 static void stays_that_are_kept(void **state)
 {
@@ -617,15 +642,17 @@ static void stays_that_are_kept(void **state)
 }
 
 /* A new thread of that id has nothing to do with the stay of the old one. */
-static void id_used_again(void **state)
+static void id_used_by(enum perf_event_type type)
 {
 	struct pd_reader r;
 	struct pd pd;
 
-	(void)state;
 	pd_start(&pd);
 	pd_sample(&pd, 101, 1000, 0xc1);
-	pd_task(&pd, PERF_RECORD_FORK, 0, 100, 100, 101, 100, 2000);
+	if (type == PERF_RECORD_FORK)
+		pd_task(&pd, PERF_RECORD_FORK, 0, 100, 100, 101, 100, 2000);
+	else
+		pd_comm(&pd, 0, 200, 101, 2000, "another");
 	pd_sample(&pd, 101, 3000, 0xc2);
 	pd_stack(&pd, 101, 4000, 0xc2);
 	/* Long after: a stay that is over is given up as missed. */
@@ -637,6 +664,14 @@ static void id_used_again(void **state)
 	expect_lost(&r, 1000, USTACK_LOST_END);
 	pd_expect_end(&r, 0);
 	pd_close(&r);
+}
+
+static void id_used_again(void **state)
+{
+	(void)state;
+	id_used_by(PERF_RECORD_FORK);
+	/* Neither the end of the one nor the start of the other was recorded. */
+	id_used_by(PERF_RECORD_COMM);
 }
 
 static void no_cookie(void **state)
@@ -908,6 +943,7 @@ int main(void)
 		cmocka_unit_test(much_is_held_back),
 		cmocka_unit_test(lost_by_memory),
 		cmocka_unit_test(memory_of_what_waits),
+		cmocka_unit_test(memory_of_what_is_lost),
 		cmocka_unit_test(stays_that_are_kept),
 		cmocka_unit_test(id_used_again),
 		cmocka_unit_test(no_cookie),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* Rules, their cache, and those guessed from code without CFI. */
 #include "literal.h"
+#include "unwind/x86/signal.h"
 
 static struct ustack_images *images;
 static struct rules rules;
@@ -644,6 +645,64 @@ static void code_that_is_none(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Where struct sigcontext of each class has them, in its order; -1: none there. */
+static void signal_frame_of(bool is_64, int64_t number, int64_t at, const int *order,
+			    size_t nr)
+{
+	struct cfi_row row;
+	int left = NR_REGS;
+
+	sigreturn_row(&row, is_64, number, 8, 0x1000);
+	assert_true(row.signal);
+	assert_int_equal(row.start, 0x1000);
+	assert_int_equal(row.end, 0x1001);
+	assert_int_equal(row.ra, REG_RIP);
+	for (size_t i = 0; i < nr; i++, at += is_64 ? 8 : 4) {
+		const struct cfi_rule *rule = &row.reg[order[i] < 0 ? 0 : order[i]];
+
+		if (order[i] < 0)
+			continue;
+		if (order[i] == REG_RSP)
+			rule = &row.cfa;
+		assert_int_equal(rule->kind, CFI_SP_OFFSET);
+		assert_int_equal(rule->off, 8 + at);
+		left--;
+	}
+	for (int reg = 0; reg < NR_REGS; reg++)
+		left -= row.reg[reg].kind == CFI_SAME && reg != REG_RSP;
+	assert_int_equal(left, 0);
+}
+
+static void signal_frames(void **state)
+{
+	static const int of_64[] = {
+		REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14,
+		REG_R15, REG_RDI, REG_RSI, REG_RBP, REG_RBX, REG_RDX, REG_RAX,
+		REG_RCX, REG_RSP, REG_RIP,
+	};
+	static const int of_32[] = {
+		/* gs, fs, es, ds */
+		-1, -1, -1, -1, REG_RDI, REG_RSI, REG_RBP, REG_RSP, REG_RBX,
+		REG_RDX, REG_RCX, REG_RAX,
+		/* trapno, err */
+		-1, -1, REG_RIP,
+	};
+
+	(void)state;
+	signal_frame_of(true, 15, 40, of_64, 17);
+	signal_frame_of(false, 119, 0, of_32, 15);
+	signal_frame_of(false, 173, 160, of_32, 15);
+	for (int number = 0; number < 260; number++) {
+		assert_int_equal(is_exit(true, number),
+				 number == 60 || number == 231);
+		assert_int_equal(is_exit(false, number),
+				 number == 1 || number == 252);
+		assert_int_equal(is_sigreturn(true, number), number == 15);
+		assert_int_equal(is_sigreturn(false, number),
+				 number == 119 || number == 173);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -661,6 +720,7 @@ int main(void)
 		TEST(operands_of_two_byte_opcodes),
 		TEST(after_a_call),
 		TEST(code_that_is_none),
+		TEST(signal_frames),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,17 @@ static void starts_at_a_return_address(void **state)
 	assert_int_equal(frames[0].flags, USTACK_FRAME_RETURN);
 }
 
+/* No call is before 1400 and its caller is not to be seen: a bad word, but the start. */
+static void starts_where_no_frame_is(void **state)
+{
+	STACK(0, 0, 0, 0);
+
+	(void)state;
+	at(0x401400, SP);
+	stack.flags = USTACK_STACK_RETURN;
+	CHAIN(&stack, USTACK_END_NO_RULE, 0x401400);
+}
+
 #define BIT(reg) (1ULL << USTACK_REG_X86_##reg)
 #define KEPT (BIT(IP) | BIT(SP) | BIT(BX) | BIT(BP) | BIT(R12) | BIT(R13) | \
 	      BIT(R14) | BIT(R15))
@@ -377,6 +388,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(starts_at_a_return_address),
+		TEST(starts_where_no_frame_is),
 		TEST(registers_of_each_frame),
 		TEST(reads_what_the_call_says),
 		TEST(many_ranges),
