@@ -599,8 +599,11 @@ static void memory_of_what_is_lost(void **state)
 	(void)state;
 	pd_start(&pd);
 	pd_sample(&pd, 102, 1000, 0xd1);
-	for (uint64_t i = 0; i < 120000; i++)
+	for (uint64_t i = 0; i < 120000; i++) {
 		pd_sample(&pd, 101, 2000 + i, 0x100 + i);
+		if (i % 64 == 0)
+			pd_round(&pd);
+	}
 	pd_stack(&pd, 102, 300000, 0xd1);
 	open_ok(&pd, &r);
 	while (ustack_reader_next(r.reader, &s) == 1) {
