@@ -116,6 +116,24 @@ static void all_sample_fields(void **state)
 	free(pd.buf);
 }
 
+/* The time of what is no sample stands at its end, if it has room for it. */
+static void time_of_a_short_record(void **state)
+{
+	const struct event ev = {
+		.sample_type = PERF_SAMPLE_TIME | PERF_SAMPLE_CPU,
+		.flags = ATTR_SAMPLE_ID_ALL,
+	};
+	uint8_t data[24] = { PERF_RECORD_COMM, [6] = 24, [8] = 77, [16] = 3 };
+	struct record r = { data, NULL };
+
+	(void)state;
+	assert_int_equal(record_time(&ev, &r), 77);
+	data[6] = 23;
+	assert_int_equal(record_time(&ev, &r), 0);
+	data[6] = 8;
+	assert_int_equal(record_time(&ev, &r), 0);
+}
+
 /* Cut anywhere before the last field that is read, a record is refused. */
 static void cut_sample(void **state)
 {
@@ -331,6 +349,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_sample_fields),
+		cmocka_unit_test(time_of_a_short_record),
 		cmocka_unit_test(cut_sample),
 		cmocka_unit_test(lying_lengths),
 		cmocka_unit_test(odd_raw),

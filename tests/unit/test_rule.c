@@ -353,6 +353,18 @@ static void code_that_jumps(void **state)
 	assert_int_equal(guess(&row, 0x100b), -ENOENT);
 }
 
+/* What is loaded from anywhere is not the frame pointer any more. */
+static void code_that_loses_rbp(void **state)
+{
+	struct cfi_row row;
+
+	(void)state;
+	CODE(0x48, 0x8b, 0x28,			/* 1000: mov (%rax),%rbp */
+	     0xc9, 0xc3);			/* 1003: leave; ret */
+	is(0x1003, REG_RBP, 16);
+	assert_int_equal(guess(&row, 0x1000), -ENOENT);
+}
+
 static void saves(uint64_t pc, uint8_t reg, int64_t off)
 {
 	struct cfi_row row;
@@ -721,6 +733,7 @@ int main(void)
 		TEST(after_a_call),
 		TEST(code_that_is_none),
 		TEST(signal_frames),
+		TEST(code_that_loses_rbp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
