@@ -127,8 +127,6 @@ struct profile {
 int profile_read(struct profile *p, struct cli *cli);
 /* That of cli, and before it that of cli->before, if there is one. */
 int profile_compare(struct profile *p, struct cli *cli);
-/* Fills node, numbers all there is and sorts the moments, by thread and time. */
-void profile_sort(struct profile *p, const struct cli *cli);
 /* Is a chain worth its samples' periods, or just its samples? */
 bool profile_by_period(const struct profile *p);
 uint64_t profile_value(const struct profile *p, const struct value *v);
@@ -137,5 +135,10 @@ bool profile_has_samples(const struct profile *p, const struct cli *cli);
 /* "nanoseconds", or "count" of what the event counts. */
 const char *event_unit(const char *event);
 void profile_free(struct profile *p);
+
+/* --- profile_order.c ------------------------------------------------------------- */
+
+/* Fills node, numbers all there is and sorts the moments, by thread and time. */
+void profile_sort(struct profile *p, const struct cli *cli);
 
 #endif
