@@ -32,6 +32,14 @@ struct filter {
 	uint32_t event_nr;
 };
 
+/* What report shows. */
+struct report_opts {
+	unsigned int keys; /* 0: those of its own */
+	double min; /* percent, if has_min */
+	bool has_min, callers, callees;
+	const char *symbol; /* only rows of this function; NULL: all */
+};
+
 /* What the command line asks for, and what is open. */
 struct cli {
 	const char *path; /* of the recording */
@@ -43,6 +51,7 @@ struct cli {
 	bool params; /* of C++ functions are shown */
 	bool inlines; /* functions that were inlined are shown, too */
 	const char *vmlinux; /* of the recorded kernel, or NULL */
+	struct report_opts report;
 	struct filter filter;
 	struct ustack_images *images;
 	struct ustack_reader *reader;
@@ -57,6 +66,7 @@ struct command {
 	enum { COMPARES_NOT, COMPARES_BY_OPTION, COMPARES_TWO } compares;
 	bool as_it_goes; /* its output does not wait for the last sample */
 	bool inlines; /* without --inline or --no-inline */
+	bool reports; /* has the options of report */
 	/* Takes the argument of -F: false after an error line.  NULL: no -F. */
 	bool (*fields)(struct cli *cli, const char *list);
 	/* The rest of the page that --help prints: what the output means. */
@@ -67,7 +77,8 @@ struct command {
 	int (*main)(int argc, char **argv);
 };
 
-extern const struct command cmd_record, cmd_top, cmd_script, cmd_fold, cmd_flamegraph,
+extern const struct command cmd_record, cmd_top, cmd_report,
+	cmd_script, cmd_fold, cmd_flamegraph,
 	cmd_pprof, cmd_gecko, cmd_diff, cmd_stat;
 
 /* --- options.c ---------------------------------------------------------- */
@@ -80,6 +91,18 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 		char **argv);
 /* One line of a --help page. */
 void help_line(const char *word, const char *what);
+
+/* --- report.c ------------------------------------------------------------------- */
+
+/* The arguments of --sort and --min: false after an error line. */
+bool report_keys(struct cli *cli, const char *list);
+bool report_min(struct cli *cli, const char *arg);
+
+/* --- pager.c -------------------------------------------------------------------- */
+
+/* Where long output goes: to a pager if standard output is a terminal. */
+FILE *pager_open(void);
+void pager_close(FILE *f);
 
 /* --- filter.c -------------------------------------------------------------- */
 

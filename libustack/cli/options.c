@@ -13,6 +13,15 @@ void help_line(const char *word, const char *what)
 	printf("  %-16s %s\n", word, what);
 }
 
+static void report_options_help(void)
+{
+	help_line("--sort KEY,...", "add up by these, see below: symbol,dso if not given");
+	help_line("--callers", "below each row a tree of what called it");
+	help_line("--callees", "below each row a tree of what it called");
+	help_line("--symbol NAME", "only rows of this function");
+	help_line("--min PERCENT", "nothing with a smaller share: 0.5 if not given");
+}
+
 static int help(const struct command *cmd)
 {
 	const bool two = cmd->compares == COMPARES_TWO;
@@ -44,6 +53,8 @@ static int help(const struct command *cmd)
 						"do not (as without it)");
 	if (cmd->fields)
 		help_line("-F FIELD,...", "what to print, see below");
+	if (cmd->reports)
+		report_options_help();
 	help_line("-h, --help", "this page");
 	puts("\nFilters: only samples that pass all of them are taken.");
 	help_line("--event NAME", cmd->one_event ? "of this event: of the first if not given" :
@@ -118,6 +129,26 @@ static bool parse_file(const struct command *cmd, const char *option,
 	return true;
 }
 
+/* One of the options of report. */
+static bool parse_report(struct cli *cli, int c)
+{
+	switch (c) {
+	case 's':
+		return report_keys(cli, optarg);
+	case 'm':
+		return report_min(cli, optarg);
+	case 'y':
+		cli->report.symbol = optarg;
+		return true;
+	case 'r':
+		cli->report.callers = true;
+		return true;
+	default:
+		cli->report.callees = true;
+		return true;
+	}
+}
+
 /* The word that getopt_long() stopped at, in one line; returns 2. */
 static int wrong(const struct command *cmd, char **argv, bool known)
 {
@@ -160,26 +191,49 @@ static bool parse_rest(struct cli *cli, const struct command *cmd, int argc,
 	return true;
 }
 
+static const struct option all_have[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "vdso", required_argument, NULL, 'v' },
+	{ "vmlinux", required_argument, NULL, 'V' },
+	{ "params", no_argument, NULL, 'P' },
+	{ "inline", no_argument, NULL, 'n' },
+	{ "no-inline", no_argument, NULL, 'N' },
+	{ "event", required_argument, NULL, 'e' },
+	{ "comm", required_argument, NULL, 'c' },
+	{ "pid", required_argument, NULL, 'p' },
+	{ "tid", required_argument, NULL, 't' },
+	{ "time", required_argument, NULL, 'T' },
+};
+static const struct option to_compare[] = {
+	{ "diff", required_argument, NULL, 'd' },
+};
+static const struct option of_report[] = {
+	{ "sort", required_argument, NULL, 's' },
+	{ "callers", no_argument, NULL, 'r' },
+	{ "callees", no_argument, NULL, 'l' },
+	{ "symbol", required_argument, NULL, 'y' },
+	{ "min", required_argument, NULL, 'm' },
+};
+
+#define NR(array) (sizeof(array) / sizeof(*(array)))
+#define MOST_OPTIONS (NR(all_have) + NR(to_compare) + NR(of_report) + 1)
+
+static void find_options(struct option *to, const struct command *cmd)
+{
+	memcpy(to, all_have, sizeof(all_have));
+	to += NR(all_have);
+	if (cmd->compares == COMPARES_BY_OPTION) {
+		memcpy(to, to_compare, sizeof(to_compare));
+		to += NR(to_compare);
+	}
+	if (cmd->reports)
+		memcpy(to, of_report, sizeof(of_report));
+}
+
 int cli_options(struct cli *cli, const struct command *cmd, int argc,
 		char **argv)
 {
-	const struct option options[] = {
-		{ "help", no_argument, NULL, 'h' },
-		{ "vdso", required_argument, NULL, 'v' },
-		{ "vmlinux", required_argument, NULL, 'V' },
-		{ "params", no_argument, NULL, 'P' },
-		{ "inline", no_argument, NULL, 'n' },
-		{ "no-inline", no_argument, NULL, 'N' },
-		{ "event", required_argument, NULL, 'e' },
-		{ "comm", required_argument, NULL, 'c' },
-		{ "pid", required_argument, NULL, 'p' },
-		{ "tid", required_argument, NULL, 't' },
-		{ "time", required_argument, NULL, 'T' },
-		/* The last one, of commands that have it. */
-		{ cmd->compares == COMPARES_BY_OPTION ? "diff" : NULL,
-		  required_argument, NULL, 'd' },
-		{ 0 },
-	};
+	struct option options[MOST_OPTIONS] = { 0 };
 	char letters[32];
 	bool good = true;
 	int c;
@@ -187,6 +241,7 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 	snprintf(letters, sizeof(letters), "+:hj:%s%s%s",
 		 cmd->compares == COMPARES_TWO ? "" : "i:",
 		 cmd->fields ? "F:" : "", cmd->output ? "o:" : "");
+	find_options(options, cmd);
 	opterr = 0; /* one line, ours */
 	while (good && (c = getopt_long(argc, argv, letters, options,
 					NULL)) != -1) {
@@ -217,6 +272,13 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 			break;
 		case 'd':
 			good = parse_file(cmd, "--diff", &cli->before);
+			break;
+		case 's':
+		case 'm':
+		case 'y':
+		case 'r':
+		case 'l':
+			good = parse_report(cli, c);
 			break;
 		case 'F':
 			good = cmd->fields(cli, optarg);

@@ -8,6 +8,7 @@
 static const struct command *const cmds[] = {
 	&cmd_record,
 	&cmd_top,
+	&cmd_report,
 	&cmd_script,
 	&cmd_fold,
 	&cmd_flamegraph,

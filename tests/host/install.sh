@@ -165,8 +165,8 @@ completed()
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _ustack; printf "%s\n" "${COMPREPLY[@]}"' - "$root" "$@"
 }
 PATH=$root/usr/bin:$PATH
-[ "$(completed ustack r)" = record ] || fail "completion of a command"
-for command in record script fold flamegraph pprof gecko diff stat; do
+[ "$(completed ustack rec)" = record ] || fail "completion of a command"
+for command in record report script fold flamegraph pprof gecko diff stat; do
 	ustack $command --help | sed -n 's/^  \(-[^ ,[]*\).*/\1/p' | grep -v '^-h' | sort >told
 	completed ustack $command - | grep -vx -e --help -e -- | sort | diff told - || fail "completion of $command's options"
 done

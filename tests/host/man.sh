@@ -17,7 +17,7 @@ for page in man/*.[13]; do
 done
 
 make -s -C "$top" lib
-for command in '' record top script fold flamegraph pprof gecko diff stat; do
+for command in '' record top report script fold flamegraph pprof gecko diff stat; do
 	"$top/build/libustack/ustack" $command --help >"$tmp/help-$command"
 done
 /usr/bin/python3 - "$tmp" ustack.h man/*.[13] <<'END'
@@ -118,7 +118,7 @@ options = {re.split(r"[, ]", item)[0] for item in re.findall(r"^\.It Fl (.*)", t
 options |= {item.removeprefix("-") for line in re.findall(r"^\.It Fl (.*)", tool, re.M)
             for item in re.findall(r"-[\w-]+", line)}
 count = 0
-for command in ("", "record", "top", "script", "fold", "flamegraph", "pprof", "gecko", "diff", "stat"):
+for command in ("", "record", "top", "report", "script", "fold", "flamegraph", "pprof", "gecko", "diff", "stat"):
     for line in open(f"{tmp}/help-{command}", encoding="utf-8"):
         match = re.match(r" +(\S+(?: \S+)*?)(?:  +| [*] )", line)
         if not match:
