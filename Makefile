@@ -210,14 +210,16 @@ bench-perf-tool: bench-deps ## perf script and report with libdw and libustack
 	@bench/perf-tool
 bench-script: bench-deps ## samples a second that ustack script makes chains of
 	@bench/script
+bench-views: bench-deps ## what views of a recording take, and perf's
+	@bench/views
 bench-live: bench-deps ## ustack record against perf record: lost, bytes, processor time, memory
 	@bench/live
-.PHONY: $(benches:%=bench-%) bench-truth bench-perf-tool bench-script bench-live
+.PHONY: $(benches:%=bench-%) bench-truth bench-perf-tool bench-script bench-views bench-live
 
 # Two at a time, the longest first; what counts instructions does not mind the other.
 bench: bench-deps build/variant/7.3/kernel/.done build/variant/output/kernel/.done ## all of them, bench/results and build/bench/report.html
 	@printf '%s\n' $(benches) | xargs -P 2 -I{} sh -c 'exec bench/{}'
-	@$(MAKE) --no-print-directory bench-unwind bench-script bench-perf-tool bench-live
+	@$(MAKE) --no-print-directory bench-unwind bench-script bench-views bench-perf-tool bench-live
 	@bench/report
 .PHONY: bench
 
