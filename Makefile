@@ -12,7 +12,7 @@ step = @echo "--- $(1)"; SECONDS=0; { $(2); } || exit; echo "--- $(1): $$SECONDS
 
 help: ## this list
 	@echo "make demo shows it all, make check tests it all; on their own:"
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-20s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-21s%s\n", $$1, $$2 }'
 	@echo "KERNEL_SRC=TREE, TARBALL or DEB names the kernel source to start from, FORCE=1 overrides a refusal,"
 	@echo "KERNEL_CONFIG=FILE the configuration of the kernel that make deb packages (Debian's for cloud machines)"
 .PHONY: help
@@ -45,7 +45,8 @@ build/kernel.id build/perf.id: build/%.id: kernel-source
 	cmp -s ../$*.id.$$$$ ../$*.id || cp ../$*.id.$$$$ ../$*.id; rm ../$*.id.$$$$
 
 kernel: build/kernel/.done ## build the patched kernel for the guest
-build/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/cc kernel-patches/config/guest.config
+kernel_build := kernel-patches/build kernel-patches/cc kernel-patches/config/guest.config
+build/kernel/.done: build/kernel.id $(kernel_build) kernel-patches/config/x86.config
 	$(call step,kernel,kernel-patches/build build/linux build/kernel)
 	@touch $@
 .PHONY: kernel
@@ -54,13 +55,24 @@ kernel-debug: build/kernel-debug/.done ## build it with KASAN, lockdep and other
 kernel-kcsan: build/kernel-kcsan/.done ## build it with KCSAN, the finder of data races
 kernel-rt: build/kernel-rt/.done ## build it with PREEMPT_RT and lockdep
 build/kernel-debug/.done build/kernel-kcsan/.done build/kernel-rt/.done: build/kernel-%/.done: build/kernel.id \
-		kernel-patches/build kernel-patches/cc kernel-patches/config/guest.config kernel-patches/config/%.config
+		$(kernel_build) kernel-patches/config/x86.config kernel-patches/config/%.config
 	$(call step,kernel-$*,kernel-patches/build build/linux build/kernel-$* kernel-patches/config/$*.config)
 	@touch $@
 .PHONY: kernel-debug kernel-kcsan kernel-rt
 
+kernel-arm64: build/kernel-arm64/.done ## build it for a guest on arm64
+kernel-arm64-lockdep: build/kernel-arm64-lockdep/.done ## and that with lockdep
+arm64_fragment = $(if $(filter %-lockdep,$1),kernel-patches/config/arm64-lockdep.config)
+build/kernel-arm64-lockdep/.done: kernel-patches/config/arm64-lockdep.config
+build/kernel-arm64/.done build/kernel-arm64-lockdep/.done: build/kernel-%/.done: build/kernel.id \
+		$(kernel_build) kernel-patches/config/arm64.config
+	@tests/deps arm64
+	$(call step,kernel-$*,kernel-patches/build -a arm64 build/linux build/kernel-$* $(call arm64_fragment,$*))
+	@touch $@
+.PHONY: kernel-arm64 kernel-arm64-lockdep
+
 # Without any patch, to compare with.
-build/base/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/cc kernel-patches/config/guest.config
+build/base/kernel/.done: build/kernel.id $(kernel_build) kernel-patches/config/x86.config
 	@[ -e build/base/linux ] || git clone -q --shared --no-checkout build/linux build/base/linux
 	@git -C build/base/linux checkout -q "$$(git -C build/linux rev-parse base^{commit})"
 	$(call step,base/kernel,kernel-patches/build build/base/linux build/base/kernel)
@@ -70,7 +82,7 @@ build/base/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/cc 
 # is, and with the first two series, those that are not about deferred stacks.
 build/variant/7.3/kernel/.done: variant := base
 build/variant/output/kernel/.done: variant := 2-output
-build/variant/%/kernel/.done: build/kernel.id kernel-patches/build kernel-patches/cc kernel-patches/config/guest.config
+build/variant/%/kernel/.done: build/kernel.id $(kernel_build) kernel-patches/config/x86.config
 	@mkdir -p build/variant/$*
 	@[ -e build/variant/$*/linux ] || git clone -q --shared --no-checkout build/linux build/variant/$*/linux
 	@cd build/variant/$*/linux && git checkout -q -f --detach "$$(git -C ../../../linux rev-parse $(variant)^{commit})" && \
