@@ -310,6 +310,12 @@ check-live: deps ## ustack record of all that runs for ten minutes: its memory s
 	@SECONDS_OF_SOAK=600 tests/run --limit 3600 tests/host/record-soak.sh
 .PHONY: check-live
 
+check-record: deps ## profiles of real programs by ustack record, as perf report and hotspot see them
+	@tests/deps record
+	@$(MAKE) --no-print-directory -s -j$(jobs) lib
+	@tests/host/record-programs.sh all
+.PHONY: check-record
+
 check-debug: deps ## the guest tests on the debug kernel, or that of KIND=kcsan or rt
 	@$(MAKE) --no-print-directory kernel-$(KIND) perf
 	@$(MAKE) --no-print-directory -s -j$(jobs) lib

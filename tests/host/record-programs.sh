@@ -1,0 +1,125 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+#
+# ustack record of real programs: perf report of Debian and ustack fold show the same
+# profile, by what functions took themselves and with what they called.  Without
+# arguments python3 and cc1; all: node, what Go and Rust build, 900 processes of a
+# build, and a server that runs, too.  hotspot's parser reads the files, if it is here.
+. "${0%/*}/record-common"
+all='python3 cc1 node go rust build server'
+[ "${1-}" != all ] || set -- $all
+[ $# -gt 0 ] || set -- python3 cc1
+shopt -s nullglob
+parsers=(${PERFPARSER-} /usr/lib/*/libexec/hotspot-perfparser)
+
+# compare FILE: names of which 3 % of the samples are, in one or the other.  Kernels,
+# and code without names, have other names in each.
+compare()
+{
+	"$ustack" fold --no-inline -i "$1" >folds 2>err || fail "fold"
+	perf report -i "$1" --stdio --no-inline --no-children -g none -F overhead,sym --percent-limit 0 >self 2>err || fail "perf report"
+	[ ! -s err ] || fail "perf report complains"
+	perf report -i "$1" --stdio --no-inline --children -g none -F overhead_children,sym --percent-limit 0 >total 2>err || fail "perf report --children"
+	/usr/bin/python3 - "$1" <<'END'
+import re
+import sys
+from collections import Counter
+
+
+def plain(name):
+    return re.sub(r"@.*|\.abi0$", "", name)
+
+
+def known(name):
+    return not re.search(r"_\[k\]$|^\[|\+0x|^0x|@plt|^_init$", name)
+
+
+ours = {"self": Counter(), "total": Counter()}
+samples = 0
+for line in open("folds"):
+    chain, n = line.rsplit(" ", 1)
+    names = chain.split(";")[1:]
+    samples += int(n)
+    if names and known(names[-1]):
+        ours["self"][plain(names[-1])] += int(n)
+    for name in {plain(name) for name in names if known(name)}:
+        ours["total"][name] += int(n)
+compared, wrong = 0, []
+for kind, shares in ours.items():
+    theirs, lines = Counter(), Counter()
+    for line in open(kind):
+        match = re.match(r" *([\d.]+)% +\[\.\] (.*?) *$", line)
+        if match and known(match[2]):
+            theirs[plain(match[2])] += float(match[1])
+            lines[plain(match[2])] += 1
+    for name in shares.keys() | theirs.keys():
+        mine, its = 100 * shares[name] / samples, theirs[name]
+        # Functions of one name that call each other: perf counts each of them.
+        if max(mine, its) < 3 or kind == "total" and lines[name] > 1:
+            continue
+        compared += 1
+        if abs(mine - its) > 1:
+            wrong.append(f"{kind} of {name}: {mine:.2f} % and {its:.2f} %")
+print(f"{sys.argv[1]}: {compared} shares compared, {samples} in all")
+print(*wrong, sep="\n")
+sys.exit(compared < 4 or bool(wrong))
+END
+	[ $? = 0 ] || fail "$1: perf report and ustack fold differ"
+	for parser in "${parsers[@]}"; do
+		"$parser" --input "$1" --output parsed 2>err || fail "$1: ${parser##*/}"
+		[ "$(stat -c %s parsed)" -gt 1000 ] && grep -q "$2" parsed || fail "$1: ${parser##*/} finds nothing"
+	done
+}
+
+# take NAME FUNCTION ARGUMENT...: records so, and compares
+take()
+{
+	local name=$1 function=$2
+	shift 2
+	status 0 "$ustack" record --plain -e cpu-clock -F 997 -o "$name.data" "$@"
+	said ' 0 lost, '
+	sed -n 's/^ustack: //p' err
+	compare "$name.data" "$function"
+}
+
+functions() { for i in $(seq "$1"); do echo "int f$i(int *p, int n) { int i, s = 0; for (i = 0; i < n; i++) s += p[i] % ($i + 3) ? p[n - i] : s * $i; return s; }"; done; }
+for program in "$@"; do
+	case $program in
+	python3) take python3 _PyEval_EvalFrameDefault /usr/bin/python3 -c '
+def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)
+fib(24); sorted(str(i) for i in range(200000))' ;;
+	cc1)	functions 150 >many.c
+		take cc1 main "$(gcc -print-prog-name=cc1)" -quiet -O2 many.c -o /dev/null ;;
+	node)	take node main node -e 'let a = {}; for (let i = 0; i < 4e5; i++) a["k" + i % 5000] = JSON.stringify({i, s: "x".repeat(i % 50)});' ;;
+	go)	cat >main.go <<-'END'
+			package main
+			//go:noinline
+			func leaf(n int) int { s := 0; for i := 0; i < n; i++ { s += i ^ s }; return s }
+			//go:noinline
+			func often(n int) int { return leaf(2 * n) + leaf(n) }
+			func main() { s := 0; for i := 0; i < 400; i++ { s += often(1000000) }; println(s) }
+		END
+		GOCACHE=$tmp/gocache GO111MODULE=off go build -o go.out main.go 2>err || fail "go build"
+		take go main.leaf ./go.out ;;
+	rust)	cat >main.rs <<-'END'
+			#[inline(never)] fn leaf(n: u64) -> u64 { let mut s = 0u64; for i in 0..n { s = s.wrapping_mul(31) ^ std::hint::black_box(i); } s }
+			#[inline(never)] fn often(n: u64) -> u64 { leaf(2 * n).wrapping_add(leaf(n)) }
+			fn main() { let mut s = 0u64; for _ in 0..300 { s = s.wrapping_add(often(1000000)); } println!("{}", s); }
+		END
+		rustc -O -g -C force-frame-pointers=no -o rust.out main.rs 2>err || fail "rustc"
+		take rust leaf ./rust.out ;;
+	build)	functions 3 >few.c
+		# gcc, cc1, as: three processes a file
+		take build main sh -c 'for i in $(seq 300); do gcc -O1 -c few.c -o few.o; done' ;;
+	server)	./work 100000 & pid=$!
+		"$ustack" record --plain -e cpu-clock -F 997 -o server.data -p $pid 2>err & recorder=$!
+		sleep 3
+		kill -INT $recorder
+		wait $recorder || :
+		kill $pid
+		wait $pid 2>/dev/null || :
+		sed -n 's/^ustack: //p' err
+		compare server.data leaf ;;
+	*)	echo "there are: $all"; exit 2 ;;
+	esac
+done
