@@ -370,8 +370,7 @@ static bool add_events(struct cmdline *l)
 	size_t i;
 	bool good = true;
 
-	l->c.may_clock = !l->nr_event && !l->o.off_cpu;
-	if (l->c.may_clock)
+	if (!l->nr_event && !l->o.off_cpu)
 		return record_events_add(&l->events, "cycles", &l->rate);
 	for (i = 0; i < l->nr_event && good; i++)
 		good = record_events_add(&l->events, l->event[i], &l->rate);

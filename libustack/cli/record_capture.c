@@ -216,7 +216,9 @@ static bool less(struct capture *c, size_t i, int err, uint32_t given)
 		if (!c->no_build_id)
 			return c->no_build_id = true;
 	}
-	if (!c->may_clock || ev->attr.type != PERF_TYPE_HARDWARE ||
+	/* As perf does it; any other event has no such neighbour. */
+	if (ev->attr.type != PERF_TYPE_HARDWARE ||
+	    ev->attr.config != PERF_COUNT_HW_CPU_CYCLES ||
 	    (err != -ENOENT && err != -ENODEV && err != -EOPNOTSUPP &&
 	     err != -EINVAL))
 		return false;
@@ -227,6 +229,8 @@ static bool less(struct capture *c, size_t i, int err, uint32_t given)
 	ev->name = name;
 	ev->attr.type = PERF_TYPE_SOFTWARE;
 	ev->attr.config = PERF_COUNT_SW_CPU_CLOCK;
+	ev->attr.precise_ip = 0;
+	c->clock = true;
 	all_features(c, given);
 	return true;
 }
@@ -258,7 +262,7 @@ static int settle(struct capture *c)
 					  ret);
 		}
 	}
-	if (c->may_clock && c->events->ev[0].attr.type == PERF_TYPE_SOFTWARE)
+	if (c->clock)
 		fputs("ustack: there is no PMU here that samples cycles: the event is cpu-clock\n",
 		      stderr);
 	if (given > c->stack)

@@ -42,7 +42,6 @@ struct capture_id {
 
 struct capture {
 	struct record_events *events;
-	bool may_clock; /* the event is only the usual one: cpu-clock will do */
 	/* The threads; one of -1: whatever runs; or of a cgroup's directory. */
 	int *tid;
 	size_t nr_tids;
@@ -63,6 +62,7 @@ struct capture {
 
 	/* What the kernel agreed to; stack and ring_size are what it took. */
 	bool defer, no_lost, no_build_id, user_only;
+	bool clock; /* cpu-clock instead of cycles */
 
 	struct capture_ring *ring;
 	struct pollfd *poll; /* one for each ring */

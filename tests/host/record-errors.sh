@@ -144,6 +144,16 @@ said 'there is no cgroup nocgroup'
 status 1 "$ustack" record -G "$tmp" -e cpu-clock -o f true
 said 'that is no cgroup'
 
+# --- no PMU: cycles have a neighbour, which is said; others have none
+status 0 "$ustack" record -e cycles:u -o f ./work 100
+event=cycles:u
+if grep -q 'no PMU here that samples cycles: the event is cpu-clock' err; then
+	event=cpu-clock
+	status 1 "$ustack" record -e instructions -o f2 ./work 100
+	said 'instructions: this machine cannot sample that event'
+fi
+[ "$("$ustack" script -F event -i f | tr -d ' \n' | sed "s/$event://g")" = "" ] && [ "$(chains f)" -gt 0 ] || fail "cycles:u is not $event"
+
 # --- not permitted, not there
 misused 'nothing to record'
 misused 'exclude each other' -p 1 true

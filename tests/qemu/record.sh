@@ -79,6 +79,18 @@ whole()
 	echo "$2: $(cat out)"
 }
 
+# taken N: waits until the file f has so many samples: what was written can be read
+taken()
+{
+	local n
+	for i in $(seq 60); do
+		n=$("$ustack" stat -i f 2>/dev/null | sed -n 's/^samples //p') || :
+		[ "${n:-0}" -lt "$1" ] || return 0
+		sleep 1
+	done
+	fail "no $1 samples in a minute"
+}
+
 # shares FILE: chains with at least 2 % of the samples, and their parts of all; the
 # kernel's part, which may be an interrupt, is left out
 shares()
@@ -126,12 +138,7 @@ kill $sleeper
 rm -f f
 ./work 1000000 & pid=$!
 "$ustack" record --json -e nmi_clock// -F 997 -o f -p $pid >out 2>err & recorder=$!
-for i in $(seq 60); do
-	# What it has written so far can be read.
-	n=$("$ustack" stat -i f 2>/dev/null | sed -n 's/^samples //p') || :
-	[ "${n:-0}" -lt 300 ] || break
-	sleep 1
-done
+taken 300
 kill -INT $recorder
 status=0
 wait $recorder || status=$?
@@ -141,8 +148,9 @@ whole 250 "attached"
 
 # --- a recorder that stands still: losses are counted, records as well as stacks
 ./work 1000000 & pid=$!
+rm f
 "$ustack" record --json -e nmi_clock// -F 3000 -m 64K --stack 8192 -o f -p $pid >out 2>err & recorder=$!
-sleep 2
+taken 50
 kill -STOP $recorder
 sleep 2
 kill -CONT $recorder
@@ -225,3 +233,9 @@ echo 0 >$cpu1
 record --json -a -e nmi_clock// -F 499 -o f ./work 200
 echo 1 >$cpu1
 whole 20 "without a CPU"
+
+# --- the clock is set back meanwhile
+(until grep -qx work /proc/[0-9]*/comm 2>/dev/null; do sleep 0.1; done; date -s 2001-01-01 >/dev/null) &
+record --json -e nmi_clock// -F 499 -m 16M -o f ./work 1500
+wait
+whole 20 "a clock that was set back"
