@@ -61,3 +61,33 @@ mkdir -p .debug/.build-id/ab/$(printf 'ab%.0s' {1..19})
 cat /proc/kallsyms >.debug/.build-id/ab/$(printf 'ab%.0s' {1..19})/kallsyms
 HOME=$tmp "$ustack" script -F ip,sym,symoff -i another >other 2>err || fail "script with perf's cache"
 cmp out other || fail "a copy of kallsyms gives other names"
+
+# --- without a recording: the kernel that runs, as a program that links the library has it
+cat >live.c <<'END'
+#include <stdio.h>
+#include "ustack.h"
+/* Names the hexadecimal addresses on standard input. */
+int main(void)
+{
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
+	struct ustack_images *images;
+	struct ustack_space *space;
+	unsigned long long addr;
+
+	if (ustack_images_new(&images, NULL) || ustack_space_new(&space, images) || ustack_space_add_kernel(space))
+		return 1;
+	while (scanf("%llx", &addr) == 1) {
+		ustack_symbolize(space, addr, &sym);
+		printf("\t%016llx %s+0x%llx\n", addr, sym.name ? sym.name : "?", (unsigned long long)sym.offset);
+	}
+	ustack_space_free(space);
+	ustack_images_free(images);
+	return 0;
+}
+END
+gcc -O1 -I"$top/libustack" live.c "$top/build/libustack/libustack.so" -Wl,-rpath,"$top/build/libustack" -o live
+awk '$3 == "_text" { on = 1 } $3 == "_etext" { exit } on && !/\[/ && tolower($2) ~ /[tw]/ && ++n % 40 == 0 { print $1 }' \
+	/proc/kallsyms >addrs
+[ "$(wc -l <addrs)" -gt 500 ] || fail "/proc/kallsyms has hardly any function"
+HOME=$tmp ./live <addrs >out || fail "the kernel that runs cannot be added"
+"$top/tests/kernel-names" /proc/kallsyms <out || fail "a space of the kernel has other names"
