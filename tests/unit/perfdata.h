@@ -341,6 +341,25 @@ static inline void pd_expect(struct pd_reader *r, uint64_t time,
 	assert_int_equal(s->pair, pair);
 }
 
+static inline struct ustack_stats pd_stats(const struct pd_reader *r)
+{
+	struct ustack_stats st = { .sz = sizeof(st) };
+
+	ustack_reader_stats(r->reader, &st);
+	return st;
+}
+
+static inline void pd_expect_lost(struct pd_reader *r, uint64_t time,
+				  enum ustack_lost lost)
+{
+	const struct ustack_sample *s = pd_next(r);
+
+	assert_int_equal(s->time, time);
+	assert_int_equal(s->pair, USTACK_PAIR_LOST);
+	assert_string_equal(ustack_lost_name(s->lost), ustack_lost_name(lost));
+	assert_true(pd_stats(r).lost_by[lost] > 0);
+}
+
 static inline void pd_expect_end(struct pd_reader *r, int ret)
 {
 	const struct ustack_sample *s;

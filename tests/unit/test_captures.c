@@ -8,24 +8,6 @@
 
 #define MS 1000000ull
 
-static struct ustack_stats stats(struct pd_reader *r)
-{
-	struct ustack_stats st = { .sz = sizeof(st) };
-
-	ustack_reader_stats(r->reader, &st);
-	return st;
-}
-
-static void expect_lost(struct pd_reader *r, uint64_t time,
-			enum ustack_lost lost)
-{
-	const struct ustack_sample *s = pd_next(r);
-
-	assert_int_equal(s->time, time);
-	assert_int_equal(s->pair, USTACK_PAIR_LOST);
-	assert_string_equal(ustack_lost_name(s->lost), ustack_lost_name(lost));
-}
-
 static void in_time_order(void **state)
 {
 	struct pd_reader r;
@@ -56,19 +38,19 @@ static void in_time_order(void **state)
 	pd_expect(&r, 1 * MS, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 2 * MS, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 3 * MS, USTACK_PAIR_PAIRED);
-	expect_lost(&r, 6 * MS, USTACK_LOST_MISSED);
+	pd_expect_lost(&r, 6 * MS, USTACK_LOST_MISSED);
 	pd_expect(&r, 7 * MS, USTACK_PAIR_PAIRED);
-	expect_lost(&r, 50 * MS, USTACK_LOST_EXIT);
-	expect_lost(&r, 52 * MS, USTACK_LOST_END);
-	expect_lost(&r, 53 * MS, USTACK_LOST_THROTTLED);
-	expect_lost(&r, 55 * MS, USTACK_LOST_PART);
+	pd_expect_lost(&r, 50 * MS, USTACK_LOST_EXIT);
+	pd_expect_lost(&r, 52 * MS, USTACK_LOST_END);
+	pd_expect_lost(&r, 53 * MS, USTACK_LOST_THROTTLED);
+	pd_expect_lost(&r, 55 * MS, USTACK_LOST_PART);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).samples, 9);
-	assert_int_equal(stats(&r).paired, 4);
-	assert_int_equal(stats(&r).lost, 5);
-	assert_int_equal(stats(&r).stacks, 7);
-	assert_int_equal(stats(&r).stacks_unused, 3);
-	assert_int_equal(stats(&r).late_records, 0);
+	assert_int_equal(pd_stats(&r).samples, 9);
+	assert_int_equal(pd_stats(&r).paired, 4);
+	assert_int_equal(pd_stats(&r).lost, 5);
+	assert_int_equal(pd_stats(&r).stacks, 7);
+	assert_int_equal(pd_stats(&r).stacks_unused, 3);
+	assert_int_equal(pd_stats(&r).late_records, 0);
 	pd_close(&r);
 }
 
@@ -89,8 +71,8 @@ static void lost_by_ring(void **state)
 	pd_sample(&pd, 101, 4 * MS, 0xc3);
 	pd_stack(&pd, 101, 5 * MS, 0xc3);
 	assert_int_equal(pd_open(&pd, &r), 0);
-	expect_lost(&r, 1 * MS, USTACK_LOST_RING);
-	expect_lost(&r, 3 * MS, USTACK_LOST_MISSED);
+	pd_expect_lost(&r, 1 * MS, USTACK_LOST_RING);
+	pd_expect_lost(&r, 3 * MS, USTACK_LOST_MISSED);
 	pd_expect(&r, 4 * MS, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
 	pd_close(&r);
@@ -119,7 +101,7 @@ static void none_is_held(void **state)
 	for (i = 0; i < 100000; i++)
 		pd_expect(&r, 1000 + i, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).stacks_unused, 0);
+	assert_int_equal(pd_stats(&r).stacks_unused, 0);
 	pd_close(&r);
 }
 
@@ -297,13 +279,13 @@ static void same_as_a_stream(void **state)
 			assert_true(file[i - 1].time < file[i].time);
 		qsort(stream, n, sizeof(*stream), by_time);
 		assert_memory_equal(file, stream, n * sizeof(*file));
-		assert_int_equal(stats(&r).stacks, stats(&again).stacks);
-		assert_int_equal(stats(&r).stacks_unused,
-				 stats(&again).stacks_unused);
-		assert_int_equal(stats(&r).stack_bytes,
-				 stats(&again).stack_bytes);
-		paired += stats(&again).paired;
-		lost += stats(&again).lost;
+		assert_int_equal(pd_stats(&r).stacks, pd_stats(&again).stacks);
+		assert_int_equal(pd_stats(&r).stacks_unused,
+				 pd_stats(&again).stacks_unused);
+		assert_int_equal(pd_stats(&r).stack_bytes,
+				 pd_stats(&again).stack_bytes);
+		paired += pd_stats(&again).paired;
+		lost += pd_stats(&again).lost;
 		pd_close(&r);
 		pd_close(&again);
 	}

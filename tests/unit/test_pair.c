@@ -12,25 +12,6 @@ static void open_ok(struct pd *pd, struct pd_reader *r)
 	assert_int_equal(pd_open_stream(pd, r), 0);
 }
 
-static struct ustack_stats stats(struct pd_reader *r)
-{
-	struct ustack_stats st = { .sz = sizeof(st) };
-
-	ustack_reader_stats(r->reader, &st);
-	return st;
-}
-
-static void expect_lost(struct pd_reader *r, uint64_t time,
-			enum ustack_lost lost)
-{
-	const struct ustack_sample *s = pd_next(r);
-
-	assert_int_equal(s->time, time);
-	assert_int_equal(s->pair, USTACK_PAIR_LOST);
-	assert_string_equal(ustack_lost_name(s->lost), ustack_lost_name(lost));
-	assert_true(stats(r).lost_by[lost] > 0);
-}
-
 static void sample_then_stack(void **state)
 {
 	const struct ustack_sample *s;
@@ -64,10 +45,10 @@ static void sample_then_stack(void **state)
 	assert_int_equal(get64(s->ranges[0].data + 56), 0x7ffe1000 + 56);
 	assert_int_equal(s->record_size, 8 + 11 * 8);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).samples, 1);
-	assert_int_equal(stats(&r).paired, 1);
-	assert_int_equal(stats(&r).stacks, 1);
-	assert_int_equal(stats(&r).stacks_unused, 0);
+	assert_int_equal(pd_stats(&r).samples, 1);
+	assert_int_equal(pd_stats(&r).paired, 1);
+	assert_int_equal(pd_stats(&r).stacks, 1);
+	assert_int_equal(pd_stats(&r).stacks_unused, 0);
 	pd_close(&r);
 }
 
@@ -85,7 +66,7 @@ static void stack_then_samples(void **state)
 	pd_expect(&r, 1001, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 900000 * MS, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).stacks_unused, 0);
+	assert_int_equal(pd_stats(&r).stacks_unused, 0);
 	pd_close(&r);
 }
 
@@ -108,7 +89,7 @@ static void samples_share(void **state)
 	pd_expect(&r, 1002, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 2001, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).stacks, 2);
+	assert_int_equal(pd_stats(&r).stacks, 2);
 	pd_close(&r);
 }
 
@@ -122,10 +103,10 @@ static void same_cookie_other_tid(void **state)
 	pd_sample(&pd, 101, 1000, 0xc1);
 	pd_stack(&pd, 102, 2000, 0xc1);
 	open_ok(&pd, &r);
-	expect_lost(&r, 1000, USTACK_LOST_END);
+	pd_expect_lost(&r, 1000, USTACK_LOST_END);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).lost, 1);
-	assert_int_equal(stats(&r).stacks_unused, 1);
+	assert_int_equal(pd_stats(&r).lost, 1);
+	assert_int_equal(pd_stats(&r).stacks_unused, 1);
 	pd_close(&r);
 }
 
@@ -156,7 +137,7 @@ static void several_parts(void **state)
 	assert_int_equal(s->ranges[2].addr, 0x55550000);
 	pd_expect(&r, 2001, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).stacks, 2);
+	assert_int_equal(pd_stats(&r).stacks, 2);
 	pd_close(&r);
 }
 
@@ -180,10 +161,10 @@ static void part_missing(void **state)
 		else
 			pd_part(&pd, 101, 2001, 0xc1, 0, 0x7ffe0040, 64, 0);
 		open_ok(&pd, &r);
-		expect_lost(&r, 1000, USTACK_LOST_PART);
+		pd_expect_lost(&r, 1000, USTACK_LOST_PART);
 		pd_expect_end(&r, 0);
-		assert_int_equal(stats(&r).stacks, 1);
-		assert_int_equal(stats(&r).stacks_unused, 1);
+		assert_int_equal(pd_stats(&r).stacks, 1);
+		assert_int_equal(pd_stats(&r).stacks_unused, 1);
 		pd_close(&r);
 	}
 }
@@ -207,7 +188,7 @@ static void part_of_another(void **state)
 		pd_part(&pd, 101, 2001, 0xc1, then[i].first, 0x7ffe0040,
 			then[i].size, then[i].left);
 		open_ok(&pd, &r);
-		expect_lost(&r, 1000, USTACK_LOST_PART);
+		pd_expect_lost(&r, 1000, USTACK_LOST_PART);
 		pd_expect_end(&r, 0);
 		pd_close(&r);
 	}
@@ -227,7 +208,7 @@ static void part_unknown(void **state)
 	open_ok(&pd, &r);
 	pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).stacks, 1);
+	assert_int_equal(pd_stats(&r).stacks, 1);
 	pd_close(&r);
 }
 
@@ -244,7 +225,7 @@ static void stack_throttled(void **state)
 	pd_sample(&pd, 101, 3000, 0xc2);
 	pd_stack(&pd, 101, 4000, 0xc2);
 	open_ok(&pd, &r);
-	expect_lost(&r, 1000, USTACK_LOST_THROTTLED);
+	pd_expect_lost(&r, 1000, USTACK_LOST_THROTTLED);
 	pd_expect(&r, 3000, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
 	pd_close(&r);
@@ -326,13 +307,13 @@ static void lost_by_next_cookie(void **state)
 	pd_expect(&r, 1 * MS, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 2 * MS, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 3 * MS, USTACK_PAIR_PAIRED);
-	expect_lost(&r, 6 * MS, USTACK_LOST_MISSED);
+	pd_expect_lost(&r, 6 * MS, USTACK_LOST_MISSED);
 	pd_expect(&r, 7 * MS, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 50 * MS, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).samples, 6);
-	assert_int_equal(stats(&r).lost, 1);
-	assert_int_equal(stats(&r).stacks_unused, 0);
+	assert_int_equal(pd_stats(&r).samples, 6);
+	assert_int_equal(pd_stats(&r).lost, 1);
+	assert_int_equal(pd_stats(&r).stacks_unused, 0);
 	pd_close(&r);
 }
 
@@ -371,7 +352,7 @@ static void lost_by_exit(void **state)
 	pd_sample(&pd, 102, 100 * MS, 0xd1);
 	pd_stack(&pd, 102, 101 * MS, 0xd1);
 	open_ok(&pd, &r);
-	expect_lost(&r, 1 * MS, USTACK_LOST_EXIT);
+	pd_expect_lost(&r, 1 * MS, USTACK_LOST_EXIT);
 	pd_expect(&r, 100 * MS, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
 	pd_close(&r);
@@ -396,13 +377,13 @@ static void lost_by_ring(void **state)
 	pd_stack(&pd, 101, 5 * MS, 0xc3);
 	pd_sample(&pd, 101, 100 * MS, 0xc4);
 	open_ok(&pd, &r);
-	expect_lost(&r, 1 * MS, USTACK_LOST_RING);
-	expect_lost(&r, 3 * MS, USTACK_LOST_MISSED);
+	pd_expect_lost(&r, 1 * MS, USTACK_LOST_RING);
+	pd_expect_lost(&r, 3 * MS, USTACK_LOST_MISSED);
 	pd_expect(&r, 4 * MS, USTACK_PAIR_PAIRED);
-	expect_lost(&r, 100 * MS, USTACK_LOST_END);
+	pd_expect_lost(&r, 100 * MS, USTACK_LOST_END);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).lost, 3);
-	assert_int_equal(stats(&r).lost_records, 3);
+	assert_int_equal(pd_stats(&r).lost, 3);
+	assert_int_equal(pd_stats(&r).lost_records, 3);
 	pd_close(&r);
 }
 
@@ -426,8 +407,8 @@ static void part_lost_by_ring(void **state)
 	pd_sample(&pd, 101, 6 * MS, 0xc3);
 	pd_stack(&pd, 101, 7 * MS, 0xc3);
 	open_ok(&pd, &r);
-	expect_lost(&r, 1 * MS, USTACK_LOST_RING);
-	expect_lost(&r, 4 * MS, USTACK_LOST_PART);
+	pd_expect_lost(&r, 1 * MS, USTACK_LOST_RING);
+	pd_expect_lost(&r, 4 * MS, USTACK_LOST_PART);
 	pd_expect(&r, 6 * MS, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
 	pd_close(&r);
@@ -454,13 +435,13 @@ static void held_back(void **state)
 	open_ok(&pd, &r);
 	pd_expect(&r, 1 * MS, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 2 * MS, USTACK_PAIR_PAIRED);
-	expect_lost(&r, 4 * MS, USTACK_LOST_COOKIE);
-	assert_int_equal(stats(&r).late_samples, 0);
+	pd_expect_lost(&r, 4 * MS, USTACK_LOST_COOKIE);
+	assert_int_equal(pd_stats(&r).late_samples, 0);
 	pd_expect(&r, 202 * MS, USTACK_PAIR_PAIRED);
-	expect_lost(&r, 303 * MS, USTACK_LOST_COOKIE);
+	pd_expect_lost(&r, 303 * MS, USTACK_LOST_COOKIE);
 	pd_expect(&r, 201 * MS, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).late_samples, 1);
+	assert_int_equal(pd_stats(&r).late_samples, 1);
 	pd_close(&r);
 }
 
@@ -532,7 +513,7 @@ static void much_is_held_back(void **state)
 		pd_expect(&r, 2000 + 2 * i, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 1000, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).late_samples, 1);
+	assert_int_equal(pd_stats(&r).late_samples, 1);
 	pd_close(&r);
 }
 
@@ -557,7 +538,7 @@ static void lost_by_memory(void **state)
 	while ((ret = ustack_reader_next(r.reader, &s)) == 1)
 		assert_int_equal(s->pair, USTACK_PAIR_LOST);
 	assert_int_equal(ret, 0);
-	st = stats(&r);
+	st = pd_stats(&r);
 	assert_int_equal(st.lost, 120000);
 	assert_true(st.lost_by[USTACK_LOST_MEMORY] > 30000);
 	assert_int_equal(st.lost_by[USTACK_LOST_MEMORY] +
@@ -612,7 +593,7 @@ static void memory_of_what_is_lost(void **state)
 		nr++;
 	}
 	assert_int_equal(nr, 120001);
-	assert_int_equal(stats(&r).lost_by[USTACK_LOST_MISSED], 119999);
+	assert_int_equal(pd_stats(&r).lost_by[USTACK_LOST_MISSED], 119999);
 	pd_close(&r);
 }
 
@@ -664,7 +645,7 @@ static void id_used_by(enum perf_event_type type)
 	open_ok(&pd, &r);
 	pd_expect(&r, 3000, USTACK_PAIR_PAIRED);
 	pd_expect(&r, 900000 * MS, USTACK_PAIR_PAIRED);
-	expect_lost(&r, 1000, USTACK_LOST_END);
+	pd_expect_lost(&r, 1000, USTACK_LOST_END);
 	pd_expect_end(&r, 0);
 	pd_close(&r);
 }
@@ -689,7 +670,7 @@ static void no_cookie(void **state)
 	pd_stack(&pd, 101, 1002, 0);
 	pd_stack(&pd, 101, 1003, 0xc1);
 	open_ok(&pd, &r);
-	expect_lost(&r, 1000, USTACK_LOST_COOKIE);
+	pd_expect_lost(&r, 1000, USTACK_LOST_COOKIE);
 	pd_expect(&r, 1001, USTACK_PAIR_PAIRED);
 	pd_expect_end(&r, 0);
 	pd_close(&r);
@@ -720,8 +701,8 @@ static void capture_written_twice(void **state)
 	assert_int_equal(s->id, 8);
 	assert_int_equal(s->nr_ranges, 2);
 	pd_expect_end(&r, 0);
-	assert_int_equal(stats(&r).stacks, 1);
-	assert_int_equal(stats(&r).stacks_unused, 0);
+	assert_int_equal(pd_stats(&r).stacks, 1);
+	assert_int_equal(pd_stats(&r).stacks_unused, 0);
 	pd_close(&r);
 }
 
@@ -827,7 +808,7 @@ static void memory_is_bounded(void **state)
 	while ((ret = ustack_reader_next(r.reader, &s)) == 1)
 		assert_int_equal(s->pair, USTACK_PAIR_LOST);
 	assert_int_equal(ret, 0);
-	st = stats(&r);
+	st = pd_stats(&r);
 	assert_int_equal(st.stacks, 5000);
 	assert_int_equal(st.stacks_unused, 4999);
 	assert_int_equal(st.samples, 2);
