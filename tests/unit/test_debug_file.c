@@ -7,10 +7,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "elffile.h"
-
-static struct ustack_images_opts opts;
-static struct ustack_images *images;
+#include "elfdir.h"
 
 static const uint8_t id_a[20] = { 0xaa, 0x01 }, id_b[20] = { 0xbb };
 
@@ -70,25 +67,6 @@ static const uint8_t debug_frame[] = {
 static const struct part plain = { ".debug_frame", SHT_PROGBITS,
 				   .data = debug_frame,
 				   .size = sizeof(debug_frame) };
-
-static int setup(void **state)
-{
-	(void)state;
-	if (make_dir())
-		return -1;
-	opts = (struct ustack_images_opts){ .sz = sizeof(opts),
-					    .root = dir,
-					    .build_id_dir = "" };
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	ustack_images_free(images);
-	images = NULL;
-	return remove_dir();
-}
 
 static struct image *open_prog(void)
 {

@@ -8,11 +8,7 @@
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 
-#include "elffile.h"
-
-static struct ustack_images_opts opts;
-static struct ustack_images *images;
-static struct ustack_space *space;
+#include "elfdir.h"
 
 static const uint8_t id_a[20] = { 0xaa, 0x01 }, id_b[20] = { 0xbb };
 
@@ -24,25 +20,13 @@ static void begin(void)
 	assert_int_equal(ustack_space_new(&space, images), 0);
 }
 
-static int setup(void **state)
+static int setup_begun(void **state)
 {
-	(void)state;
-	if (make_dir())
-		return -1;
-	opts = (struct ustack_images_opts){ .sz = sizeof(opts), .root = dir,
-					    .build_id_dir = "" };
-	begin();
-	return 0;
-}
+	int err = setup(state);
 
-static int teardown(void **state)
-{
-	(void)state;
-	ustack_space_free(space);
-	ustack_images_free(images);
-	space = NULL;
-	images = NULL;
-	return remove_dir();
+	if (!err)
+		begin();
+	return err;
 }
 
 /* A map of one page at addr, with more that is known. */
@@ -674,7 +658,7 @@ static void another_path(void **state)
 	assert_int_equal(ustack_images_unusable(images, NULL, NULL), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_begun, teardown)
 
 int main(void)
 {

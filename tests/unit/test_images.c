@@ -5,10 +5,7 @@
  */
 #include <sys/auxv.h>
 
-#include "elffile.h"
-
-static struct ustack_images_opts opts;
-static struct ustack_images *images;
+#include "elfdir.h"
 
 static const uint8_t id_a[20] = { 0xaa, 0x01, 0x02 }, id_b[20] = { 0xbb };
 
@@ -51,24 +48,6 @@ static void write_elf32(const char *name, const uint8_t *id)
 	};
 
 	write_file(name, &f, sizeof(f));
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	if (make_dir())
-		return -1;
-	opts = (struct ustack_images_opts){ .sz = sizeof(opts), .root = dir,
-					    .build_id_dir = "" };
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	ustack_images_free(images);
-	images = NULL;
-	return remove_dir();
 }
 
 static int open_as(const char *path, const uint8_t *id, size_t size)

@@ -7,38 +7,12 @@
 #include <sched.h>
 #include <sys/socket.h>
 
-#include "elffile.h"
+#include "elfdir.h"
 #include "module/space.h"
 
-static struct ustack_images_opts opts;
-static struct ustack_images *images;
-static struct ustack_space *space;
 static struct ustack_symbol sym = { .sz = sizeof(sym) };
 
 static const uint8_t id_a[20] = { 0xaa, 0x01 };
-
-static int setup(void **state)
-{
-	(void)state;
-	opts = (struct ustack_images_opts){ .sz = sizeof(opts), .root = dir,
-					    .build_id_dir = "" };
-	return make_dir();
-}
-
-static void forget(void)
-{
-	ustack_space_free(space);
-	ustack_images_free(images);
-	space = NULL;
-	images = NULL;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	forget();
-	return remove_dir();
-}
 
 /* path is mapped at 0x400000; its segment's vaddr is 0x1000. */
 static void map(const char *path)
