@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+# What a new user of perf meets first: a profile without privileges, words that are
+# not known. perf's own tests of that, none of which may skip here.
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+
+for f in "${KERNEL:-$top/build/kernel/arch/x86/boot/bzImage}" "$top/build/perf/perf"; do
+	[ -e "$f" ] || { echo "${f#"$top/"} is not built"; exit 77; }
+done
+PATH=$top/build/perf:$PATH exec "$top/tests/qemu/vm" --time-limit 600 -- bash -c '
+	cd "$1"
+	for test in record_unprivileged unwind_style kernel_names; do
+		bash ./$test.sh || exit
+	done' perf-first-hour "$top/build/linux/tools/perf/tests/shell"
