@@ -445,6 +445,13 @@ static int add_fd(struct capture *c, struct record_event *ev, int fd,
 	return 0;
 }
 
+/* CPUs of one machine may differ: some have the event. */
+static bool is_elsewhere(const struct record_event *ev, int err)
+{
+	return ev->nr_ids &&
+	       (err == -ENODEV || err == -ENOENT || err == -EOPNOTSUPP);
+}
+
 /* An event of all threads on one CPU. */
 static int open_threads(struct capture *c, struct record_event *ev, int cpu)
 {
@@ -459,6 +466,12 @@ static int open_threads(struct capture *c, struct record_event *ev, int cpu)
 		}
 		if (fd == -ESRCH)
 			continue; /* threads end at any time */
+		if (is_elsewhere(ev, fd)) {
+			fprintf(stderr,
+				"ustack: -e %s: CPU %d cannot sample it, others do\n",
+				ev->name, cpu);
+			return 0;
+		}
 		if (fd < 0)
 			return say_failed(c, ev, c->tid[t], fd);
 		ret = add_fd(c, ev, fd, &c->cpu[cpu].ring);

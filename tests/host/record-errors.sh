@@ -154,6 +154,30 @@ if grep -q 'no PMU here that samples cycles: the event is cpu-clock' err; then
 fi
 [ "$("$ustack" script -F event -i f | tr -d ' \n' | sed "s/$event://g")" = "" ] && [ "$(chains f)" -gt 0 ] || fail "cycles:u is not $event"
 
+# --- CPUs that have not all events: here by a kernel that refuses one of them there
+if [ "$(nproc)" -gt 1 ]; then
+	cat >refuse.c <<-'END'
+		#include <dlfcn.h>
+		#include <errno.h>
+		#include <linux/perf_event.h>
+		#include <sys/syscall.h>
+		long syscall(long nr, long a, long b, long c, long d, long e, long f)
+		{
+			static long (*next)(long, ...);
+			if (!next)
+				next = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+			if (nr != SYS_perf_event_open || c != 1 || ((struct perf_event_attr *)a)->config != PERF_COUNT_SW_CPU_CLOCK)
+				return next(nr, a, b, c, d, e, f);
+			errno = ENODEV;
+			return -1;
+		}
+	END
+	gcc -D_GNU_SOURCE -shared -fPIC -o refuse.so refuse.c -ldl
+	status 0 env LD_PRELOAD="$tmp/refuse.so" "$ustack" record -e cpu-clock,page-faults -o f taskset -c 0 ./work 200
+	said 'cpu-clock: CPU 1 cannot sample it, others do'
+	[ "$(chains f)" -gt 20 ] || fail "an event that one CPU has not"
+fi
+
 # --- not permitted, not there
 misused 'nothing to record'
 misused 'exclude each other' -p 1 true
