@@ -441,6 +441,7 @@ static void fork_in_handler(uint64_t sp)
 
 	check(pid >= 0);
 	if (!pid) {
+		fault_in();
 		two_ranges(sp);
 		_exit(0);
 	}

@@ -206,9 +206,23 @@ static UNUSED void set_filter(struct ring *r, const char *filter)
 	check(!ioctl(r->fd, PERF_EVENT_IOC_SET_FILTER, filter));
 }
 
+/*
+ * What is called has its part of the stack present: below a frame that is deeper than
+ * any before, or where fork() has made it shared, there may be none. And in a stack that
+ * ends with its mapping there is room for the red zone.
+ */
+static UNUSED NOINLINE void touch_below(void)
+{
+	volatile uint8_t below[2 * PAGE];
+
+	for (size_t i = 0; i < sizeof(below); i += PAGE)
+		below[i] = 1;
+}
+
 /* Events count from here on: faults on the way here are not part of a test. */
 static UNUSED void start(struct ring *r)
 {
+	touch_below();
 	check(!ioctl(r->fd, PERF_EVENT_IOC_ENABLE, 0));
 }
 

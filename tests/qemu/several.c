@@ -128,18 +128,6 @@ static void check_want(const struct want *w, const struct ring *r,
 			fail("%s: another register %d", w->name, bit);
 }
 
-/*
- * Of a frame that is deeper than any before, the page may end with it, and with the
- * page the stack's mapping: have room below, for the red zone.
- */
-static NOINLINE void touch_below(void)
-{
-	uint8_t below[PAGE];
-
-	below[0] = 1;
-	asm volatile("" : : "r"(below) : "memory");
-}
-
 /* Leave something to copy: more than one record holds. */
 static NOINLINE void sample_deep(void)
 {
