@@ -441,7 +441,7 @@ static enum map_state map_resolve(struct map *map)
 	struct ustack_images *images = map->image->images;
 	struct ustack_map as = map_describe(map);
 	int err = image_open(map->origin, &as);
-	uint64_t bias;
+	uint64_t bias = 0;
 	enum map_state state = err		      ? MAP_NO_FILE :
 			       map_bias(map, &bias) ? MAP_USABLE :
 						      MAP_UNUSABLE;
