@@ -32,6 +32,9 @@
 #define LONGEST_D 2048
 #define MOST_REFERENCES_D 12
 
+/* Of the number of lifetimes that a type binds: 62 to the power of 3 take milliseconds. */
+#define FEWEST_MANY_DIGITS 4
+
 struct out {
 	char *text;		/* of LONGEST bytes */
 	size_t size;
@@ -124,11 +127,36 @@ static bool is_deep_conversion(const char *name)
 	return n > DEEPEST_CONVERSION;
 }
 
+/*
+ * The lifetimes that a type of functions or of traits binds, "F" or "D", "G" and their
+ * number to the base of 62.  In the path of an impl libiberty counts them without
+ * printing, up to 2 to the power of 64.  "Cs" and the hash of a crate may look so.
+ */
+static bool binds_many(const char *name)
+{
+	for (const char *at = name; *at; at++) {
+		size_t skip = !strncmp(at, "Cs", 2) || !strncmp(at, "FG", 2) ||
+				      !strncmp(at, "DG", 2) ? 2 : 0;
+		size_t n = skip;
+
+		while (skip && isalnum((unsigned char)at[n]))
+			n++;
+		if (!skip)
+			continue;
+		if (at[n] == '_' && *at != 'C' && n - skip >= FEWEST_MANY_DIGITS)
+			return true;
+		at += n - 1;
+	}
+	return false;
+}
+
 static bool print(const char *name, bool params, struct out *out)
 {
 	int flags = params ? DMGL_PARAMS | DMGL_TYPES : DMGL_NO_OPTS;
 
 	if (setjmp(out->too_long))
+		return false;
+	if (is_rust(name) && binds_many(name))
 		return false;
 	/* Rust's older scheme is C++'s with a hash behind it. */
 	if (rust_demangle_callback(name, 0, put_rust, out))

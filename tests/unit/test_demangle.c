@@ -96,6 +96,10 @@ static void rust(void **state)
 	(void)state;
 	shows("_RNvNtCs1234_7mycrate3foo3bar", "mycrate::foo::bar");
 	shows("_RNvC1a1b.llvm.1234", "a::b");
+	/* A binder within the path of an impl: counted, not printed, 62^8 times */
+	shows("_RNvMINtC1a1bFGzzzzzzzz_EuEu1c", "_RNvMINtC1a1bFGzzzzzzzz_EuEu1c");
+	shows("_RNvMINtC1a1bDGzzzzzzzz_EL_Eu1c", "_RNvMINtC1a1bDGzzzzzzzz_EL_Eu1c");
+	shows("_RNvNtCsFGzzzzzzzz_7mycrate3foo3bar", "mycrate::foo::bar");
 	shows("_RNqCs4fqI2P2rA04_11utf8_idents" PUNYCODE,
 	      "utf8_idents::საჭმელად_გემრიელი_სადილი");
 	shows("_ZN4core3fmt17h0123456789abcdefE", "core::fmt");
