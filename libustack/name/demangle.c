@@ -7,6 +7,7 @@
 #include <libiberty/demangle.h>
 #include <setjmp.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,11 @@
 #define LONGEST_D 2048
 #define MOST_REFERENCES_D 12
 
-/* Of the number of lifetimes that a type binds: 62 to the power of 3 take milliseconds. */
-#define FEWEST_MANY_DIGITS 4
+/*
+ * In the path of an impl libiberty counts the lifetimes that types bind without
+ * printing, and their number may be up to 2 to the power of 64.
+ */
+#define MOST_BOUND 100000
 
 struct out {
 	char *text;		/* of LONGEST bytes */
@@ -127,25 +131,35 @@ static bool is_deep_conversion(const char *name)
 	return n > DEEPEST_CONVERSION;
 }
 
+static unsigned int base_62_digit(char c)
+{
+	return isdigit((unsigned char)c) ? c - '0' :
+	       islower((unsigned char)c) ? c - 'a' + 10 : c - 'A' + 36;
+}
+
 /*
- * The lifetimes that a type of functions or of traits binds, "F" or "D", "G" and their
- * number to the base of 62.  In the path of an impl libiberty counts them without
- * printing, up to 2 to the power of 64.  "Cs" and the hash of a crate may look so.
+ * A type of functions or of traits, "F" or "D", and what it binds, "G" and a number to
+ * the base of 62.  "Cs" and the hash of a crate may look so.
  */
 static bool binds_many(const char *name)
 {
-	for (const char *at = name; *at; at++) {
-		size_t skip = !strncmp(at, "Cs", 2) || !strncmp(at, "FG", 2) ||
-				      !strncmp(at, "DG", 2) ? 2 : 0;
-		size_t n = skip;
+	uint64_t bound = 0;
 
-		while (skip && isalnum((unsigned char)at[n]))
-			n++;
-		if (!skip)
+	while (*name) {
+		bool is_crate = !strncmp(name, "Cs", 2);
+		uint64_t n = 0;
+
+		if (!is_crate && strncmp(name, "FG", 2) && strncmp(name, "DG", 2)) {
+			name++;
 			continue;
-		if (at[n] == '_' && *at != 'C' && n - skip >= FEWEST_MANY_DIGITS)
+		}
+		for (name += 2; isalnum((unsigned char)*name); name++)
+			if (n <= MOST_BOUND)
+				n = 62 * n + base_62_digit(*name);
+		if (!is_crate && *name == '_')
+			bound += n + 2;
+		if (bound > MOST_BOUND)
 			return true;
-		at += n - 1;
 	}
 	return false;
 }

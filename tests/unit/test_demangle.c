@@ -96,7 +96,7 @@ static void rust(void **state)
 	(void)state;
 	shows("_RNvNtCs1234_7mycrate3foo3bar", "mycrate::foo::bar");
 	shows("_RNvC1a1b.llvm.1234", "a::b");
-	/* A binder within the path of an impl: counted, not printed, 62^8 times */
+	/* Lifetimes bound within the path of an impl: counted, not printed, 62^8 */
 	shows("_RNvMINtC1a1bFGzzzzzzzz_EuEu1c", "_RNvMINtC1a1bFGzzzzzzzz_EuEu1c");
 	shows("_RNvMINtC1a1bDGzzzzzzzz_EL_Eu1c", "_RNvMINtC1a1bDGzzzzzzzz_EL_Eu1c");
 	shows("_RNvNtCsFGzzzzzzzz_7mycrate3foo3bar", "mycrate::foo::bar");
@@ -177,6 +177,16 @@ static void conversion_bomb(char *at, const char *first, const char *level)
 		at = stpcpy(at, level);
 }
 
+/* <()>::c in an impl of a::b<fn of 39,072 lifetimes, fn of as many ...> */
+static void lifetime_bomb(char *name, unsigned int types)
+{
+	char *at = stpcpy(name, "_RNvMINtC1a1b");
+
+	while (types--)
+		at = stpcpy(at, "FGaaa_Eu");
+	strcpy(at, "Eu1c");
+}
+
 /* What doubles at each reference ends at a limit, and then the name stays. */
 static void bombs(void **state)
 {
@@ -195,6 +205,10 @@ static void bombs(void **state)
 	conversion_bomb(name, "cvSaI", "T0_I");
 	shows(name, name);
 	rust_bomb(name, 50, "TllE");
+	shows(name, name);
+	lifetime_bomb(name, 2);
+	shows(name, "<()>::c");
+	lifetime_bomb(name, 3);
 	shows(name, name);
 	/* An identifier that is on the heap while it is printed. */
 	rust_bomb(name, 50, "NtC1a" PUNYCODE);
