@@ -136,7 +136,7 @@ static void put_data(FILE *f, const struct cli *cli, const struct profile *p)
 	fputs("\"version\":1}\n", f);
 }
 
-static void put_page(FILE *f, const struct cli *cli, const struct profile *p)
+static void put_page(struct cli *cli, const struct profile *p, FILE *f)
 {
 	const char *text = page_html, *mark;
 
@@ -155,23 +155,10 @@ static void put_page(FILE *f, const struct cli *cli, const struct profile *p)
 
 static int flamegraph_run(struct cli *cli)
 {
-	struct profile p = { .opts = { .step = STEP_FUNCTION,
-				       .compare = cli->before } };
-	int ret = profile_compare(&p, cli);
-	FILE *f;
+	struct profile_opts opts = { .step = STEP_FUNCTION,
+				     .compare = cli->before };
 
-	if (profile_has_samples(&p, cli)) {
-		profile_sort(&p, cli);
-		f = output_open(cli);
-		if (f)
-			put_page(f, cli, &p);
-		if (!f || output_close(cli, f))
-			ret = -1;
-	} else {
-		ret = -1;
-	}
-	profile_free(&p);
-	return ret;
+	return profile_write(cli, &opts, put_page);
 }
 
 static void flamegraph_help(void)

@@ -186,7 +186,7 @@ static void put_meta(FILE *f, const struct profile *p)
 		categories);
 }
 
-static void put_profile(const struct cli *cli, const struct profile *p, FILE *f)
+static void put_profile(struct cli *cli, const struct profile *p, FILE *f)
 {
 	struct tables t = { .cli = cli, .p = p, .f = f };
 	size_t from = 0, to, m = 0;
@@ -212,20 +212,9 @@ static void put_profile(const struct cli *cli, const struct profile *p, FILE *f)
 
 static int gecko_run(struct cli *cli)
 {
-	struct profile p = { .opts = { .step = STEP_LINE, .moments = true } };
-	int ret = profile_read(&p, cli);
-	FILE *f = NULL;
+	struct profile_opts opts = { .step = STEP_LINE, .moments = true };
 
-	if (profile_has_samples(&p, cli)) {
-		profile_sort(&p, cli);
-		f = output_open(cli);
-	}
-	if (f)
-		put_profile(cli, &p, f);
-	if (!f || output_close(cli, f))
-		ret = -1;
-	profile_free(&p);
-	return ret;
+	return profile_write(cli, &opts, put_profile);
 }
 
 static void gecko_help(void)

@@ -388,20 +388,9 @@ static void put_profile(struct cli *cli, const struct profile *p, FILE *f)
 
 static int pprof_run(struct cli *cli)
 {
-	struct profile p = { .opts = { .step = STEP_ADDRESS } };
-	int ret = profile_read(&p, cli);
-	FILE *f = NULL;
+	struct profile_opts opts = { .step = STEP_ADDRESS };
 
-	if (profile_has_samples(&p, cli)) {
-		profile_sort(&p, cli);
-		f = output_open(cli);
-	}
-	if (f)
-		put_profile(cli, &p, f);
-	if (!f || output_close(cli, f))
-		ret = -1;
-	profile_free(&p);
-	return ret;
+	return profile_write(cli, &opts, put_profile);
 }
 
 static void pprof_help(void)

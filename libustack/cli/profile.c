@@ -578,6 +578,25 @@ bool profile_has_samples(const struct profile *p, const struct cli *cli)
 	return p->total[NOW].value.samples;
 }
 
+int profile_write(struct cli *cli, const struct profile_opts *opts,
+		  void (*put)(struct cli *cli, const struct profile *p, FILE *f))
+{
+	struct profile p = { .opts = *opts };
+	int ret = profile_compare(&p, cli);
+	FILE *f = NULL;
+
+	if (profile_has_samples(&p, cli)) {
+		profile_sort(&p, cli);
+		f = output_open(cli);
+	}
+	if (f)
+		put(cli, &p, f);
+	if (!f || output_close(cli, f))
+		ret = -1;
+	profile_free(&p);
+	return ret;
+}
+
 void profile_free(struct profile *p)
 {
 	struct block *b;

@@ -132,6 +132,12 @@ bool profile_by_period(const struct profile *p);
 uint64_t profile_value(const struct profile *p, const struct value *v);
 /* Is there a sample?  Else after an error line. */
 bool profile_has_samples(const struct profile *p, const struct cli *cli);
+/*
+ * All that a command does that writes a file of cli's recordings: read, sort, put, and
+ * close.  0, or -1 after an error line.
+ */
+int profile_write(struct cli *cli, const struct profile_opts *opts,
+		  void (*put)(struct cli *cli, const struct profile *p, FILE *f));
 /* "nanoseconds", or "count" of what the event counts. */
 const char *event_unit(const char *event);
 void profile_free(struct profile *p);

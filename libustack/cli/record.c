@@ -22,17 +22,21 @@
 /* What getopt gives for options without a letter. */
 enum { OPT_STACK = 256, OPT_JSON, OPT_PLAIN, OPT_RAW, OPT_OFF_CPU };
 
+/* What is recorded, and with which rings: of both commands. */
+#define RECORD_OPTIONS					\
+	{ "event", required_argument, NULL, 'e' },	\
+	{ "freq", required_argument, NULL, 'F' },	\
+	{ "count", required_argument, NULL, 'c' },	\
+	{ "pid", required_argument, NULL, 'p' },	\
+	{ "tid", required_argument, NULL, 't' },	\
+	{ "all-cpus", no_argument, NULL, 'a' },		\
+	{ "cgroup", required_argument, NULL, 'G' },	\
+	{ "mmap-size", required_argument, NULL, 'm' },	\
+	{ "stack", required_argument, NULL, OPT_STACK }
+
 static const struct option long_options[] = {
-	{ "event", required_argument, NULL, 'e' },
-	{ "freq", required_argument, NULL, 'F' },
-	{ "count", required_argument, NULL, 'c' },
-	{ "pid", required_argument, NULL, 'p' },
-	{ "tid", required_argument, NULL, 't' },
-	{ "all-cpus", no_argument, NULL, 'a' },
-	{ "cgroup", required_argument, NULL, 'G' },
+	RECORD_OPTIONS,
 	{ "output", required_argument, NULL, 'o' },
-	{ "mmap-size", required_argument, NULL, 'm' },
-	{ "stack", required_argument, NULL, OPT_STACK },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "plain", no_argument, NULL, OPT_PLAIN },
 	{ "off-cpu", no_argument, NULL, OPT_OFF_CPU },
@@ -42,15 +46,7 @@ static const struct option long_options[] = {
 };
 
 static const struct option top_options[] = {
-	{ "event", required_argument, NULL, 'e' },
-	{ "freq", required_argument, NULL, 'F' },
-	{ "count", required_argument, NULL, 'c' },
-	{ "pid", required_argument, NULL, 'p' },
-	{ "tid", required_argument, NULL, 't' },
-	{ "all-cpus", no_argument, NULL, 'a' },
-	{ "cgroup", required_argument, NULL, 'G' },
-	{ "mmap-size", required_argument, NULL, 'm' },
-	{ "stack", required_argument, NULL, OPT_STACK },
+	RECORD_OPTIONS,
 	{ "delay", required_argument, NULL, 'd' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },

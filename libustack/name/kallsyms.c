@@ -129,7 +129,7 @@ static void make_relative(struct symbols *symbols, const struct kallsyms *k)
 	symbols->nr = kept;
 }
 
-int kallsyms_read(struct symbols *symbols, const struct image *image)
+int kallsyms_read(struct symbols *symbols, struct image *image)
 {
 	struct kallsyms k;
 	int err = kernel_open_kallsyms(&k, image);

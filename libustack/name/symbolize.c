@@ -36,16 +36,13 @@ static const char *symbol_name(struct symbol *s, bool params)
 	return shown;
 }
 
-static int read_symbols(void *arg)
+/* The image has what read() finds, or none. */
+static int keep_symbols(struct image *image,
+			int (*read)(struct symbols *symbols, struct image *image))
 {
-	const struct map *map = arg;
-	struct image *image = map->image;
 	struct symbols *symbols = calloc(1, sizeof(*symbols));
-	int err;
+	int err = symbols ? read(symbols, image) : -ENOMEM;
 
-	if (!symbols)
-		return -ENOMEM;
-	err = symtab_read(symbols, image);
 	if (err) {
 		symbols_free(symbols);
 		return err;
@@ -53,6 +50,13 @@ static int read_symbols(void *arg)
 	image->symbols_free = symbols_free;
 	image->symbols = symbols;
 	return 0;
+}
+
+static int read_symbols(void *arg)
+{
+	const struct map *map = arg;
+
+	return keep_symbols(map->image, symtab_read);
 }
 
 /* Also to read on.  Whatever goes wrong, what was read before stays. */
@@ -133,17 +137,7 @@ static int find_jit_name(struct map *map, struct ustack_symbol *sym)
 /* Also without vmlinux there may be names. */
 static int read_kallsyms(void *arg)
 {
-	struct image *image = arg;
-	struct symbols *symbols = calloc(1, sizeof(*symbols));
-	int err = symbols ? kallsyms_read(symbols, image) : -ENOMEM;
-
-	if (err) {
-		symbols_free(symbols);
-		return err;
-	}
-	image->symbols_free = symbols_free;
-	image->symbols = symbols;
-	return 0;
+	return keep_symbols(arg, kallsyms_read);
 }
 
 /* The recorded build-id takes precedence over the file's. */

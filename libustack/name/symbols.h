@@ -86,7 +86,7 @@ int jit_read(const struct map *map);
  * 0; -ENOKEY, -ESTALE: see kernel_open_kallsyms(); -EACCES: it hides addresses;
  * -EBADMSG: it is no such list; -E2BIG, -ENOMEM; or -errno if it could not be read.
  */
-int kallsyms_read(struct symbols *symbols, const struct image *image);
+int kallsyms_read(struct symbols *symbols, struct image *image);
 /* Might jit_read() find more? */
 bool jit_changed(const struct map *map);
 
