@@ -3,15 +3,9 @@
 #
 # Names and lines from a debuginfod server; from one that hangs, or that is not there,
 # one line, and the profile without them.
-set -eu -o pipefail
-top=$(cd "$(dirname "$0")/../.." && pwd)
-ustack=$top/build/libustack/ustack
-tmp=$(mktemp -d)
+. "$(dirname "$0")/common"
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$tmp"' EXIT
-cd "$tmp"
-fail() { echo "FAIL: $*"; [ ! -s err ] || sed 's/^/    /' err; exit 1; }
 
-make -s -C "$top" lib
 cat >work.c <<'END_C'
 volatile unsigned long sink;
 static inline __attribute__((always_inline)) void spin(unsigned long n) { while (n--) sink += n; }

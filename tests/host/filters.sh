@@ -3,14 +3,8 @@
 #
 # Which samples ustack takes, and what they count for: one event at a time, those that
 # the filters let through, weighed by their periods where these differ; what is marked.
-set -euo pipefail
-top=$(cd "$(dirname "$0")/../.." && pwd)
-ustack=$top/build/libustack/ustack
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
+. "$(dirname "$0")/common"
 
-fail() { echo "FAIL: $*"; [ ! -s err ] || sed 's/^/    /' err; exit 1; }
 # is FILE LINE...: the file has these lines
 is() { local file=$1; shift; printf '%s\n' "$@" | diff - "$file" || fail "$file is not as expected"; }
 

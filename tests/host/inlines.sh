@@ -4,15 +4,8 @@
 # Lines and inlined functions: those of addr2line for each instruction of programs,
 # whatever their debug information is like and wherever it is; in a recording; and of
 # files that lie, nothing but a line.
-set -eu -o pipefail
-top=$(cd "$(dirname "$0")/../.." && pwd)
-ustack=$top/build/libustack/ustack
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-fail() { echo "FAIL: $*"; [ ! -s err ] || sed 's/^/    /' err; exit 1; }
+. "$(dirname "$0")/common"
 
-make -s -C "$top" lib
 cat >sources.c <<'END_C'
 #include <stdio.h>
 #include "ustack.h"

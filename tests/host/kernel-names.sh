@@ -3,15 +3,8 @@
 #
 # Functions of the kernel that runs have the names of /proc/kallsyms, and those of
 # another kernel none.
-set -eu -o pipefail
-top=$(cd "$(dirname "$0")/../.." && pwd)
-ustack=$top/build/libustack/ustack
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-fail() { echo "FAIL: $*"; [ ! -s err ] || sed 's/^/    /' err; exit 1; }
+. "$(dirname "$0")/common"
 
-make -s -C "$top" lib
 [ "$(id -u)" = 0 ] && grep -qm 1 '^0*[1-9a-f][0-9a-f]* ' /proc/kallsyms && [ -s /sys/kernel/notes ] ||
 	{ echo "/proc/kallsyms does not tell where the kernel is"; exit 77; }
 cat >work.c <<'END'

@@ -3,15 +3,8 @@
 #
 # ustack report adds up what ustack fold prints, and of a program whose shares are
 # known it tells them; trees, keys, filters, the pager.
-set -eu -o pipefail
-top=$(cd "$(dirname "$0")/../.." && pwd)
-ustack=$top/build/libustack/ustack
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-fail() { echo "FAIL: $*"; [ ! -s err ] || sed 's/^/    /' err; exit 1; }
+. "$(dirname "$0")/common"
 
-make -s -C "$top" lib
 cat >work.c <<'END_C'
 #include <pthread.h>
 #define KEEP __attribute__((noipa))

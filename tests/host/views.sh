@@ -4,15 +4,8 @@
 # What ustack flamegraph, pprof and gecko write holds the chains of ustack fold, each
 # as often, whatever the filters, the threads and the names; what diff prints is the
 # difference.  make check-views opens the same in the programs that it is for.
-set -euo pipefail
-top=$(cd "$(dirname "$0")/../.." && pwd)
-ustack=$top/build/libustack/ustack
+. "$(dirname "$0")/common"
 folded=$top/tests/views/folded.py
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-
-fail() { echo "FAIL: $*"; [ ! -s err ] || sed 's/^/    /' err; exit 1; }
 
 # --- recordings written here: two events, threads, names that end strings and pages
 
