@@ -42,17 +42,18 @@ static time_t now(void)
 /* Who asks, for progress(): the client is known there, but not the library. */
 static __thread struct debuginfod *asking;
 
-/* Called again and again; to return anything but 0 ends it. */
+/*
+ * Called again and again; to return anything but 0 ends it.  While no server answers,
+ * bytes is the number of these calls, and of is 0.
+ */
 static int progress(debuginfod_client *client, long bytes, long of)
 {
 	struct debuginfod *d = asking;
 
 	(void)client;
-	(void)of;
-	if (bytes > d->bytes) {
-		d->bytes = bytes;
+	if (bytes > d->bytes + !of)
 		d->since = now();
-	}
+	d->bytes = bytes;
 	d->late = now() - d->since >= d->seconds;
 	return d->late;
 }

@@ -76,10 +76,16 @@ cmp out without || fail "a server that hangs costs more than names"
 # It is tried again for the first file, and not asked for others.
 [ "$(grep -c asked bad.out)" -le 4 ] || fail "a server that hangs is asked again and again"
 
+# Where nobody says how long, elfutils alone would wait for 90 seconds.
+unset DEBUGINFOD_TIMEOUT
+rm -rf cache
+timeout 60 "$ustack" fold --inline -i data >out 2>err || fail "a server that hangs, and no time said"
+cmp out without || fail "a server that hangs costs more than names, with no time said"
+
 kill %1
 wait %1 2>/dev/null || :
 export DEBUGINFOD_URLS=http://127.0.0.1:$(head -n 1 good.out)
-rm -r cache
+rm -rf cache
 "$ustack" fold --inline -i data >out 2>err || fail "fold without the server"
 cmp out without || fail "a server that is gone costs more than names"
 [ "$(wc -l <err)" = 1 ] && grep -q "from $DEBUGINFOD_URLS: " err || fail "nobody says that there is no server"
