@@ -45,6 +45,8 @@ size_t cpus_read(const char *list, bool on[CPUS_MAX])
 	if (good)
 		return end;
 	end = sysconf(_SC_NPROCESSORS_CONF);
+	if (end > CPUS_MAX)
+		end = CPUS_MAX;
 	memset(on, true, end * sizeof(*on));
 	return end;
 }
