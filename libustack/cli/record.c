@@ -7,12 +7,13 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cli/record.h"
 #include "cli/record_depth.h"
 #include "cli/record_proc.h"
+#include "cli/record_say.h"
 
 #define FREQ 999
 #define FREQ_MAX 1000000000ul
@@ -128,7 +129,8 @@ static int help(void)
 	puts("\n"
 	     "Sizes are bytes, or with K or M behind.  At the end one line tells how many\n"
 	     "samples there are, what was lost, how many chains are complete, and what\n"
-	     "can be done about the others.  The exit status is that of COMMAND.\n"
+	     "can be done about the others.  The exit status is that of COMMAND, or as\n"
+	     "perf's 255 after an error and 129 if the command line is wrong.\n"
 	     "\n"
 	     "Examples:\n"
 	     "  ustack record ./program && perf report\n"
@@ -142,8 +144,8 @@ static const char *page = "record";
 
 static bool misuse(const char *option, const char *arg, const char *what)
 {
-	fprintf(stderr, "ustack: %s: '%s' is not %s; see ustack %s --help\n",
-		option, arg, what, page);
+	record_error("%s: '%s' is not %s; see ustack %s --help", option, arg,
+		     what, page);
 	return false;
 }
 
@@ -197,9 +199,8 @@ static bool parse_rate(struct cmdline *l)
 	FILE *f;
 
 	if (l->freq && l->count) {
-		fprintf(stderr,
-			"ustack: -F and -c exclude each other; see ustack %s --help\n",
-			page);
+		record_error("-F and -c exclude each other; see ustack %s --help",
+			     page);
 		return false;
 	}
 	l->rate.given = l->freq || l->count;
@@ -330,35 +331,41 @@ static bool wrong(char **argv, bool known)
 	if (optopt && optopt < 256 && strncmp(word, "--", 2))
 		word = letter;
 	if (known)
-		fprintf(stderr,
-			"ustack: %s needs an argument; see ustack %s --help\n",
-			word, page);
+		record_error("%s needs an argument; see ustack %s --help", word,
+			     page);
 	else
-		fprintf(stderr,
-			"ustack: %s has no option '%s'; see ustack %s --help\n",
-			page, word, page);
+		record_error("%s has no option '%s'; see ustack %s --help", page,
+			     word, page);
 	return false;
 }
 
 /* Just one of a command, -p, -t and -a; -a goes with a command. */
 static bool check_target(const struct cmdline *l)
 {
-	int nr = (l->o.nr_pids > 0) + (l->o.nr_tids > 0) +
-		 (l->o.all || l->o.command);
+	const char *const all = l->o.cgroup ? "-G" : "-a";
+	const struct {
+		bool given;
+		const char *name;
+	} by[] = {
+		{ l->o.nr_pids, "-p" },
+		{ l->o.nr_tids, "-t" },
+		{ l->o.all || l->o.command, l->o.all ? all : "a command" },
+	};
+	const char *before = NULL;
+	size_t i;
 
-	if (!nr)
-		fputs("ustack: nothing to record: name a command, or -p, -t or -a; see ustack record --help\n",
-		      stderr);
+	for (i = 0; i < sizeof(by) / sizeof(*by); i++) {
+		if (!by[i].given)
+			continue;
+		if (before)
+			return !record_error("%s and %s exclude each other; see ustack %s --help",
+					     before, by[i].name, page);
+		before = by[i].name;
+	}
 	if (l->o.off_cpu && l->o.raw)
-		fputs("ustack: --off-cpu and --raw exclude each other; see ustack record --help\n",
-		      stderr);
-	if (l->o.off_cpu && l->o.raw)
-		return false;
-	if (nr > 1)
-		fprintf(stderr,
-			"ustack: a command, -p and -t exclude each other; see ustack %s --help\n",
-			page);
-	return nr == 1;
+		return !record_error("--off-cpu and --raw exclude each other; see ustack record --help");
+	return before ||
+	       !record_error("nothing to record: name a command, or -p, -t, -a or -G; see ustack record --help");
 }
 
 static bool add_events(struct cmdline *l)
@@ -388,8 +395,7 @@ static bool find_threads(struct cmdline *l)
 		snprintf(path, sizeof(path), "/proc/%d/task", l->o.pid[i]);
 		nr = record_numbers(path, &tid);
 		if (nr <= 0) {
-			fprintf(stderr, "ustack: there is no process %d\n",
-				l->o.pid[i]);
+			record_error("there is no process %d", l->o.pid[i]);
 			return false;
 		}
 		more = realloc(c->tid, (c->nr_tids + nr) * sizeof(*more));
@@ -423,7 +429,7 @@ static int open_cgroup(const char *name)
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (fd < 0)
-		fprintf(stderr, "ustack: -G: there is no cgroup %s\n", name);
+		record_error("-G: there is no cgroup %s", name);
 	return fd;
 }
 
@@ -491,17 +497,6 @@ static void find_stack(struct cmdline *l)
 		l->c.stack = depth_load(l->o.program);
 }
 
-/* Threads and CPUs take a descriptor each. */
-static void raise_files(void)
-{
-	struct rlimit lim;
-
-	if (!getrlimit(RLIMIT_NOFILE, &lim)) {
-		lim.rlim_cur = lim.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &lim);
-	}
-}
-
 /* -1, or an exit status. */
 static int parse(struct cmdline *l, int argc, char **argv)
 {
@@ -525,7 +520,7 @@ static int parse(struct cmdline *l, int argc, char **argv)
 	if (top && !l->o.command && !l->o.nr_pids && !l->o.nr_tids)
 		l->o.all = true;
 	good = good && check_target(l) && parse_rate(l) && add_events(l);
-	return good ? -1 : 2;
+	return good ? -1 : RECORD_MISUSED;
 }
 
 static void line_free(struct cmdline *l)
@@ -538,30 +533,39 @@ static void line_free(struct cmdline *l)
 	free(l->o.program);
 }
 
+/* What ended the command ends us, so that a shell sees it. */
+static void die(int signo)
+{
+	signal(signo, SIG_DFL);
+	/* A core of ours could take the place of the command's. */
+	prctl(PR_SET_DUMPABLE, 0);
+	raise(signo);
+}
+
 static int run(struct cmdline *l, int argc, char **argv)
 {
-	int status, unwritten;
+	int status;
 
 	l->o.path = "perf.data";
 	l->o.argv = argv - 1;
 	l->o.argc = argc + 1;
 	status = parse(l, argc, argv);
 	if (status < 0)
-		status = find_target(l) ? -1 : 1;
+		status = find_target(l) ? -1 : RECORD_FAILED;
 	if (status < 0) {
 		find_stack(l);
-		raise_files();
 		status = record_run(&l->o, &l->c);
 	}
 	line_free(l);
-	unwritten = cli_flush();
-	/* What ended the command ends us, so that a shell sees it. */
+	if (l->o.json)
+		record_error_json(record_json(&l->o), "{", "}\n");
+	if (cli_flush() && !status)
+		status = RECORD_FAILED;
 	if (status < 0) {
-		signal(-status, SIG_DFL);
-		raise(-status);
+		die(-status);
 		return 128 - status;
 	}
-	return status ? status : unwritten;
+	return status;
 }
 
 static int record_main(int argc, char **argv)

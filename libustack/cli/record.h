@@ -7,6 +7,7 @@
 #define USTACK_CLI_RECORD_H
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "cli/record_capture.h"
@@ -30,6 +31,9 @@ struct record_options {
 	int argc;
 };
 
+/* Exit statuses of perf record: what went wrong, or the command line is. */
+enum { RECORD_FAILED = 255, RECORD_MISUSED = 129 };
+
 /* The command, from fork to exit. */
 struct record_child {
 	pid_t pid; /* 0: there is none */
@@ -38,12 +42,16 @@ struct record_child {
 	int status; /* as waitpid() has it, if it ended */
 	sigset_t mask; /* as it was before us, and as the child gets it */
 	struct sigaction was[4];
+	struct rlimit files; /* as it was before us, and as the child gets it */
 };
 
 /* Of the command: its standard output may be for the recording, or the table. */
 enum record_output { OUTPUT_AS_IS, OUTPUT_TO_STDERR, OUTPUT_AWAY };
 
-/* Blocks the signals that end a recording, and remembers how they were. */
+/*
+ * Blocks the signals that end a recording, takes as many descriptors as we may
+ * have, and remembers how it was.
+ */
 void record_block(struct record_child *ch);
 void record_unblock(const struct record_child *ch);
 /* The signals that are blocked. */
@@ -51,13 +59,15 @@ void record_signals(sigset_t *set);
 /* Makes a process that waits to become command.  0, or 1 after an error line. */
 int record_fork(struct record_child *ch, char **command,
 		enum record_output output);
-/* Lets it go; 0, or exit status 126 or 127 after an error line. */
+/* Lets it go; 0, or 1 after an error line. */
 int record_start(struct record_child *ch, const char *name);
 /* Has it ended?  Does not wait. */
 bool record_child_ended(struct record_child *ch);
 /* Ends it if need be, and waits; the exit status, or minus the signal. */
 int record_child_status(struct record_child *ch);
 
+/* Where the accounts go, as JSON. */
+FILE *record_json(const struct record_options *o);
 /* Records; the exit status, or minus the signal to die of. */
 int record_run(const struct record_options *o, struct capture *c);
 

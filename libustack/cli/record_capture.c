@@ -10,6 +10,7 @@
 
 #include "cli/record_capture.h"
 #include "cli/record_cpus.h"
+#include "cli/record_say.h"
 
 #define STACK_COPIED 16384u /* asked for where the interrupt copies it */
 #define STACK_COPIED_MAX 65528u
@@ -118,8 +119,7 @@ static int open_event(const struct capture *c, const struct record_event *ev,
 
 static int say(const char *name, const char *what)
 {
-	fprintf(stderr, "ustack: -e %s: %s\n", name, what);
-	return 1;
+	return record_error("-e %s: %s", name, what);
 }
 
 static int say_forbidden(const struct capture *c, const char *name, int tid)
@@ -154,10 +154,8 @@ static int say_failed(const struct capture *c, const struct record_event *ev,
 		return say(ev->name,
 			   "that is no cgroup of the kernel's perf events: it takes one of version 2, or of the controller perf_event");
 	case ESRCH:
-		fprintf(stderr,
-			"ustack: there is no process or thread %d, or it has ended\n",
-			tid);
-		return 1;
+		return record_error("there is no process or thread %d, or it has ended",
+				    tid);
 	case ENOENT:
 	case ENODEV:
 	case EOPNOTSUPP:
@@ -520,10 +518,8 @@ static int find_cpus(struct capture *c)
 
 	c->nr_cpus = cpus_read("possible", possible);
 	c->cpu = calloc(c->nr_cpus, sizeof(*c->cpu));
-	if (!c->cpu) {
-		fputs("ustack: out of memory\n", stderr);
-		return 1;
-	}
+	if (!c->cpu)
+		return record_error("out of memory");
 	cpus_read("online", online);
 	for (i = 0; i < c->nr_cpus; i++)
 		c->cpu[i] = (struct capture_cpu){ online[i], SIZE_MAX };

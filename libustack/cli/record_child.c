@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/record.h"
+#include "cli/record_say.h"
 
 /*
  * What a shell that starts us in the background ignores is taken all the same, as
@@ -24,23 +25,34 @@ static const struct {
 
 #define NR_TAKEN (sizeof(taken) / sizeof(*taken))
 
+/* All that ends a program which does not expect it, but for its own mistakes. */
 void record_signals(sigset_t *set)
 {
+	static const int ends[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,
+				    SIGUSR2, SIGALRM, SIGTERM, SIGXCPU };
+	size_t i;
+
 	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
 	sigaddset(set, SIGCHLD);
+	for (i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		sigaddset(set, ends[i]);
 }
 
 void record_block(struct record_child *ch)
 {
 	struct sigaction act = { 0 };
+	struct rlimit most;
 	sigset_t set;
 	size_t i;
 
 	record_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, &ch->mask);
+	/* Each thread takes one on each CPU. */
+	if (!getrlimit(RLIMIT_NOFILE, &ch->files)) {
+		most = ch->files;
+		most.rlim_cur = most.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &most);
+	}
 	for (i = 0; i < NR_TAKEN; i++) {
 		act.sa_handler = taken[i].handler;
 		sigaction(taken[i].signal, &act, &ch->was[i]);
@@ -63,6 +75,8 @@ static _Noreturn void become(const struct record_child *ch, char **command,
 	for (i = 0; i < NR_TAKEN; i++)
 		sigaction(taken[i].signal, &ch->was[i], NULL);
 	record_unblock(ch);
+	if (ch->files.rlim_max)
+		setrlimit(RLIMIT_NOFILE, &ch->files);
 	/* If the recorder is gone, so is the reason to run. */
 	if (read(go, &byte, 1) == 1) {
 		execvp(command[0], command);
@@ -96,9 +110,8 @@ int record_fork(struct record_child *ch, char **command,
 	if (pipe2(go, O_CLOEXEC) || pipe2(failed, O_CLOEXEC) ||
 	    (ch->pid = fork()) < 0) {
 		ch->pid = 0;
-		fprintf(stderr, "ustack: cannot start %s: %s\n", command[0],
-			strerror(errno));
-		return 1;
+		return record_error("cannot start %s: %s", command[0],
+				    strerror(errno));
 	}
 	if (!ch->pid) {
 		close(go[1]);
@@ -124,8 +137,7 @@ int record_start(struct record_child *ch, const char *name)
 	close(ch->failed);
 	if (n != sizeof(err))
 		return 0;
-	fprintf(stderr, "ustack: cannot run %s: %s\n", name, strerror(err));
-	return err == ENOENT ? 127 : 126;
+	return record_error("cannot run %s: %s", name, strerror(err));
 }
 
 bool record_child_ended(struct record_child *ch)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/record_event.h"
+#include "cli/record_say.h"
 
 #define DEVICES "/sys/bus/event_source/devices"
 #define MODIFIERS "ukhpGH"
@@ -73,9 +74,8 @@ static bool wrong(const struct parse *p, const char *what, const char *word)
 	*put_name(shown, cut) = 0;
 	snprintf(cut, sizeof(cut), "%s", p->whole);
 	*put_name(of, cut) = 0;
-	fprintf(stderr, "ustack: -e %s: %s '%s'; see ustack record --help\n",
-		of, what, shown);
-	return false;
+	return !record_error("-e %s: %s '%s'; see ustack record --help", of, what,
+			     shown);
 }
 
 /* The first word of a file in sysfs or tracefs. */
@@ -325,10 +325,8 @@ static bool find_tracepoint(struct parse *p, const char *system,
 		if (!access(path, R_OK | X_OK))
 			return wrong(p, "there is no tracepoint", name);
 	}
-	fprintf(stderr,
-		"ustack: -e %s: tracepoints cannot be read: mount -t tracefs tracefs /sys/kernel/tracing, and be root\n",
-		p->whole);
-	return false;
+	return !record_error("-e %s: tracepoints cannot be read: mount -t tracefs tracefs /sys/kernel/tracing, and be root",
+			     p->whole);
 }
 
 static bool modifiers(struct parse *p, const char *word)
@@ -401,10 +399,8 @@ static bool add_event(struct record_events *all, const char *whole, char *name,
 		realloc(all->ev, (all->nr + 1) * sizeof(*ev));
 	struct parse p = { .whole = whole };
 
-	if (!ev) {
-		fputs("ustack: out of memory\n", stderr);
-		return false;
-	}
+	if (!ev)
+		return !record_error("out of memory");
 	all->ev = ev;
 	ev += all->nr;
 	memset(ev, 0, sizeof(*ev));
@@ -452,8 +448,7 @@ bool record_events_add(struct record_events *all, const char *list,
 		whole = strndup(list, end - list);
 		name = whole ? strdup(whole) : NULL;
 		if (name && !*name)
-			fputs("ustack: -e: an event has no name; see ustack record --help\n",
-			      stderr);
+			record_error("-e: an event has no name; see ustack record --help");
 		good = name && *name && add_event(all, whole, name, rate);
 		free(name);
 		free(whole);

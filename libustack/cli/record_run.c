@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cli/record_run.h"
+#include "cli/record_say.h"
 
 #define TICK_MS 100
 #define RELEASE_EVERY 256 /* samples */
@@ -32,9 +33,9 @@ int record_fail(struct recorder *r, const char *what, int err)
 	const char *path = r->o->path;
 
 	if (!r->failed)
-		fprintf(stderr, "ustack: %s: %s%s\n",
-			strcmp(path, "-") ? path : "standard output", what,
-			err ? strerror(-err) : "");
+		record_error("%s: %s%s",
+			     strcmp(path, "-") ? path : "standard output", what,
+			     err ? strerror(-err) : "");
 	r->failed = true;
 	return -1;
 }
@@ -505,8 +506,8 @@ int record_run(const struct record_options *o, struct capture *c)
 	int status, child = 0;
 
 	if (!r) {
-		fputs("ustack: out of memory\n", stderr);
-		return 1;
+		record_error("out of memory");
+		return RECORD_FAILED;
 	}
 	r->o = o;
 	r->c = c;
@@ -514,7 +515,8 @@ int record_run(const struct record_options *o, struct capture *c)
 	record_block(&r->child);
 	record_signals(&set);
 	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	status = r->signals < 0;
+	status = r->signals < 0 && record_error("cannot wait for signals: %s",
+						strerror(errno));
 	if (!status && o->command)
 		status = record_fork(&r->child, o->command,
 				     o->top		     ? OUTPUT_AWAY :
@@ -531,11 +533,11 @@ int record_run(const struct record_options *o, struct capture *c)
 	record_unblock(&r->child);
 	if (r->child.pid)
 		child = record_child_status(&r->child);
-	else if (r->signal)
-		child = -r->signal;
 	/* That is how a table ends, and its command with it. */
 	if (r->shown || (o->top && r->signal == SIGINT))
 		child = 0;
+	else if (child >= 0 && r->signal)
+		child = -r->signal;
 	free(r);
-	return status ? status : child;
+	return status ? RECORD_FAILED : child;
 }

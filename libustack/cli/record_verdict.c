@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/record_say.h"
 #include "cli/record_verdict.h"
 
 #define LOOK_UPS 64
@@ -244,7 +245,14 @@ static void in_json(const struct record_account *a,
 	for (i = 0; i < NR_ENDS; i++)
 		fprintf(to, "%s\"%s\":%" PRIu64, i ? "," : "", end_word(i, word),
 			a->ends[i]);
-	fprintf(to, "},\"complete_pct\":%.2f}\n", account_complete(a, st));
+	fprintf(to, "},\"complete_pct\":%.2f", account_complete(a, st));
+	record_error_json(to, ",", "");
+	fputs("}\n", to);
+}
+
+FILE *record_json(const struct record_options *o)
+{
+	return strcmp(o->path, "-") ? stdout : stderr;
 }
 
 void account_verdict(const struct record_account *a,
@@ -253,8 +261,7 @@ void account_verdict(const struct record_account *a,
 		     uint64_t in_file, uint64_t bytes)
 {
 	if (o->json)
-		in_json(a, st, c, in_file, bytes,
-			strcmp(o->path, "-") ? stdout : stderr);
+		in_json(a, st, c, in_file, bytes, record_json(o));
 	else
 		in_words(a, st, o, c, in_file, bytes);
 }

@@ -11,14 +11,53 @@ status 3 "$ustack" record --json -e cpu-clock -o f ./work 100 3
 [ "$("$ustack" stat -i f | sed -n 's/^samples //p')" = "$(json '["samples"]')" ] || fail "not as many samples as told"
 [ "$(json '["bytes"]')" -le "$(stat -c %s f)" ] || fail "more bytes than there are"
 [ "$(json '["bytes"]')" -lt $((100 * $(json '["samples"]'))) ] || fail "more than 100 bytes a sample"
-status 127 "$ustack" record -e cpu-clock -o f ./nocommand
+status 255 "$ustack" record -e cpu-clock -o f ./nocommand
 said 'cannot run ./nocommand: No such file'
 : >plain
-status 126 "$ustack" record -e cpu-clock -o f ./plain
+status 255 "$ustack" record -e cpu-clock -o f ./plain
 said 'cannot run ./plain: Permission denied'
 status 139 bash -c '"$@"; exit' - "$ustack" record -e cpu-clock -o f sh -c 'kill -SEGV $$'
 status 0 "$ustack" record -e cpu-clock -o f true
 "$ustack" fold -i f >out 2>err || fail "of a command that exits at once"
+# The errors, too: by themselves, or with the accounts.
+for error in "-o f ./nocommand" "-o /nowhere/f true" "-o f -p 4194303" "--no" "-p 1 true" "-e cylces true"; do
+	"$ustack" record --json -e cpu-clock $error >out 2>err && fail "no error: $error"
+	[ "ustack: $(json '["error"]')" = "$(cat err)" ] || fail "$error: $(cat out)"
+done
+# trapper: it tells that it runs, and exits by itself when it is told to
+cat >trapper <<'END'
+#!/bin/bash
+trap 'exit 5' INT TERM
+: >ready
+while :; do sleep 0.1; done
+END
+chmod 755 trapper
+# ended RECORDER... SIGNAL: its exit status
+ended()
+{
+	local signal=${!#} pid status=0
+	rm -f ready
+	"${@:1:$#-1}" ./trapper 2>/dev/null & pid=$!
+	until [ -e ready ]; do kill -0 $pid || return; sleep 0.05; done
+	kill -"$signal" $pid
+	wait $pid 2>/dev/null || status=$?
+	echo $status
+}
+for signal in INT TERM; do
+	mine=$(ended "$ustack" record -e cpu-clock -o f $signal)
+	theirs=$(ended perf record -q -B -N -e cpu-clock -o f $signal)
+	[ "$mine" = "$theirs" ] || fail "SIG$signal: exit status $mine, and $theirs of perf"
+done
+for command in "-o f true" "-o f sh -c 'exit 3'" "-o f sh -c 'kill -SEGV \$\$'" "-o f ./nocommand" "-o f ./plain" "-o /nowhere/f true" \
+	"-o f -t 4194303" "-e cylces true" "--nothing" "-p"; do
+	mine=0 theirs=0
+	bash -c "'$ustack' record -e cpu-clock $command; exit" >/dev/null 2>&1 || mine=$?
+	bash -c "perf record -q -B -N -e cpu-clock $command; exit" >/dev/null 2>&1 || theirs=$?
+	[ $mine = $theirs ] || fail "$command: exit status $mine, and $theirs of perf"
+done
+# No more of a command's limits than it had.
+(ulimit -S -n 50; "$ustack" record -e cpu-clock -o f sh -c 'ulimit -S -n') >out 2>err
+[ "$(cat out)" = 50 ] || fail "the command may open $(cat out) files"
 
 # --- a name that is taken: the old file stays
 echo old >taken
@@ -26,9 +65,10 @@ status 0 "$ustack" record -e cpu-clock -o taken true
 [ "$(cat taken.old)" = old ] || fail "no taken.old"
 
 # --- it is ended: by ^C, SIGTERM, the end of what it looks at, or killed
-for signal in INT TERM HUP; do
+for signal in INT TERM HUP QUIT USR1 USR2 ALRM XCPU; do
 	./work 100000 & pid=$!
-	"$ustack" record -e cpu-clock -o f -p $pid 2>err & recorder=$!
+	# A shell starts what is in the background so that it ignores ^\\.
+	env --default-signal=QUIT "$ustack" record -e cpu-clock -o f -p $pid 2>err & recorder=$!
 	sleep 0.7
 	kill -$signal $recorder
 	status=0
@@ -63,17 +103,17 @@ wait $recorder 2>/dev/null || true
 perf script -i f >out 2>err || fail "SIGKILL: perf script"
 
 # --- and the disk is full, or the reader of a pipe gone
-status 1 "$ustack" record -e cpu-clock -o /dev/full ./work 100
+status 255 "$ustack" record -e cpu-clock -o /dev/full ./work 100
 said '/dev/full: .*No space left'
 for option in --plain --json; do
-	status 1 sh -c 'ulimit -f 100; exec "$@"' - "$ustack" record $option -e cpu-clock -F 9000 -m 64K --stack 1024 -o full ./work 100000
+	status 255 sh -c 'ulimit -f 100; exec "$@"' - "$ustack" record $option -e cpu-clock -F 9000 -m 64K --stack 1024 -o full ./work 100000
 	said 'full: not all could be written.*File too large'
 	[ "$(chains full)" -ge 0 ] || fail "full disk: not a file any more"
 	perf report -i full --stdio >/dev/null 2>err || fail "full disk: perf report"
 done
-status 1 bash -c 'set -o pipefail; "$@" | head -c 100 >/dev/null' - "$ustack" record -e cpu-clock -F 9000 -o - ./work 100000
+status 255 bash -c 'set -o pipefail; "$@" | head -c 100 >/dev/null' - "$ustack" record -e cpu-clock -F 9000 -o - ./work 100000
 said 'standard output: .*Broken pipe'
-status 1 "$ustack" record -e cpu-clock -o /nowhere/f true
+status 255 "$ustack" record -e cpu-clock -o /nowhere/f true
 said '/nowhere/f: cannot open: No such file'
 
 # --- rings that run full, as the recorder is stopped: counted, here and by perf
@@ -139,9 +179,9 @@ if [ -n "$cgroups" ] && mkdir "$cgroups/ustack.$$" 2>/dev/null; then
 	"$ustack" script -i f -F pid | sort -u | tr -d ' \n' >pids
 	[ $status != 0 ] || [ ! -s pids ] || [ "$(cat pids)" = $inside ] || fail "-G: not only $inside but $(cat pids)"
 fi
-status 1 "$ustack" record -G nocgroup -o f true
+status 255 "$ustack" record -G nocgroup -o f true
 said 'there is no cgroup nocgroup'
-status 1 "$ustack" record -G "$tmp" -e cpu-clock -o f true
+status 255 "$ustack" record -G "$tmp" -e cpu-clock -o f true
 said 'that is no cgroup'
 
 # --- no PMU: cycles have a neighbour, which is said; others have none
@@ -149,7 +189,7 @@ status 0 "$ustack" record -e cycles:u -o f ./work 100
 event=cycles:u
 if grep -q 'no PMU here that samples cycles: the event is cpu-clock' err; then
 	event=cpu-clock
-	status 1 "$ustack" record -e instructions -o f2 ./work 100
+	status 255 "$ustack" record -e instructions -o f2 ./work 100
 	said 'instructions: this machine cannot sample that event'
 fi
 [ "$("$ustack" script -F event -i f | tr -d ' \n' | sed "s/$event://g")" = "" ] && [ "$(chains f)" -gt 0 ] || fail "cycles:u is not $event"
@@ -193,23 +233,23 @@ misused "'1x' is not a list" -p 1x
 misused "'9M' is not a size" --stack 9M true
 misused "record has no option '--no'" --no true
 misused '-e needs an argument' -e
-status 1 "$ustack" record -e cpu-clock -o f -p 4194303
+status 255 "$ustack" record -e cpu-clock -o f -p 4194303
 said 'there is no process 4194303'
-status 1 "$ustack" record -e cpu-clock -o f -t 4194303
+status 255 "$ustack" record -e cpu-clock -o f -t 4194303
 said 'there is no process or thread 4194303'
 if [ "$(id -u)" = 0 ] && [ "$(cat /proc/sys/kernel/perf_event_paranoid)" = 2 ] && command -v setpriv >/dev/null; then
 	chmod 777 .
 	nobody="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all"
 	cp "$ustack" .
-	status 1 $nobody ./ustack record -e cpu-clock -a -o f2
+	status 255 $nobody ./ustack record -e cpu-clock -a -o f2
 	said 'no permission: kernel.perf_event_paranoid is 2.*sysctl kernel.perf_event_paranoid=0'
-	status 1 $nobody ./ustack record -e cpu-clock -o f2 -p 1
+	status 255 $nobody ./ustack record -e cpu-clock -o f2 -p 1
 	said 'no permission to sample thread 1'
 	status 0 $nobody ./ustack record -e cpu-clock -m 16M -o f2 ./work 200
 	said 'only user mode is sampled'
 	said 'rings of [0-9]* KiB instead of 16384'
 	[ "$(chains f2)" -gt 0 ] || fail "as nobody: nothing"
-	status 1 sh -c 'ulimit -n 6; exec "$@"' - ./ustack record -e cpu-clock -o f2 true
+	status 255 sh -c 'ulimit -n 6; exec "$@"' - ./ustack record -e cpu-clock -o f2 true
 fi
 
 # --- on a terminal: a line of progress, and no perf.data for its eyes

@@ -46,7 +46,7 @@ for end in INT:0 TERM:143; do
 	wait $pid 2>/dev/null || :
 	[ $status = "${end#*:}" ] || fail "$end: exit status $status"
 done
-status 1 timeout 60 sh -c '"$@" >/dev/full' - "$ustack" top -e cpu-clock -d 0.2 ./work 100000
+status 255 timeout 60 sh -c '"$@" >/dev/full' - "$ustack" top -e cpu-clock -d 0.2 ./work 100000
 said 'cannot write the output: No space left'
 
 # --- on a terminal: as much as there is room for, and keys
@@ -101,7 +101,7 @@ wait $pid 2>/dev/null || :
 # --- wrong
 wrong()
 {
-	status 2 "$ustack" top "${@:2}"
+	status 129 "$ustack" top "${@:2}"
 	[ "$(wc -l <err)" = 1 ] && said "$1.*see ustack top --help"
 }
 wrong "'0' is not a number of seconds" -d 0
@@ -109,5 +109,5 @@ wrong "'x' is not a number of tables" -n x
 wrong "top has no option '-o'" -o f
 wrong "top has no option '--off-cpu'" --off-cpu
 wrong 'exclude each other' -p 1 true
-status 1 "$ustack" top -e cpu-clock -p 4194303
+status 255 "$ustack" top -e cpu-clock -p 4194303
 said 'there is no process 4194303'
