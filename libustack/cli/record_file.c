@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -61,10 +62,9 @@ struct alias {
 	uint64_t as;
 };
 
-/* Of a file that was mapped. */
+/* Of a file that was mapped: it stands in the section already. */
 struct build_id {
 	struct hash_node node;
-	uint16_t misc;
 	uint8_t size;
 	uint8_t id[BUILD_ID_MAX];
 	char path[];
@@ -81,8 +81,7 @@ struct record_file {
 	struct bytes packed; /* buf, compressed */
 	struct file_header header;
 	uint64_t end; /* all before it is written, and whole records */
-	uint64_t last_end; /* the same, one flush before */
-	uint64_t samples, buf_samples, last_samples; /* written; in buf; in the last flush */
+	uint64_t samples, buf_samples; /* written; in buf */
 	uint64_t first, last; /* times of samples */
 	struct hash_table aliases;
 	struct hash_table build_ids;
@@ -152,11 +151,13 @@ static int write_header(struct record_file *f)
 static int write_features(struct record_file *f)
 {
 	struct section table[RECORD_FEATURES];
+	const uint64_t times[2] = { f->first, f->last };
 	uint64_t at;
 	size_t i, nr = 0;
 	int ret;
 
 	f->header.features[0] = 0;
+	memcpy(f->feature[RECORD_SAMPLE_TIME].p, times, sizeof(times));
 	for (i = 0; i < RECORD_FEATURES; i++)
 		nr += f->feature[i].size != 0;
 	at = f->end + nr * sizeof(*table);
@@ -231,34 +232,92 @@ static int write_data(struct record_file *f, const void *p, size_t size)
 		ret = write_all(f->fd, p, size);
 	if (ret)
 		return ret;
-	f->last_end = f->end;
-	f->last_samples = f->buf_samples;
 	f->end += size;
-	f->samples += f->buf_samples;
-	f->buf_samples = 0;
 	return 0;
+}
+
+/* Records, and behind them the sections; or the file stays as it was. */
+static int append(struct record_file *f, const uint8_t *p, size_t size)
+{
+	const uint64_t end = f->end;
+	int ret = 0;
+
+	if (f->zstd && size) {
+		f->packed.size = 0;
+		ret = pack(f, p, size);
+		p = f->packed.p;
+		size = f->packed.size;
+	}
+	if (!ret && !f->pipe)
+		ret = hide_features(f);
+	if (!ret)
+		ret = write_data(f, p, size);
+	if (!ret && !f->pipe)
+		ret = write_features(f);
+	if (ret)
+		f->end = end;
+	return ret;
+}
+
+/* Whole records of at most max bytes, or the first; adds how many are samples. */
+static size_t records(const uint8_t *p, size_t size, size_t max,
+		      uint64_t *samples)
+{
+	size_t at = 0, n;
+
+	for (; at < size; at += n) {
+		n = get16(p + at + 6);
+		if (at && at + n > max)
+			break;
+		*samples += get32(p + at) == PERF_RECORD_SAMPLE;
+	}
+	return at;
+}
+
+/*
+ * The disk is full: as much of the buffer as there is room for.  Sections that
+ * grew may have none: all but the build-ids had it before.
+ */
+static void keep_some(struct record_file *f)
+{
+	const uint8_t *p = f->buf.p;
+	size_t left = f->buf.size, max = left / 2, n;
+	uint64_t samples;
+
+	while (left && max) {
+		samples = 0;
+		n = records(p, left, max, &samples);
+		if (!append(f, p, n)) {
+			p += n;
+			left -= n;
+			f->samples += samples;
+		} else {
+			max = n > max ? 0 : n / 2;
+		}
+	}
+	if (!append(f, p, 0))
+		return;
+	f->feature[RECORD_BUILD_ID].size = 0;
+	append(f, p, 0);
+}
+
+static int write_out(struct record_file *f)
+{
+	f->err = append(f, f->buf.p, f->buf.size);
+	if (f->err && !f->pipe)
+		keep_some(f);
+	if (!f->err)
+		f->samples += f->buf_samples;
+	f->buf.size = f->buf_samples = 0;
+	return f->err;
 }
 
 int record_file_flush(struct record_file *f)
 {
-	const struct bytes *from = &f->buf;
-
-	if (f->err || !f->buf.size)
+	/* A file has its sections from the beginning. */
+	if (f->err || (!f->buf.size && (f->pipe || f->header.features[0])))
 		return f->err;
-	if (f->zstd) {
-		f->packed.size = 0;
-		f->err = pack(f, f->buf.p, f->buf.size);
-		from = &f->packed;
-	}
-	if (!f->err && !f->pipe)
-		f->err = hide_features(f);
-	if (!f->err)
-		f->err = write_data(f, from->p, from->size);
-	if (!f->err)
-		f->buf.size = 0;
-	if (!f->err && !f->pipe)
-		f->err = write_features(f);
-	return f->err;
+	return write_out(f);
 }
 
 /* Room for size bytes in the buffer; NULL: f->err says why. */
@@ -293,6 +352,46 @@ static int put(struct record_file *f, const void *p, size_t size)
 
 /* --- build-ids ------------------------------------------------------------- */
 
+/* header, pid, id[20], u8 size, three bytes, path */
+static int add_build_id(struct bytes *to, const struct build_id *b,
+			uint16_t misc)
+{
+	size_t len = (strlen(b->path) + 8) / 8 * 8;
+	struct perf_event_header h = {
+		.type = REC_HEADER_BUILD_ID,
+		.misc = misc | MISC_BUILD_ID_SIZE,
+		.size = sizeof(h) + 28 + len,
+	};
+	const int32_t host = -1;
+	int ret = add(to, &h, sizeof(h));
+
+	if (!ret)
+		ret = add(to, &host, sizeof(host));
+	if (!ret)
+		ret = add(to, b->id, sizeof(b->id));
+	if (!ret)
+		ret = add(to, &b->size, 1);
+	if (!ret)
+		ret = add_zeros(to, 3);
+	return ret ? ret : add_string(to, b->path, 8);
+}
+
+/* Into a section, or where there is none, before what needs it. */
+static int put_build_id(struct record_file *f, const struct build_id *b,
+			uint16_t misc)
+{
+	struct bytes bytes = { 0 };
+	int ret;
+
+	if (!f->pipe)
+		return add_build_id(&f->feature[RECORD_BUILD_ID], b, misc);
+	ret = add_build_id(&bytes, b, misc);
+	if (!ret)
+		ret = put(f, bytes.p, bytes.size);
+	free(bytes.p);
+	return ret;
+}
+
 int record_file_build_id(struct record_file *f, uint16_t misc,
 			 const char *path, const uint8_t *id, size_t size)
 {
@@ -315,34 +414,10 @@ int record_file_build_id(struct record_file *f, uint16_t misc,
 		free(b);
 		return -ENOMEM;
 	}
-	b->misc = misc;
 	b->size = size;
 	memcpy(b->id, id, size);
 	memcpy(b->path, path, len);
-	return 0;
-}
-
-/* header, pid, id[20], u8 size, three bytes, path */
-static int add_build_id(struct bytes *to, const struct build_id *b)
-{
-	size_t len = (strlen(b->path) + 8) / 8 * 8;
-	struct perf_event_header h = {
-		.type = REC_HEADER_BUILD_ID,
-		.misc = b->misc | MISC_BUILD_ID_SIZE,
-		.size = sizeof(h) + 28 + len,
-	};
-	const int32_t host = -1;
-	int ret = add(to, &h, sizeof(h));
-
-	if (!ret)
-		ret = add(to, &host, sizeof(host));
-	if (!ret)
-		ret = add(to, b->id, sizeof(b->id));
-	if (!ret)
-		ret = add(to, &b->size, 1);
-	if (!ret)
-		ret = add_zeros(to, 3);
-	return ret ? ret : add_string(to, b->path, 8);
+	return put_build_id(f, b, misc);
 }
 
 static int take_build_id(struct record_file *f, const uint8_t *mmap2)
@@ -354,22 +429,6 @@ static int take_build_id(struct record_file *f, const uint8_t *mmap2)
 	return record_file_build_id(f, misc & PERF_RECORD_MISC_CPUMODE_MASK,
 				    (const char *)mmap2 + 72, mmap2 + 44,
 				    mmap2[40]);
-}
-
-/* All of them, sorted by nothing: perf has no order either. */
-static int add_build_ids(struct record_file *f, struct bytes *to)
-{
-	struct hash_node *n;
-	int ret = 0;
-
-	while ((n = hash_pop(&f->build_ids))) {
-		struct build_id *b = container_of(n, struct build_id, node);
-
-		if (!ret)
-			ret = add_build_id(to, b);
-		free(b);
-	}
-	return ret;
 }
 
 /* --- records ----------------------------------------------------------------- */
@@ -462,6 +521,37 @@ static struct perf_event_attr file_attr(const struct record_file *f, size_t i)
 	return a;
 }
 
+/* u32 length, padding included, and the string */
+static int add_counted(struct bytes *b, const char *s)
+{
+	uint32_t len = (strlen(s) + STRING_ALIGN) / STRING_ALIGN * STRING_ALIGN;
+	int ret = add(b, &len, sizeof(len));
+
+	return ret ? ret : add_string(b, s, STRING_ALIGN);
+}
+
+static int add_event_desc(const struct record_file *f, struct bytes *b)
+{
+	uint32_t head[2] = { f->nr_events, sizeof(struct perf_event_attr) };
+	size_t i;
+	int ret = add(b, head, sizeof(head));
+
+	for (i = 0; i < f->nr_events && !ret; i++) {
+		const struct record_event *ev = &f->events[i];
+		struct perf_event_attr a = file_attr(f, i);
+		uint32_t nr = ev->nr_ids;
+
+		ret = add(b, &a, sizeof(a));
+		if (!ret)
+			ret = add(b, &nr, sizeof(nr));
+		if (!ret)
+			ret = add_counted(b, ev->name);
+		if (!ret)
+			ret = add(b, ev->ids, ev->nr_ids * 8);
+	}
+	return ret;
+}
+
 static int begin_pipe(struct record_file *f)
 {
 	struct perf_event_header h = { 0 };
@@ -531,8 +621,10 @@ static int begin_file(struct record_file *f)
 		ids_at += a.ids.size;
 		ret = write_all(f->fd, &a, sizeof(a));
 	}
-	f->end = f->last_end = h->data.offset;
-	return ret;
+	f->end = h->data.offset;
+	if (!ret)
+		ret = add_event_desc(f, &f->feature[RECORD_EVENT_DESC]);
+	return ret ? ret : add_zeros(&f->feature[RECORD_SAMPLE_TIME], 16);
 }
 
 /* How perf is told that there are compressed records. */
@@ -552,6 +644,7 @@ int record_file_new(struct record_file **out, int fd,
 		    unsigned int flags)
 {
 	struct record_file *f = calloc(1, sizeof(*f));
+	struct stat st;
 	int ret;
 
 	*out = NULL;
@@ -568,7 +661,8 @@ int record_file_new(struct record_file **out, int fd,
 	f->nr_events = nr;
 	memcpy(f->header.magic, "PERFILE2", 8);
 	f->nowhere = flags & RECORD_NOWHERE;
-	f->pipe = f->nowhere || lseek(fd, 0, SEEK_CUR) < 0;
+	/* A device is no disk: /dev/null can be seeked, and has no end. */
+	f->pipe = f->nowhere || fstat(fd, &st) || !S_ISREG(st.st_mode);
 	f->stacks = flags & RECORD_STACKS;
 	ret = f->pipe ? begin_pipe(f) : begin_file(f);
 	if (!ret && flags & RECORD_ZSTD && !f->pipe)
@@ -589,15 +683,6 @@ int record_file_bytes(struct record_file *f, enum record_feature feature,
 	return add(&f->feature[feature], p, size);
 }
 
-/* u32 length, padding included, and the string */
-static int add_counted(struct bytes *b, const char *s)
-{
-	uint32_t len = (strlen(s) + STRING_ALIGN) / STRING_ALIGN * STRING_ALIGN;
-	int ret = add(b, &len, sizeof(len));
-
-	return ret ? ret : add_string(b, s, STRING_ALIGN);
-}
-
 int record_file_strings(struct record_file *f, enum record_feature feature,
 			const char *const *strings, size_t nr)
 {
@@ -614,66 +699,12 @@ int record_file_strings(struct record_file *f, enum record_feature feature,
 	return ret;
 }
 
-static int add_event_desc(const struct record_file *f, struct bytes *b)
-{
-	uint32_t head[2] = { f->nr_events, sizeof(struct perf_event_attr) };
-	size_t i;
-	int ret = add(b, head, sizeof(head));
-
-	for (i = 0; i < f->nr_events && !ret; i++) {
-		const struct record_event *ev = &f->events[i];
-		struct perf_event_attr a = file_attr(f, i);
-		uint32_t nr = ev->nr_ids;
-
-		ret = add(b, &a, sizeof(a));
-		if (!ret)
-			ret = add(b, &nr, sizeof(nr));
-		if (!ret)
-			ret = add_counted(b, ev->name);
-		if (!ret)
-			ret = add(b, ev->ids, ev->nr_ids * 8);
-	}
-	return ret;
-}
-
-/*
- * On a full disk there may be no room for the sections: what was written last
- * makes some.
- */
-static int end_file(struct record_file *f)
-{
-	int ret = write_features(f);
-
-	if (!ret || f->last_end == f->end)
-		return ret;
-	f->end = f->last_end;
-	f->samples -= f->last_samples;
-	return write_features(f);
-}
-
 int record_file_end(struct record_file *f)
 {
-	const uint64_t times[2] = { f->first, f->last };
-	struct bytes ids = { 0 };
-	int ret, err;
-
-	ret = add_build_ids(f, &ids);
-	if (f->pipe && !ret)
-		ret = put(f, ids.p, ids.size);
-	err = record_file_flush(f);
-	if (!f->pipe && !ret)
-		ret = record_file_bytes(f, RECORD_BUILD_ID, ids.p, ids.size);
-	free(ids.p);
-	if (f->pipe || ret)
-		return err ? err : ret;
-	ret = add_event_desc(f, &f->feature[RECORD_EVENT_DESC]);
-	if (!ret && f->last)
-		ret = record_file_bytes(f, RECORD_SAMPLE_TIME, times,
-					sizeof(times));
-	if (!ret)
-		ret = end_file(f);
-	/* The first error is the cause. */
-	return err ? err : ret;
+	if (f->err || (!f->buf.size && f->pipe))
+		return f->err;
+	/* The sections may have grown without records. */
+	return write_out(f);
 }
 
 uint64_t record_file_size(const struct record_file *f)

@@ -5,9 +5,8 @@
  * that can be seeked it goes as perf record's does; into any other, in the form
  * that perf has for pipes.
  *
- * A write that fails costs what was to be written and all that follows.  What
- * was written before stays a sound file: record_file_end() sees to that, and
- * what a file had at the last flush can be read even if that is never called.
+ * A write that fails costs what did not fit and all that follows.  What was
+ * written stays a sound file, whether record_file_end() is ever called or not.
  */
 #ifndef USTACK_CLI_RECORD_FILE_H
 #define USTACK_CLI_RECORD_FILE_H
@@ -75,17 +74,17 @@ int record_file_alias(struct record_file *f, uint64_t id, size_t event);
 /* A file whose build-id stands in no record: the kernel. */
 int record_file_build_id(struct record_file *f, uint16_t misc,
 			 const char *path, const uint8_t *id, size_t size);
-/* Writes out what was kept back. */
+/* Writes out what was kept back; and the first time, the sections of a file. */
 int record_file_flush(struct record_file *f);
 /*
- * A section of the end: strings, or bytes as they are.  A pipe has none.
+ * A section: strings, or bytes as they are, before the first flush.  A pipe has none.
  * 0 or -ENOMEM.
  */
 int record_file_strings(struct record_file *f, enum record_feature feature,
 			const char *const *strings, size_t nr);
 int record_file_bytes(struct record_file *f, enum record_feature feature,
 		      const void *p, size_t size);
-/* The end: sections, and a header that knows of all. */
+/* Writes out all that was kept back. */
 int record_file_end(struct record_file *f);
 void record_file_free(struct record_file *f);
 

@@ -56,7 +56,11 @@ int record_known(struct recorder *r)
 	for (i = 0; i < o->nr_tids && !ret; i++)
 		ret = record_known_process(r, record_process_of(o->tid[i]),
 					   0);
-	return ret;
+	if (ret)
+		return ret;
+	/* On a full disk nothing needs to run. */
+	ret = r->temporary ? record_file_flush(r->file) : 0;
+	return ret ? record_write_failed(r, ret) : 0;
 }
 
 /* --- who waits ---------------------------------------------------------------- */

@@ -396,9 +396,9 @@ int record_kernel(struct record_file *f)
 
 	if (!kernel_text(&start, &end))
 		return 0;
-	ret = put_kernel_map(f, start, end - start, start,
-			     "[kernel.kallsyms]_text");
+	ret = put_kernel_id(f);
 	if (!ret)
-		ret = put_modules(f);
-	return ret ? ret : put_kernel_id(f);
+		ret = put_kernel_map(f, start, end - start, start,
+				     "[kernel.kallsyms]_text");
+	return ret ? ret : put_modules(f);
 }

@@ -59,6 +59,83 @@ static void keep_old(const char *path)
 		rename(path, old);
 }
 
+static int put_features(struct recorder *r)
+{
+	const uint32_t cpus[2] = { sysconf(_SC_NPROCESSORS_CONF),
+				   sysconf(_SC_NPROCESSORS_ONLN) };
+	static const char version[] = "ustack " USTACK_VERSION;
+	const struct {
+		enum record_feature feature;
+		const char *text;
+	} *t, texts[] = {
+		{ RECORD_HOSTNAME, NULL },
+		{ RECORD_OSRELEASE, NULL },
+		{ RECORD_ARCH, NULL },
+		{ RECORD_VERSION, version },
+	};
+	struct utsname u;
+	const char *of[3];
+	int ret = 0;
+
+	uname(&u);
+	of[0] = u.nodename;
+	of[1] = u.release;
+	of[2] = u.machine;
+	for (t = texts; t < texts + 4 && !ret; t++) {
+		const char *s = t->text ? t->text : of[t - texts];
+
+		ret = record_file_strings(r->file, t->feature, &s, 1);
+	}
+	if (!ret)
+		ret = record_file_bytes(r->file, RECORD_NRCPUS, cpus,
+					sizeof(cpus));
+	return ret ? ret :
+		     record_file_strings(r->file, RECORD_CMDLINE,
+					 (const char *const *)r->o->argv,
+					 r->o->argc);
+}
+
+/*
+ * Has a name of its own until something is recorded, so that a mistake leaves the
+ * last recording as it is.
+ */
+static int open_file(struct recorder *r)
+{
+	const char *path = r->o->path;
+	struct stat st;
+	int fd = -1;
+
+	if (lstat(path, &st) || S_ISREG(st.st_mode)) {
+		if (asprintf(&r->temporary, "%s.XXXXXX", path) < 0)
+			r->temporary = NULL;
+		else
+			fd = mkostemp(r->temporary, O_CLOEXEC);
+	}
+	if (fd >= 0)
+		return fd;
+	free(r->temporary);
+	r->temporary = NULL;
+	return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+/* Something is recorded: the file gets its name. */
+static int name_file(struct recorder *r)
+{
+	const char *path = r->o->path;
+	int ret = 0;
+
+	if (!r->temporary)
+		return 0;
+	keep_old(path);
+	if (rename(r->temporary, path)) {
+		ret = record_fail(r, "cannot rename a file to it: ", -errno);
+		unlink(r->temporary);
+	}
+	free(r->temporary);
+	r->temporary = NULL;
+	return ret;
+}
+
 static int open_output(struct recorder *r)
 {
 	const char *path = r->o->path;
@@ -74,9 +151,7 @@ static int open_output(struct recorder *r)
 				    0);
 		r->fd = STDOUT_FILENO;
 	} else {
-		keep_old(path);
-		r->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-			     0600);
+		r->fd = open_file(r);
 		if (r->fd < 0)
 			return record_fail(r, "cannot open: ", -errno);
 	}
@@ -87,6 +162,8 @@ static int open_output(struct recorder *r)
 				      (r->o->top ? RECORD_NOWHERE : 0));
 	for (i = 0; i < r->c->track.nr_ids && !ret; i++)
 		ret = record_file_alias(r->file, r->c->track.ids[i], 0);
+	if (!ret)
+		ret = put_features(r);
 	return ret ? record_write_failed(r, ret) : 0;
 }
 
@@ -394,49 +471,11 @@ static int put_lost(struct recorder *r)
 	return ret ? record_write_failed(r, ret) : 0;
 }
 
-static int put_features(struct recorder *r)
-{
-	const uint32_t cpus[2] = { sysconf(_SC_NPROCESSORS_CONF),
-				   sysconf(_SC_NPROCESSORS_ONLN) };
-	static const char version[] = "ustack " USTACK_VERSION;
-	const struct {
-		enum record_feature feature;
-		const char *text;
-	} *t, texts[] = {
-		{ RECORD_HOSTNAME, NULL },
-		{ RECORD_OSRELEASE, NULL },
-		{ RECORD_ARCH, NULL },
-		{ RECORD_VERSION, version },
-	};
-	struct utsname u;
-	const char *of[3];
-	int ret = 0;
-
-	uname(&u);
-	of[0] = u.nodename;
-	of[1] = u.release;
-	of[2] = u.machine;
-	for (t = texts; t < texts + 4 && !ret; t++) {
-		const char *s = t->text ? t->text : of[t - texts];
-
-		ret = record_file_strings(r->file, t->feature, &s, 1);
-	}
-	if (!ret)
-		ret = record_file_bytes(r->file, RECORD_NRCPUS, cpus,
-					sizeof(cpus));
-	return ret ? ret :
-		     record_file_strings(r->file, RECORD_CMDLINE,
-					 (const char *const *)r->o->argv,
-					 r->o->argc);
-}
-
 static void end_file(struct recorder *r)
 {
 	struct ustack_stats st;
-	int ret = put_features(r);
+	int ret = record_file_end(r->file);
 
-	if (!ret)
-		ret = record_file_end(r->file);
 	if (ret)
 		record_write_failed(r, ret);
 	if (r->o->top)
@@ -455,6 +494,9 @@ static void free_all(struct recorder *r)
 	waits_free(&r->waits);
 	blocked_free(&r->blocked);
 	clock_close(&r->clock);
+	if (r->temporary)
+		unlink(r->temporary);
+	free(r->temporary);
 	record_file_free(r->file);
 	ustack_reader_free(r->reader);
 	ustack_unwinder_free(r->unwinder);
@@ -487,8 +529,8 @@ static int record(struct recorder *r)
 		return 1;
 	if (o->command)
 		status = record_start(&r->child, o->command[0]);
-	if (status)
-		return status;
+	if (status || name_file(r))
+		return 1;
 	if (!loop(r) && !rest(r) && !last_waits(r))
 		put_lost(r);
 	if (r->child.pid && !record_child_ended(&r->child))

@@ -18,6 +18,7 @@ struct recorder {
 	struct capture *c;
 	struct record_child child;
 	int fd, signals;
+	char *temporary; /* name of the file until something is recorded */
 	struct record_file *file;
 	struct ustack_images *images;
 	struct ustack_reader *reader;

@@ -63,6 +63,15 @@ done
 echo old >taken
 status 0 "$ustack" record -e cpu-clock -o taken true
 [ "$(cat taken.old)" = old ] || fail "no taken.old"
+echo new >taken
+for mistake in "./nocommand" "./plain" "-p 4194303" "-e cylces true"; do
+	"$ustack" record -e cpu-clock -o taken $mistake 2>err && fail "no error: $mistake"
+	[ "$(cat taken)" = new ] && [ "$(cat taken.old)" = old ] && [ "$(echo taken*)" = "taken taken.old" ] || fail "$mistake: $(ls taken*)"
+done
+echo new >linked
+ln -s linked link
+status 0 "$ustack" record -e cpu-clock -o link true
+[ -L link ] && "$ustack" fold -i linked >out 2>err || fail "through a link"
 
 # --- it is ended: by ^C, SIGTERM, the end of what it looks at, or killed
 for signal in INT TERM HUP QUIT USR1 USR2 ALRM XCPU; do
@@ -103,8 +112,35 @@ wait $recorder 2>/dev/null || true
 perf script -i f >out 2>err || fail "SIGKILL: perf script"
 
 # --- and the disk is full, or the reader of a pipe gone
-status 255 "$ustack" record -e cpu-clock -o /dev/full ./work 100
-said '/dev/full: .*No space left'
+for ms in 100 100000; do
+	status 255 "$ustack" record -e cpu-clock -o /dev/full ./work $ms
+	said '/dev/full: not all could be written.*No space left'
+	said '/dev/full: 0 samples, .* [1-9][0-9]* samples not written'
+done
+status 255 "$ustack" record --json -e cpu-clock -o /dev/full ./work 100
+[ "$(json '["not_written"] > 10 and "No space" in d["error"]')" = True ] || fail "JSON of a device that is full: $(cat out)"
+status 0 "$ustack" record -e cpu-clock -o /dev/null ./work 100
+said '/dev/null: [1-9][0-9]* samples, .* 0 lost'
+# full SIZE ARGUMENT...: a file of at most SIZE KiB, nearly all of which is taken
+full()
+{
+	local size=$1 read
+	shift
+	status 255 bash -c 'ulimit -f "$0"; exec "$@"' "$size" "$ustack" record --json -e cpu-clock -F 9000 -m 64K --stack 1024 -o full "$@"
+	said 'full: not all could be written.*File too large'
+	[ "$(json '["not_written"]')" -gt 0 ] || fail "full at $size KiB: $(cat out)"
+	read=$("$ustack" stat -i full | sed -n 's/^samples //p')
+	[ "$read" = "$(json '["samples"]')" ] && [ "$read" -gt 0 ] || fail "full at $size KiB: $read samples, $(cat out)"
+	[ "$(stat -c %s full)" -gt $((size * 1024 - 2000)) ] || fail "full at $size KiB: only $(stat -c %s full) bytes"
+	quiet perf report -i full --stdio
+}
+for size in 6 8 30; do
+	full $size ./work 100000
+done
+# When it ends before anything was written.
+full 6 --plain ./work 900
+status 255 bash -c 'ulimit -f 1; exec "$@"' - "$ustack" record -e cpu-clock -o full sh -c 'echo it runs >&2'
+! grep 'it runs' err || fail "the command runs though the disk is full"
 for option in --plain --json; do
 	status 255 sh -c 'ulimit -f 100; exec "$@"' - "$ustack" record $option -e cpu-clock -F 9000 -m 64K --stack 1024 -o full ./work 100000
 	said 'full: not all could be written.*File too large'

@@ -76,6 +76,16 @@ done
 sh -c '"$1" record -o - -e cpu-clock -- sh -c "echo hello; exec ./work 300" 2>err2 | "$1" fold -i -' - "$ustack" >out 2>err || fail "pipe"
 grep -q '^work;.*;leaf [0-9]*$' out || fail "no chain through a pipe"
 grep -qx hello err2 || fail "the command's output is not on standard error"
+# Functions of the kernel have names there, too, if they have any.
+cat >calls.c <<'END'
+#include <unistd.h>
+int main(void) { for (int i = 0; i < 1000000; i++) close(-1); }
+END
+gcc -o calls calls.c
+status 0 "$ustack" record -o f -e cpu-clock ./calls
+"$ustack" fold -i f 2>err | grep -c '_\[k\]' >named || :
+"$ustack" record -o - -e cpu-clock ./calls 2>err2 | "$ustack" fold -i - 2>err | grep -c '_\[k\]' >piped || :
+[ "$(cat named)" = 0 ] || [ "$(cat piped)" -gt 0 ] || fail "$(cat named) chains with names of the kernel, but none through a pipe"
 "$ustack" record -o - -e cpu-clock ./work 300 2>err2 | perf report -i - --stdio >out 2>err || fail "perf report of a pipe"
 [ ! -s err ] && grep -q ' leaf$' out || fail "perf report of a pipe"
 mkfifo fifo

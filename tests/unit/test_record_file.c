@@ -52,6 +52,9 @@ static struct chain *chain(void)
 	return &c;
 }
 
+/* Sections of a file without build-ids: their table, times, events. */
+#define SECTIONS (2 * 16 + 16 + 8 + 128 + 4 + 68 + 16)
+
 #define SAMPLE_WORDS 15
 #define SAMPLE_SIZE (8 * SAMPLE_WORDS)
 
@@ -227,9 +230,9 @@ static void pipe_mode(void **state)
 	assert_int_equal(get64(p + 176), 2);
 	assert_int_equal(get64(p + 184), 7);
 	assert_string_equal((const char *)p + 192, "cpu-clock");
-	assert_words(p + 208, mmap_words, 14);
-	assert_words(p + 208 + 224, sample_words, SAMPLE_WORDS);
-	assert_int_equal(get32(p + 208 + 224 + SAMPLE_SIZE), 67);
+	assert_int_equal(get32(p + 208), 67); /* before what is of that file */
+	assert_words(p + 252, mmap_words, 14);
+	assert_words(p + 252 + 224, sample_words, SAMPLE_WORDS);
 	close(fds[0]);
 }
 
@@ -273,6 +276,7 @@ static void long_chain(void **state)
 	assert_int_equal(record_file_flush(f), 0);
 	p = contents(fd, &n);
 	/* Nine words are left for marks, of which those of "limit" take five. */
+	n -= SECTIONS;
 	assert_int_equal(n, 264 + 65528 - 4 * 8);
 	assert_int_equal(get16(p + 264 + 6), 65528 - 4 * 8);
 	nr = (65528 - 64) / 8 - 4;
@@ -300,7 +304,7 @@ static void killed(void **state)
 	assert_int_equal(record_file_sample(f, &sample, chain(), false), 0);
 	assert_int_equal(record_file_flush(f), 0);
 	p = contents(fd, &n);
-	assert_int_equal(n, 264 + SAMPLE_SIZE);
+	assert_int_equal(n, 264 + SAMPLE_SIZE + SECTIONS);
 	assert_int_equal(get64(p + 48), SAMPLE_SIZE);
 	assert_words(p + 264, sample_words, SAMPLE_WORDS);
 	free(p);
@@ -377,7 +381,7 @@ static void stacks(void **state)
 		assert_int_equal(get64(p + at + SAMPLE_SIZE + 8), 0);
 		at += SAMPLE_SIZE + 16;
 	}
-	assert_int_equal(at, n);
+	assert_int_equal(at + SECTIONS, n);
 	free(p);
 	record_file_free(f);
 	close(fd);
@@ -404,6 +408,7 @@ static void large_stack(void **state)
 	assert_int_equal(record_file_sample(f, &s, chain(), true), 0);
 	assert_int_equal(record_file_flush(f), 0);
 	p = contents(fd, &n);
+	n -= SECTIONS;
 	assert_int_equal(n, 264 + 65528);
 	assert_int_equal(get64(p + n - 8), 65528 - 88 - 8 - 17 * 8 - 16);
 	free(p);
@@ -610,7 +615,7 @@ static void compressed_killed(void **state)
 
 /*
  * A disk that is full after limit bytes: the file is sound, holds as many samples
- * as it says, and has its sections.
+ * as it says and as there is room for, and has its sections.
  */
 static void full_at(size_t limit)
 {
@@ -633,9 +638,8 @@ static void full_at(size_t limit)
 	assert_int_equal(record_file_end(f), -EFBIG);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &large), 0);
 	p = contents(fd, &n);
-	assert_true(n <= limit);
+	assert_true(n <= limit && n + SAMPLE_SIZE > limit);
 	assert_int_equal(get64(p + 48), SAMPLE_SIZE * record_file_samples(f));
-	assert_true(record_file_samples(f) > limit / SAMPLE_SIZE / 4);
 	for (i = 0; i < record_file_samples(f); i++)
 		assert_memory_equal(p + 264 + i * SAMPLE_SIZE, sample_words,
 				    SAMPLE_SIZE);
@@ -652,22 +656,82 @@ static void full(void **state)
 
 	(void)state;
 	full_at(1000000);
-	/* Room for three flushes, and no more: the third makes room. */
+	/* Room for three flushes, and not for what comes behind them. */
 	full_at(264 + 3 * flush);
 	full_at(264 + 3 * flush + 100);
+	/* For one sample, and for less than a flush. */
+	full_at(264 + SECTIONS + SAMPLE_SIZE);
+	full_at(264 + SECTIONS + 5000);
 }
 
-/* A disk with no room at all. */
-static void never(void **state)
+/* Compressed, and build-ids come with the records until nothing more fits. */
+static void full_compressed(void **state)
 {
+	const struct rlimit large = { RLIM_INFINITY, RLIM_INFINITY };
 	const struct record_event ev = event();
-	struct record_file *f;
-	int fd = open("/dev/full", O_WRONLY);
+	size_t limit, n, size;
 
 	(void)state;
-	assert_true(fd >= 0);
-	assert_int_equal(record_file_new(&f, fd, &ev, 1, 0), -ENOSPC);
+	for (limit = 800; limit < 100000; limit += limit / 3) {
+		const struct rlimit small = { limit, RLIM_INFINITY };
+		uint64_t map[14], id, words, samples = 0, i;
+		int ret = 0, fd = tmp_file();
+		struct record_file *f;
+		uint8_t *p, *data;
+
+		memcpy(map, mmap_words, sizeof(map));
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+		assert_int_equal(record_file_new(&f, fd, &ev, 1, RECORD_ZSTD), 0);
+		assert_int_equal(record_file_flush(f), 0);
+		for (i = 0; i < 1000000 && !ret; i++) {
+			id = hash_mix(i, limit);
+			memcpy((uint8_t *)map + 44, &id, 3);
+			ret = record_file_record(f, map);
+			if (!ret)
+				ret = record_file_sample(f, &sample, chain(), false);
+			if (!ret && !(i % 100))
+				ret = record_file_flush(f);
+		}
+		assert_int_equal(ret, -EFBIG);
+		assert_int_equal(record_file_end(f), -EFBIG);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &large), 0);
+		p = contents(fd, &n);
+		assert_true(n <= limit);
+		section(p, 27, &words);
+		assert_int_equal(words, 20);
+		data = unpacked(p, &size);
+		for (i = 0; i < size; i += get16(data + i + 6))
+			samples += get32(data + i) == PERF_RECORD_SAMPLE;
+		assert_int_equal(samples, record_file_samples(f));
+		free(data);
+		free(p);
+		record_file_free(f);
+		close(fd);
+	}
+}
+
+/* A disk with no room at all, and a device that is always full. */
+static void never(void **state)
+{
+	const struct rlimit none = { 0, RLIM_INFINITY };
+	const struct rlimit large = { RLIM_INFINITY, RLIM_INFINITY };
+	const struct record_event ev = event();
+	struct record_file *f;
+	int fd = tmp_file();
+
+	(void)state;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, 0), -EFBIG);
 	assert_null(f);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &large), 0);
+	close(fd);
+	fd = open("/dev/full", O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, 0), 0);
+	assert_int_equal(record_file_sample(f, &sample, chain(), false), 0);
+	assert_int_equal(record_file_end(f), -ENOSPC);
+	assert_int_equal(record_file_samples(f), 0);
+	record_file_free(f);
 	close(fd);
 }
 
@@ -685,6 +749,7 @@ int main(void)
 		cmocka_unit_test(compressed),
 		cmocka_unit_test(compressed_killed),
 		cmocka_unit_test(full),
+		cmocka_unit_test(full_compressed),
 		cmocka_unit_test(never),
 	};
 
