@@ -15,11 +15,11 @@ COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 USTACK_ROOMS := util module read unwind name
 USTACK_SRC := $(patsubst libustack/%.c,%,$(wildcard $(USTACK_ROOMS:%=libustack/%/*.c) libustack/unwind/x86/*.c))
 USTACK_CLI := $(patsubst libustack/%.c,%,$(wildcard libustack/cli/*.c))
-USTACK_PKGS := libelf libdw liblzma libzstd zlib
+USTACK_PKGS := libelf libdw liblzma libzstd libdeflate
 # Only to build it: a header.
 USTACK_BUILD_PKGS := libdebuginfod
 # Of the tool alone.
-USTACK_CLI_PKGS := libprotobuf-c
+USTACK_CLI_PKGS := libprotobuf-c zlib
 
 USTACK_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC
 OBJCOPY ?= objcopy

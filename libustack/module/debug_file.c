@@ -6,10 +6,10 @@
  * if the image itself has no answer.
  */
 #include <errno.h>
+#include <libdeflate.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "module/debug_file.h"
 #include "module/debuginfod.h"
@@ -53,7 +53,7 @@ int image_debugdata(struct image *image, struct image **out)
 /* Does the file match the checksum in .gnu_debuglink? */
 static bool same_crc(int fd, uint32_t crc)
 {
-	uLong sum = crc32(0, NULL, 0);
+	uint32_t sum = libdeflate_crc32(0, NULL, 0);
 	static const size_t step = 1 << 16;
 	uint8_t *buf = malloc(step);
 	off_t at = 0;
@@ -62,7 +62,7 @@ static bool same_crc(int fd, uint32_t crc)
 	if (!buf)
 		return false;
 	while ((n = pread(fd, buf, step, at)) > 0) {
-		sum = crc32(sum, buf, n);
+		sum = libdeflate_crc32(sum, buf, n);
 		at += n;
 	}
 	free(buf);

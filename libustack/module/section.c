@@ -5,10 +5,10 @@
  */
 #include <errno.h>
 #include <gelf.h>
+#include <libdeflate.h>
 #include <lzma.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include "module/section.h"
@@ -46,12 +46,23 @@ static bool size_is_sane(uint64_t size, uint64_t packed)
 	return size <= SIZE_LIMIT && size / RATIO_MAX <= packed;
 }
 
+/* In a third of zlib's time. */
+static bool inflate(void *to, size_t size, const void *packed,
+		    size_t packed_size)
+{
+	struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+	bool done = d && !libdeflate_zlib_decompress(d, packed, packed_size, to,
+						     size, NULL);
+
+	libdeflate_free_decompressor(d);
+	return done;
+}
+
 /* Points s at its size uncompressed bytes, which image owns.  0 or -errno. */
 static int unpack(struct image *image, struct section *s, unsigned int type,
 		  uint64_t size, const uint8_t *packed, size_t packed_size)
 {
 	struct buffer *b;
-	uLongf got = size;
 	bool done;
 
 	if (!size_is_sane(size, packed_size))
@@ -60,8 +71,7 @@ static int unpack(struct image *image, struct section *s, unsigned int type,
 	if (!b)
 		return -ENOMEM;
 	if (type == ELFCOMPRESS_ZLIB)
-		done = uncompress(b->data, &got, packed, packed_size) == Z_OK &&
-		       got == size;
+		done = inflate(b->data, size, packed, packed_size);
 	else if (type == COMPRESS_ZSTD)
 		done = ZSTD_decompress(b->data, size, packed, packed_size) ==
 		       size;
