@@ -261,6 +261,7 @@ record_obj := $(addprefix $(USTACK_OUT)/cli/,record_file.o record_sample.o)
 build/unit/test_record_file: $(record_obj) $(USTACK_OUT)/cli/chain.o
 build/unit/test_record_depth: $(USTACK_OUT)/cli/record_depth.o
 build/unit/test_record_wait: $(record_obj) $(USTACK_OUT)/cli/record_wait.o
+build/unit/test_named: $(addprefix $(USTACK_OUT)/cli/,frame.o out.o) $(USTACK_OUT)/util/hash.o
 # It compresses, too.
 build/unit/test_debug_file: private unit_libs = $(USTACK_LIBS) $$(pkg-config --libs cmocka zlib)
 # Build-ids as elfutils finds them.

@@ -227,6 +227,13 @@ USTACK_API int ustack_space_map(struct ustack_space *space,
 USTACK_API int ustack_space_unmap(struct ustack_space *space, uint64_t addr,
 				  uint64_t size);
 /*
+ * Of what is mapped: changes whenever that does, and is never reused; forks have
+ * their parent's until either changes.  For caches: an address that has a struct
+ * ustack_symbol of kind USTACK_ADDR_ELF keeps it, and its struct ustack_source, as
+ * long as the id stays.  0: nothing is mapped.
+ */
+USTACK_API uint64_t ustack_space_id(const struct ustack_space *space);
+/*
  * Adds the code that pid has mapped now, from /proc/PID/maps; executable memory
  * without a file counts as a JIT's.  -ESRCH: no such process; -EACCES: no
  * permission to look at it.

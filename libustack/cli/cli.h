@@ -212,6 +212,7 @@ struct frames {
 	size_t nr;
 	struct frame frame[INLINES_MAX];
 	struct ustack_symbol sym; /* of the last one, which is no inlined one */
+	bool stay; /* as long as nothing else is mapped */
 };
 
 /* Inlined ones and files only if wanted. */
@@ -225,13 +226,21 @@ void line_frames(struct frames *f, const struct ustack_sample *s,
 #define FRAME_ROOM 256
 const char *frame_text(const struct frame *f, char room[FRAME_ROOM]);
 
-/* --- threads.c ---------------------------------------------------------------- */
+/* --- out.c ---------------------------------------------------------------------- */
 
-/* Text on its way to standard output. */
+/* Text on its way to standard output, or anything else that grows. */
 struct out {
 	char *buf;
 	size_t size, cap;
 };
+
+/* Room for n bytes at the end of out, whose size the caller then moves. */
+char *out_room(const struct cli *cli, struct out *out, size_t n);
+void out_add(const struct cli *cli, struct out *out, const void *p, size_t n);
+
+/* --- threads.c ---------------------------------------------------------------- */
+
+struct named;
 
 /* What one thread works with. */
 struct worker {
@@ -240,6 +249,7 @@ struct worker {
 	struct chain chain;
 	struct ustack_frame unwound[FRAMES_MAX];
 	struct frames frames; /* of the line that is looked at */
+	struct named *named;
 	struct out out;
 	void *arg; /* the task's */
 	void *own; /* task->own_size bytes, zeros at first */
@@ -257,8 +267,27 @@ struct task {
 int cli_each(struct cli *cli, const struct task *task);
 /* Fills w->chain. */
 void worker_chain(struct worker *w, const struct ustack_sample *s);
-/* Room for n bytes at the end of w->out, whose size the caller then moves. */
-char *out_room(struct worker *w, size_t n);
+
+/* --- named.c: lines that were met before ---------------------------------------- */
+
+/*
+ * A line, and what the command makes of its functions: most come again and again.
+ * Room for few thousand, the last ones.
+ */
+struct named {
+	uint64_t space; /* id of what is mapped */
+	struct line line;
+	bool stays;
+	bool nameless; /* the first function is one of the kernel without name */
+	struct out made; /* empty: it has to be made */
+};
+
+/* inlines as line_frames().  If nothing is made of it yet, w->frames has its functions. */
+struct named *named_line(struct worker *w, const struct ustack_sample *s,
+			 const struct line *l, bool inlines);
+/* false: no memory. */
+bool named_init(struct worker *w);
+void named_free(struct worker *w);
 
 /* --- name.c ------------------------------------------------------------------- */
 

@@ -21,32 +21,30 @@ struct chains {
 	bool times; /* periods are times: they say more than numbers, equal or not */
 };
 
-/*
- * w->own is struct chains, w->out the chain that is being put together: this adds
- * one name to it.
- */
-static void put(struct worker *w, const char *s, const char *mark)
+/* Adds a name to a chain that is being put together. */
+static void put(const struct cli *cli, struct out *out, const char *s,
+		const char *mark)
 {
-	char *p = out_room(w, strlen(s) * NAME_ROOM + strlen(mark) + 1), *end;
+	char *p = out_room(cli, out, strlen(s) * NAME_ROOM + strlen(mark) + 1);
+	char *end;
 
-	if (w->out.size)
-		*p++ = ';';
+	*p++ = ';';
 	end = put_name(p, s);
 	/* No name may hold the separator. */
 	while ((p = memchr(p, ';', end - p)))
 		*p++ = ':';
 	end = stpcpy(end, mark);
-	w->out.size = end - w->out.buf;
+	out->size = end - out->buf;
 }
 
 /* All of a line, outermost first. */
-static void put_line(struct worker *w)
+static void put_line(const struct cli *cli, struct out *out,
+		     const struct frames *f)
 {
-	const struct frames *f = &w->frames;
 	char room[FRAME_ROOM];
 
 	for (size_t i = f->nr; i--;)
-		put(w, frame_text(&f->frame[i], room),
+		put(cli, out, frame_text(&f->frame[i], room),
 		    f->frame[i].kernel && f->frame[i].function ? "_[k]" : "");
 }
 
@@ -72,22 +70,24 @@ static void add_periods(struct chains *c, uint64_t least, uint64_t most)
 		c->most = most;
 }
 
-/* Counts the chain in w->out, and starts a new one. */
+/* Counts the chain in w->out, without the separator before it, and starts a new one. */
 static void count(struct worker *w, uint64_t period)
 {
 	struct out *o = &w->out;
 	struct chains *mine = w->own;
-	uint64_t key = hash_bytes(o->buf, o->size);
+	const char *text = o->buf + 1;
+	size_t size = o->size - 1;
+	uint64_t key = hash_bytes(text, size);
 	struct folded *e;
 
-	e = find(&mine->table, key, o->buf, o->size);
+	e = find(&mine->table, key, text, size);
 	if (!e) {
-		e = malloc(sizeof(*e) + o->size);
+		e = malloc(sizeof(*e) + size);
 		if (!e || hash_add(&mine->table, &e->node, key))
 			cli_no_memory(w->cli);
 		e->samples = e->period = 0;
-		e->size = o->size;
-		memcpy(e->text, o->buf, o->size);
+		e->size = size;
+		memcpy(e->text, text, size);
 	}
 	e->samples++;
 	e->period += period;
@@ -95,28 +95,31 @@ static void count(struct worker *w, uint64_t period)
 	o->size = 0;
 }
 
+/* w->own is struct chains, w->out the chain that is being put together. */
 static void fold_sample(struct worker *w, const struct ustack_sample *s)
 {
 	const struct chain *c = &w->chain;
-	struct frames *f = &w->frames;
-	bool unknown, was_unknown = false;
+	const struct cli *cli = w->cli;
+	bool was_nameless = false;
+	struct named *k;
 	size_t i;
 
 	worker_chain(w, s);
-	put(w, *s->comm ? s->comm : "[no name]", "");
+	put(cli, &w->out, *s->comm ? s->comm : "[no name]", "");
 	if (s->pair == USTACK_PAIR_LOST)
-		put(w, "[stack lost]", "");
+		put(cli, &w->out, "[stack lost]", "");
 	else if (c->unwound && c->end != USTACK_END_FINISHED)
-		put(w, "[cut short]", "");
+		put(cli, &w->out, "[cut short]", "");
 	if (s->stack_changed)
-		put(w, "[changed]", "");
+		put(cli, &w->out, "[changed]", "");
 	for (i = c->nr; i--;) {
-		line_frames(f, s, &c->line[i], w->cli->inlines);
+		k = named_line(w, s, &c->line[i], cli->inlines);
+		if (!k->made.size)
+			put_line(cli, &k->made, &w->frames);
 		/* Kernel functions without name have one for all of them in a row. */
-		unknown = f->frame[0].kernel && !f->frame[0].function;
-		if (!unknown || !was_unknown)
-			put_line(w);
-		was_unknown = unknown;
+		if (!k->nameless || !was_nameless)
+			out_add(cli, &w->out, k->made.buf, k->made.size);
+		was_nameless = k->nameless;
 	}
 	((struct chains *)w->own)->times |= !strcmp(s->event, OFF_CPU_EVENT);
 	count(w, s->period);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* The functions of a line: by symbol, and those that were inlined into it. */
+#include <errno.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -28,9 +29,12 @@ static bool is_at_return(struct ustack_space *space, uint64_t ip,
 
 /* Returns the address whose source tells of sym. */
 static uint64_t find_symbol(struct ustack_space *space, const struct line *l,
-			    struct ustack_symbol *sym)
+			    struct ustack_symbol *sym, bool *stay)
 {
-	ustack_symbolize(space, l->lookup, sym);
+	int err = ustack_symbolize(space, l->lookup, sym);
+
+	*stay = (!err || err == -ENOENT) && (sym->name || sym->has_start) &&
+		(sym->addr_kind == USTACK_ADDR_ELF || l->kernel);
 	if (!sym->name && !sym->has_start && l->lookup != l->ip &&
 	    is_at_return(space, l->ip, sym))
 		return l->ip;
@@ -76,9 +80,10 @@ void line_frames(struct frames *f, const struct ustack_sample *s,
 	uint64_t addr = l->lookup;
 
 	f->nr = 0;
+	f->stay = false;
 	f->sym = (struct ustack_symbol){ .sz = sizeof(f->sym), .addr = addr };
 	if (space)
-		addr = find_symbol(space, l, &f->sym);
+		addr = find_symbol(space, l, &f->sym, &f->stay);
 	if (l->kernel && !f->sym.path)
 		f->sym.path = l->guest ? "[guest]" : "[kernel.kallsyms]";
 	/* Mostly it has no symbol; that of the function before it is not its own. */

@@ -315,35 +315,52 @@ static const char *build_id_text(struct profile *p, const struct cli *cli,
 	return copy(p, cli, text);
 }
 
-/* One step for all functions of a line. */
-static void step_address(struct path *path, const struct frames *f)
+/* What steps a line takes: pointers to places. */
+static void add_step(const struct cli *cli, struct out *steps,
+		     struct place *place)
+{
+	out_add(cli, steps, &place, sizeof(place));
+}
+
+/* One for all functions of a line. */
+static void add_address(struct profile *p, const struct cli *cli,
+			struct out *steps, const struct frames *f)
 {
 	PLACE(room) = { .place = { .nr = f->nr, .addr = f->sym.addr,
 				   .build_id = "" } };
 	struct place *place;
 
 	for (size_t i = 0; i < f->nr; i++) {
-		room.place.at[i].func =
-			func_of_frame(path->p, path->cli, &f->frame[i]);
+		room.place.at[i].func = func_of_frame(p, cli, &f->frame[i]);
 		room.place.at[i].line = f->frame[i].line;
 	}
-	place = place_of(path->p, path->cli, &room.place);
+	place = place_of(p, cli, &room.place);
 	if (!*place->build_id && f->sym.build_id_size)
-		place->build_id = build_id_text(path->p, path->cli, &f->sym);
-	step(path, place);
+		place->build_id = build_id_text(p, cli, &f->sym);
+	add_step(cli, steps, place);
 }
 
-/* One step for each function, outermost first. */
-static void step_functions(struct path *path, const struct frames *f)
+/* One for each function, outermost first. */
+static void add_functions(struct profile *p, const struct cli *cli,
+			  struct out *steps, const struct frames *f)
 {
-	const bool lines = path->p->opts.step == STEP_LINE;
+	const bool lines = p->opts.step == STEP_LINE;
 	PLACE(room) = { .place = { .nr = 1, .build_id = "" } };
 
 	for (size_t i = f->nr; i--;) {
-		room.place.at[0].func =
-			func_of_frame(path->p, path->cli, &f->frame[i]);
+		room.place.at[0].func = func_of_frame(p, cli, &f->frame[i]);
 		room.place.at[0].line = lines ? f->frame[i].line : 0;
-		step(path, place_of(path->p, path->cli, &room.place));
+		add_step(cli, steps, place_of(p, cli, &room.place));
+	}
+}
+
+static void step_line(struct path *path, const struct out *steps)
+{
+	struct place *place;
+
+	for (size_t at = 0; at < steps->size; at += sizeof(place)) {
+		memcpy(&place, steps->buf + at, sizeof(place));
+		step(path, place);
 	}
 }
 
@@ -352,7 +369,8 @@ static void add_chain(struct path *path, struct worker *w,
 {
 	const bool address = path->p->opts.step == STEP_ADDRESS;
 	const struct chain *c = &w->chain;
-	bool unknown, was_unknown = false;
+	bool was_nameless = false;
+	struct named *k;
 
 	if (s->pair == USTACK_PAIR_LOST)
 		step_mark(path, "[stack lost]");
@@ -361,17 +379,15 @@ static void add_chain(struct path *path, struct worker *w,
 	if (s->stack_changed)
 		step_mark(path, "[changed]");
 	for (size_t i = c->nr; i--;) {
-		line_frames(&w->frames, s, &c->line[i], w->cli->inlines);
-		if (address) {
-			step_address(path, &w->frames);
-			continue;
-		}
+		k = named_line(w, s, &c->line[i], w->cli->inlines);
+		if (!k->made.size && address)
+			add_address(path->p, path->cli, &k->made, &w->frames);
+		else if (!k->made.size)
+			add_functions(path->p, path->cli, &k->made, &w->frames);
 		/* Kernel functions without name have one for all of them in a row. */
-		unknown = w->frames.frame[0].kernel &&
-			  !w->frames.frame[0].function;
-		if (!unknown || !was_unknown)
-			step_functions(path, &w->frames);
-		was_unknown = unknown;
+		if (address || !k->nameless || !was_nameless)
+			step_line(path, &k->made);
+		was_nameless = k->nameless;
 	}
 }
 

@@ -292,7 +292,7 @@ static void print_head(struct worker *w, const struct ustack_sample *s,
 		       unsigned int which)
 {
 	size_t names = strlen(s->comm) + strlen(s->event);
-	char *p = out_room(w, HEAD_MAX + names * NAME_ROOM);
+	char *p = out_room(w->cli, &w->out, HEAD_MAX + names * NAME_ROOM);
 
 	p = put_task(p, s, which);
 	p = put_event(p, s, which);
@@ -301,11 +301,12 @@ static void print_head(struct worker *w, const struct ustack_sample *s,
 	w->out.size = p - w->out.buf;
 }
 
-/* One function of a line; f has the symbol, which is that of the last one. */
-static void print_frame(struct worker *w, const struct line *l,
-			const struct frame *f, unsigned int which)
+/* One function of a line to its text; sym is that of the last one. */
+static void put_frame(const struct cli *cli, struct out *out,
+		      const struct line *l, const struct frame *f,
+		      const struct ustack_symbol *sym)
 {
-	const struct ustack_symbol *sym = &w->frames.sym;
+	const unsigned int which = cli->fields;
 	char room[FRAME_ROOM];
 	const char *function = f->function || f->start ? frame_text(f, room) :
 							 "[unknown]";
@@ -313,7 +314,7 @@ static void print_frame(struct worker *w, const struct line *l,
 	bool known = f->function || f->start;
 	size_t names = strlen(function) + strlen(path) +
 		       (f->file ? strlen(f->file) : 0);
-	char *p = out_room(w, LINE_MAX + names * NAME_ROOM);
+	char *p = out_room(cli, out, LINE_MAX + names * NAME_ROOM);
 
 	*p++ = '\t';
 	if (which & BIT(IP))
@@ -343,23 +344,26 @@ static void print_frame(struct worker *w, const struct line *l,
 		p = dec(p, f->line, 1, ' ');
 	}
 	*p++ = '\n';
-	w->out.size = p - w->out.buf;
+	out->size = p - out->buf;
 }
 
 static void print_line(struct worker *w, const struct ustack_sample *s,
 		       const struct line *l, unsigned int which)
 {
+	const struct frame nameless = { .kernel = l->kernel };
 	bool inlines = w->cli->inlines, source = which & BIT(SRCLINE);
-	struct frames *f = &w->frames;
+	const struct frames *f = &w->frames;
+	struct named *k;
 
-	if (which & (ALL_OF_FRAME & ~BIT(IP))) {
-		line_frames(f, s, l, inlines || source);
-	} else {
-		f->nr = 1;
-		f->frame[0] = (struct frame){ .kernel = l->kernel };
+	if (!(which & (ALL_OF_FRAME & ~BIT(IP)))) {
+		put_frame(w->cli, &w->out, l, &nameless, &f->sym);
+		return;
 	}
-	for (size_t i = inlines ? 0 : f->nr - 1; i < f->nr; i++)
-		print_frame(w, l, &f->frame[i], which);
+	k = named_line(w, s, l, inlines || source);
+	if (!k->made.size)
+		for (size_t i = inlines ? 0 : f->nr - 1; i < f->nr; i++)
+			put_frame(w->cli, &k->made, l, &f->frame[i], &f->sym);
+	out_add(w->cli, &w->out, k->made.buf, k->made.size);
 }
 
 static void script_sample(struct worker *w, const struct ustack_sample *s)
@@ -375,8 +379,7 @@ static void script_sample(struct worker *w, const struct ustack_sample *s)
 		return;
 	for (i = 0; i < w->chain.nr; i++)
 		print_line(w, s, &w->chain.line[i], which);
-	*out_room(w, 1) = '\n';
-	w->out.size++;
+	out_add(w->cli, &w->out, "\n", 1);
 }
 
 static int script_run(struct cli *cli)

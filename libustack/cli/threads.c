@@ -66,7 +66,7 @@ static struct worker *worker_new(struct cli *cli, const struct task *task)
 	w->cli = cli;
 	w->arg = task->arg;
 	w->own = calloc(1, task->own_size + 1);
-	if (!w->own || ustack_unwinder_new(&w->unwinder))
+	if (!w->own || !named_init(w) || ustack_unwinder_new(&w->unwinder))
 		cli_no_memory(cli);
 	return w;
 }
@@ -76,6 +76,7 @@ static void worker_end(struct worker *w, const struct task *task)
 	if (task->end)
 		task->end(w);
 	ustack_unwinder_free(w->unwinder);
+	named_free(w);
 	free(w->out.buf);
 	free(w->own);
 	free(w);
@@ -251,19 +252,6 @@ static int run_alone(struct cli *cli, const struct task *task)
 	out_write(&w->out);
 	worker_end(w, task);
 	return ret;
-}
-
-char *out_room(struct worker *w, size_t n)
-{
-	struct out *o = &w->out;
-
-	if (o->cap - o->size < n) {
-		o->cap = o->cap * 2 + n + 4096;
-		o->buf = realloc(o->buf, o->cap);
-		if (!o->buf)
-			cli_no_memory(w->cli);
-	}
-	return o->buf + o->size;
 }
 
 void worker_chain(struct worker *w, const struct ustack_sample *s)

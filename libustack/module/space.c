@@ -489,6 +489,11 @@ uint64_t space_id(const struct ustack_space *space)
 	return space->maps ? space->maps->id : 0;
 }
 
+uint64_t ustack_space_id(const struct ustack_space *space)
+{
+	return space_id(space);
+}
+
 uint64_t space_origin(const struct ustack_space *space)
 {
 	return space->maps ? space->maps->origin : 0;

@@ -160,14 +160,22 @@ static void random_maps(void **state)
 static void fork_and_exec(void **state)
 {
 	struct ustack_space *child;
+	uint64_t id;
 
 	(void)state;
 	map(0x1000, 0x1000, 0, "/a");
 	assert_int_equal(ustack_space_fork(&child, space), 0);
+	id = ustack_space_id(child);
+	assert_int_not_equal(id, 0);
+	assert_int_equal(ustack_space_id(space), id);
 	map(0x1000, 0x1000, 0, "/b");
+	assert_int_equal(ustack_space_id(child), id);
+	assert_int_not_equal(ustack_space_id(space), id);
+	assert_int_not_equal(ustack_space_id(space), 0);
 	is(child, 0x1000, "/a", 0x1000, 0x2000, 0);
 	is(space, 0x1000, "/b", 0x1000, 0x2000, 0);
 	ustack_space_clear(child);
+	assert_int_equal(ustack_space_id(child), 0);
 	assert_null(space_find(child, 0x1000));
 	is(space, 0x1000, "/b", 0x1000, 0x2000, 0);
 	ustack_space_free(child);
