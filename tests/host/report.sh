@@ -14,7 +14,7 @@ KEEP static void leaf(unsigned long n) { spin(n); }
 KEEP static void often(void) { leaf(300000); sink++; }
 KEEP static void seldom(void) { leaf(100000); sink++; }
 KEEP static void again(int n) { if (n) again(n - 1); else seldom(); sink++; }
-KEEP static void *work(void *p) { for (int i = 0; i < 200; i++) { often(); again(3); } return p; }
+KEEP static void *work(void *p) { for (int i = 0; i < 1000; i++) { often(); again(3); } return p; }
 int main(void)
 {
 	pthread_t t;
@@ -78,11 +78,11 @@ grep -q '^# [0-9]* samples of cpu-clock:u$' out || fail "no head"
 
 # --- keys: files, threads, lines
 "$ustack" report -i data >out 2>err || fail report
-awk -v dso="$tmp/work" '$3 == "spin" && $4 == dso { found = $1 > 90 } END { exit !found }' out || fail "no row of symbol and dso"
+awk -v dso="$tmp/work" '$3 == "spin" && $4 == dso { found = $1 + 0 > 90 } END { exit !found }' out || fail "no row of symbol and dso"
 "$ustack" report --sort comm,dso -i data >out 2>err || fail "--sort comm,dso"
-awk -v dso="$tmp/work" '$3 == "work" && $4 == dso { found = $1 > 90 && $2 > 99 } END { exit !found }' out || fail "no row of comm and dso"
+awk -v dso="$tmp/work" '$3 == "work" && $4 == dso { found = $1 + 0 > 90 && $2 + 0 > 99 } END { exit !found }' out || fail "no row of comm and dso"
 "$ustack" report --sort line -i data >out 2>err || fail "--sort line"
-awk -v line="$tmp/work.c:4" '$3 == line { found = $1 > 90 } END { exit !found }' out || fail "no row of a line"
+awk -v line="$tmp/work.c:4" '$3 == line { found = $1 + 0 > 90 } END { exit !found }' out || fail "no row of a line"
 
 # --- trees: callers of leaf() are those two, and callees of often() that one
 "$ustack" report --sort symbol --symbol leaf --callers -i data >out 2>err || fail --callers

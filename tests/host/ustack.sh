@@ -351,17 +351,20 @@ for cmd in script fold stat 'script -j 2'; do
 done
 
 # A bar on a terminal, of what takes more than a second, that leaves no trace.
+"$ustack" record -e cpu-clock:u -F 9999 -o long.data timeout 2 sh -c 'while :; do :; done' 2>err || [ $? = 124 ] || fail record
 /usr/bin/python3 - "$ustack" >bar <<'END' || fail "no bar on a terminal"
 import os
 import pty
+import select
 import subprocess
 import sys
-import time
 
 ours, theirs = pty.openpty()
-child = subprocess.Popen([sys.argv[1], "script", "-i", "file.data"], stdout=subprocess.PIPE, stderr=theirs)
+child = subprocess.Popen([sys.argv[1], "script", "-i", "long.data"], bufsize=0, stdout=subprocess.PIPE, stderr=theirs)
 os.close(theirs)
-time.sleep(1.2)             # its output waits meanwhile
+# Slowly: its output waits meanwhile.
+while not select.select([ours], [], [], 0.05)[0] and child.stdout.read(2048):
+    pass
 assert child.stdout.read() and not child.wait()
 said = b""
 try:
