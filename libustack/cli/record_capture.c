@@ -10,31 +10,17 @@
 
 #include "cli/record_capture.h"
 #include "cli/record_cpus.h"
+#include "cli/record_refusal.h"
 #include "cli/record_say.h"
 
 #define STACK_COPIED 16384u /* asked for where the interrupt copies it */
 #define STACK_COPIED_MAX 65528u
 #define STACK_DEFERRED 65528u /* the same, and a copy costs what there is */
+#define STACK_DEFERRED_MAX (8u << 20)
 #define RING_MIN (64u << 10)
 #define SAMPLE_MAX 65536u /* with all that is not stack */
 #define RING_LEAST (512u << 10) /* by the rate: no less and no more */
 #define RING_MOST (8u << 20)
-
-/* Records of the kernel that Debian's headers lack. */
-enum { REC_CALLCHAIN_DEFERRED = 22, REC_STACK_DEFERRED = 23 };
-
-static const char paranoid[] = "/proc/sys/kernel/perf_event_paranoid";
-static const char max_rate[] = "/proc/sys/kernel/perf_event_max_sample_rate";
-
-static bool read_number(const char *path, long *to)
-{
-	FILE *f = fopen(path, "re");
-	bool good = f && fscanf(f, "%ld", to) == 1;
-
-	if (f)
-		fclose(f);
-	return good;
-}
 
 /* --- one event ------------------------------------------------------------- */
 
@@ -115,64 +101,6 @@ static int open_event(const struct capture *c, const struct record_event *ev,
 					      attr_of(c, i, !i && !c->tracks);
 
 	return open_attr(c, &attr, tid, cpu);
-}
-
-static int say(const char *name, const char *what)
-{
-	return record_error("-e %s: %s", name, what);
-}
-
-static int say_forbidden(const struct capture *c, const char *name, int tid)
-{
-	char what[512];
-	long level;
-
-	if (!read_number(paranoid, &level))
-		return say(name,
-			   "no permission: this kernel or container allows no perf events");
-	if (tid > 0 && !c->cgroup && level < 3)
-		snprintf(what, sizeof(what),
-			 "no permission to sample thread %d: it may be another user's; be that user or root",
-			 tid);
-	else
-		snprintf(what, sizeof(what),
-			 "no permission: kernel.perf_event_paranoid is %ld; be root, or run as root: sysctl kernel.perf_event_paranoid=%d",
-			 level, tid < 0 || c->cgroup ? 0 : 1);
-	return say(name, what);
-}
-
-static int say_failed(const struct capture *c, const struct record_event *ev,
-		      int tid, int err)
-{
-	char what[256];
-
-	switch (-err) {
-	case EACCES:
-	case EPERM:
-		return say_forbidden(c, ev->name, tid);
-	case EBADF:
-		return say(ev->name,
-			   "that is no cgroup of the kernel's perf events: it takes one of version 2, or of the controller perf_event");
-	case ESRCH:
-		return record_error("there is no process or thread %d, or it has ended",
-				    tid);
-	case ENOENT:
-	case ENODEV:
-	case EOPNOTSUPP:
-		return say(ev->name,
-			   "this machine cannot sample that event; cpu-clock works everywhere");
-	case EMFILE:
-		return say(ev->name,
-			   "too many open files: raise the limit, ulimit -n");
-	case EBUSY:
-		return say(ev->name,
-			   "the PMU is in use by somebody else, or by too many events");
-	case ENOSYS:
-		return say(ev->name, "this kernel has no perf events");
-	}
-	snprintf(what, sizeof(what), "the kernel refuses it: %s",
-		 strerror(-err));
-	return say(ev->name, what);
 }
 
 /* --- what the kernel can do -------------------------------------------------- */
@@ -256,7 +184,7 @@ static int settle(struct capture *c)
 		} else if (less(c, i, ret, given)) {
 			i = 0;
 		} else {
-			return say_failed(c, &c->events->ev[i], c->tid[0],
+			return refusal_say(c, &c->events->ev[i], c->tid[0],
 					  ret);
 		}
 	}
@@ -279,7 +207,7 @@ static void limit_rate(struct capture *c)
 	long max;
 	size_t i;
 
-	if (!read_number(max_rate, &max))
+	if (!refusal_limit("perf_event_max_sample_rate", &max))
 		return;
 	for (i = 0; i < c->events->nr; i++) {
 		struct perf_event_attr *a = &c->events->ev[i].attr;
@@ -315,43 +243,24 @@ static size_t usual_ring(const struct capture *c)
 
 /* --- rings ------------------------------------------------------------------------ */
 
-/* Maps the ring of fd behind a page of ours.  0 or -errno. */
-static int map_ring(struct capture_ring *r, int fd, size_t data_size)
+/* The smallest that holds two samples, or of deferred stacks some. */
+static size_t least_ring(const struct capture *c)
 {
-	const size_t page = sysconf(_SC_PAGESIZE);
-	uint8_t *base;
+	const size_t sample = c->stack + 4096 < SAMPLE_MAX ? c->stack + 4096 :
+							     SAMPLE_MAX;
 
-	r->size = 2 * page + data_size;
-	base = mmap(NULL, r->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		    0);
-	if (base == MAP_FAILED)
-		return -errno;
-	r->base = base;
-	if (mmap(base, page, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-		 0) == MAP_FAILED ||
-	    mmap(base + page, page + data_size, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
-		int err = -errno;
-
-		munmap(base, r->size);
-		return err;
-	}
-	r->ours = r->base;
-	r->kernel = (void *)(base + page);
-	r->data = base + 2 * page;
-	r->mask = data_size - 1;
-	r->seen = 0;
-	r->ours->data_offset = 2 * page;
-	r->ours->data_size = data_size;
-	return 0;
+	return c->defer && RING_MIN < 2 * sample ? RING_MIN : 2 * sample;
 }
 
+/*
+ * Of a CPU that came, as large as there is memory to lock; else of the size that
+ * all have.  0, -errno, or 1 after an error line.
+ */
 static int add_ring(struct capture *c, int fd)
 {
-	const size_t asked = c->ring_size;
 	struct capture_ring *ring =
 		realloc(c->ring, (c->nr_rings + 1) * sizeof(*ring));
+	size_t size = c->ring_size;
 	struct pollfd *poll;
 	int ret;
 
@@ -362,25 +271,19 @@ static int add_ring(struct capture *c, int fd)
 	if (!poll)
 		return -ENOMEM;
 	c->poll = poll;
-	while ((ret = map_ring(&ring[c->nr_rings], fd, c->ring_size)) &&
-	       (ret == -EPERM || ret == -ENOMEM) && c->ring_size > RING_MIN)
-		c->ring_size /= 2;
-	if (ret) {
-		fprintf(stderr,
-			"ustack: no ring can be mapped: %s; as root: sysctl kernel.perf_event_mlock_kb=%zu, or ulimit -l unlimited\n",
-			strerror(-ret), (asked >> 10) + 4);
-		return 1;
-	}
-	if (c->ring_size < asked)
-		fprintf(stderr,
-			"ustack: rings of %zu KiB instead of %zu: kernel.perf_event_mlock_kb and ulimit -l allow no more\n",
-			c->ring_size >> 10, asked >> 10);
+	ring += c->nr_rings;
+	while ((ret = ring_map(ring, fd, size)) && c->reader &&
+	       size / 2 >= least_ring(c))
+		size /= 2;
+	if (ret && !c->reader)
+		c->ring_refused = ret;
+	if (ret)
+		return c->reader ? refusal_say_ring(c, c->ring_size, ret) : 1;
 	c->poll[c->nr_rings++] =
 		(struct pollfd){ .fd = fd, .events = POLLIN };
-	if (!c->reader)
-		return 0;
-	ring = &c->ring[c->nr_rings - 1];
-	return ustack_reader_open_ring(c->reader, ring->base, ring->size);
+	return c->reader ? ustack_reader_open_ring(c->reader, ring->base,
+						   ring->size) :
+			   0;
 }
 
 /* The reader knows it by the id; the file has other ids of the event. */
@@ -471,12 +374,12 @@ static int open_threads(struct capture *c, struct record_event *ev, int cpu)
 			return 0;
 		}
 		if (fd < 0)
-			return say_failed(c, ev, c->tid[t], fd);
+			return refusal_say(c, ev, c->tid[t], fd);
 		ret = add_fd(c, ev, fd, &c->cpu[cpu].ring);
 		if (!ret)
 			continue;
 		close(fd);
-		return ret < 0 ? say_failed(c, ev, c->tid[t], ret) : 1;
+		return ret < 0 ? refusal_say(c, ev, c->tid[t], ret) : 1;
 	}
 	return 0;
 }
@@ -526,9 +429,60 @@ static int find_cpus(struct capture *c)
 	return 0;
 }
 
+static int open_cpus(struct capture *c)
+{
+	size_t cpu;
+
+	c->ring_refused = 0;
+	for (cpu = 0; cpu < c->nr_cpus; cpu++)
+		if (open_cpu(c, cpu))
+			return 1;
+	return 0;
+}
+
+static void close_all(struct capture *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->nr_rings; i++)
+		munmap(c->ring[i].base, c->ring[i].size);
+	for (i = 0; i < c->nr_fds; i++)
+		close(c->fd[i].fd);
+	for (i = 0; i < c->nr_cpus; i++)
+		c->cpu[i].ring = SIZE_MAX;
+	for (i = 0; i < c->events->nr; i++)
+		c->events->ev[i].nr_ids = 0;
+	c->track.nr_ids = c->nr_rings = c->nr_fds = 0;
+}
+
+/*
+ * What may be locked is one amount for all rings: they are all made smaller until
+ * the last one has room, too.
+ */
+static int open_rings(struct capture *c)
+{
+	const size_t asked = c->ring_size;
+	int ret;
+
+	while ((ret = open_cpus(c)) && c->ring_refused &&
+	       c->ring_size / 2 >= least_ring(c)) {
+		close_all(c);
+		c->ring_size /= 2;
+	}
+	if (ret)
+		return c->ring_refused ?
+			       refusal_say_ring(c, asked, c->ring_refused) :
+			       1;
+	if (c->ring_size < asked)
+		fprintf(stderr,
+			"ustack: rings of %zu KiB instead of %zu: kernel.perf_event_mlock_kb and ulimit -l allow no more\n",
+			c->ring_size >> 10, asked >> 10);
+	return 0;
+}
+
 int capture_open(struct capture *c)
 {
-	size_t cpu, i;
+	size_t i;
 
 	if (find_cpus(c))
 		return 1;
@@ -538,11 +492,10 @@ int capture_open(struct capture *c)
 	if (settle(c))
 		return 1;
 	check_ring(c);
-	for (cpu = 0; cpu < c->nr_cpus; cpu++)
-		if (open_cpu(c, cpu))
-			return 1;
+	if (open_rings(c))
+		return 1;
 	if (!c->nr_fds)
-		return say_failed(c, c->events->ev, c->tid[0], -ESRCH);
+		return refusal_say(c, c->events->ev, c->tid[0], -ESRCH);
 	for (i = 0; i < c->events->nr; i++)
 		c->events->ev[i].attr = attr_of(c, i, !i);
 	c->track.attr = attr_of_track(c);
@@ -614,42 +567,6 @@ void capture_switch(struct capture *c, unsigned long request)
 
 /* --- records ------------------------------------------------------------------------ */
 
-static bool is_sample(uint32_t type)
-{
-	return type == PERF_RECORD_SAMPLE || type == REC_CALLCHAIN_DEFERRED ||
-	       type == REC_STACK_DEFERRED;
-}
-
-static int scan_ring(struct capture_ring *r,
-		     int (*fn)(void *arg, const void *record), void *arg)
-{
-	uint64_t head = __atomic_load_n(&r->kernel->data_head,
-					__ATOMIC_ACQUIRE);
-	static uint64_t copy[UINT16_MAX / 8 + 1];
-	int ret = 0;
-
-	while (r->seen < head && !ret) {
-		size_t at = r->seen & r->mask, first = r->mask + 1 - at;
-		const struct perf_event_header *h = (const void *)(r->data + at);
-
-		/* Records are whole words: a header is in one piece. */
-		if (h->size < sizeof(*h) || h->size % 8 ||
-		    h->size > head - r->seen)
-			return -EBADMSG;
-		if (!is_sample(h->type)) {
-			if (first > h->size)
-				first = h->size;
-			memcpy(copy, h, first);
-			memcpy((uint8_t *)copy + first, r->data,
-			       h->size - first);
-			ret = fn(arg, copy);
-		}
-		r->seen += h->size;
-	}
-	__atomic_store_n(&r->ours->data_head, r->seen, __ATOMIC_RELEASE);
-	return ret;
-}
-
 int capture_scan(struct capture *c, int (*fn)(void *arg, const void *record),
 		 void *arg)
 {
@@ -657,7 +574,7 @@ int capture_scan(struct capture *c, int (*fn)(void *arg, const void *record),
 	int ret = 0;
 
 	for (i = 0; i < c->nr_rings && !ret; i++)
-		ret = scan_ring(&c->ring[i], fn, arg);
+		ret = ring_scan(&c->ring[i], fn, arg);
 	return ret;
 }
 
@@ -708,14 +625,14 @@ uint64_t capture_lost(const struct capture *c)
 	return sum;
 }
 
+uint32_t capture_most(const struct capture *c)
+{
+	return c->defer ? STACK_DEFERRED_MAX : STACK_COPIED_MAX;
+}
+
 void capture_close(struct capture *c)
 {
-	size_t i;
-
-	for (i = 0; i < c->nr_rings; i++)
-		munmap(c->ring[i].base, c->ring[i].size);
-	for (i = 0; i < c->nr_fds; i++)
-		close(c->fd[i].fd);
+	close_all(c);
 	free(c->ring);
 	free(c->poll);
 	free(c->fd);

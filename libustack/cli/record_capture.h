@@ -2,11 +2,6 @@
 /*
  * The kernel's side of ustack record: events on threads or CPUs, opened as well
  * as this kernel can, and a ring for each CPU.
- *
- * The reader shall have all records, and the file those that are no samples.  So
- * the reader gets each ring with a control page of ours in front: its head is
- * where capture_scan() has been, and what the reader has taken goes back to the
- * kernel with capture_release().
  */
 #ifndef USTACK_CLI_RECORD_CAPTURE_H
 #define USTACK_CLI_RECORD_CAPTURE_H
@@ -14,15 +9,7 @@
 #include <poll.h>
 
 #include "cli/record_event.h"
-
-struct capture_ring {
-	void *base; /* our control page, the kernel's, data */
-	size_t size; /* of all that */
-	struct perf_event_mmap_page *ours, *kernel;
-	const uint8_t *data;
-	uint64_t mask; /* size of data less 1 */
-	uint64_t seen; /* by capture_scan() */
-};
+#include "cli/record_ring.h"
 
 struct capture_fd {
 	int fd;
@@ -59,6 +46,7 @@ struct capture {
 	bool data_maps; /* whoever unwinds later may need more than the code */
 	uint32_t stack; /* bytes that are asked for; 0: what is usual */
 	size_t ring_size; /* bytes of data; 0: by the rate */
+	int ring_refused; /* -errno of a ring that could not be mapped */
 
 	/* What the kernel agreed to; stack and ring_size are what it took. */
 	bool defer, no_lost, no_build_id, user_only;
@@ -104,6 +92,8 @@ void capture_release(struct capture *c);
 bool capture_lives(struct capture *c);
 /* Records that the kernel had no room for; 0 where it does not count them. */
 uint64_t capture_lost(const struct capture *c);
+/* Bytes of stack that this kernel can take. */
+uint32_t capture_most(const struct capture *c);
 void capture_close(struct capture *c);
 
 #endif

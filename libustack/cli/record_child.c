@@ -110,8 +110,9 @@ int record_fork(struct record_child *ch, char **command,
 	if (pipe2(go, O_CLOEXEC) || pipe2(failed, O_CLOEXEC) ||
 	    (ch->pid = fork()) < 0) {
 		ch->pid = 0;
-		return record_error("cannot start %s: %s", command[0],
-				    strerror(errno));
+		return record_error("cannot start %s: %s%s", command[0],
+				    strerror(errno),
+				    errno == EMFILE ? "; raise the limit, ulimit -n" : "");
 	}
 	if (!ch->pid) {
 		close(go[1]);

@@ -9,9 +9,30 @@
 
 #include "cli/record_depth.h"
 
-#define STACK_MOST 65528u
+#define STEP 1024u
+#define LINEAR 64 /* steps */
+#define LINEAR_BITS 16 /* of what they count up to */
 #define PER_MILLE_CUT 5 /* chains that may be cut for all that */
 #define PROGRAMS_MAX 1000 /* the oldest go */
+
+static size_t step_of(uint32_t depth)
+{
+	unsigned int shift;
+
+	if (depth < LINEAR * STEP)
+		return depth / STEP;
+	shift = 31 - __builtin_clz(depth) - 3;
+	return LINEAR + (shift - (LINEAR_BITS - 3)) * 8 + (depth >> shift & 7);
+}
+
+/* In STEPs: what all depths of step i are below. */
+static uint32_t step_end(size_t i)
+{
+	if (i < LINEAR)
+		return i + 1;
+	i -= LINEAR;
+	return (8 + i % 8 + 1) << (LINEAR_BITS - 3 + i / 8) >> 10;
+}
 
 void depth_chain(struct record_depth *d, uint64_t sp,
 		 const struct ustack_frame *frames, size_t nr,
@@ -26,27 +47,29 @@ void depth_chain(struct record_depth *d, uint64_t sp,
 		return;
 	/* A signal's frame may be on another stack. */
 	for (i = 0; i < nr; i++)
-		if (frames[i].cfa - sp > depth && frames[i].cfa - sp < STACK_MOST)
+		if (frames[i].cfa - sp > depth && frames[i].cfa - sp < DEPTH_MOST)
 			depth = frames[i].cfa - sp;
-	d->nr[depth / DEPTH_STEP]++;
+	d->nr[step_of(depth)]++;
 	d->complete++;
 }
 
-uint32_t depth_next(const struct record_depth *d, uint32_t stack)
+uint32_t depth_next(const struct record_depth *d, uint32_t stack, uint32_t most)
 {
 	uint64_t all = d->complete + d->truncated, sum = 0;
-	uint32_t next = 0;
+	uint32_t next;
+	size_t i = 0;
 
 	if (!all)
 		return 0;
 	if (d->truncated * 1000 > all * PER_MILLE_CUT)
-		return stack < STACK_MOST / 2 ? stack * 2 : STACK_MOST;
-	while (next < DEPTH_STEPS &&
+		return stack < most / 2 ? stack * 2 : most;
+	while (i < DEPTH_STEPS &&
 	       sum * 1000 < d->complete * (1000 - PER_MILLE_CUT))
-		sum += d->nr[next++];
+		sum += d->nr[i++];
+	next = i ? step_end(i - 1) : 0;
 	/* And a quarter for what was not met. */
-	next = (next + (next + 3) / 4) * DEPTH_STEP;
-	return next < STACK_MOST ? next : STACK_MOST;
+	next = (next + (next + 3) / 4) * STEP;
+	return next < most ? next : most;
 }
 
 /* --- the file: a line "BYTES PROGRAM" each, the last met at the end ------------- */
@@ -80,7 +103,7 @@ static uint32_t parse(char *line, const char **program)
 	unsigned long n = strtoul(line, &end, 10);
 
 	line[strcspn(line, "\n")] = 0;
-	if (*end != ' ' || !n || n > STACK_MOST)
+	if (*end != ' ' || !n || n > DEPTH_MOST)
 		return 0;
 	*program = end + 1;
 	return n;

@@ -8,8 +8,8 @@
 
 #include "cli/cli.h"
 
-#define DEPTH_STEP 1024u /* bytes that are not told apart */
-#define DEPTH_STEPS 64
+#define DEPTH_MOST (8u << 20) /* no kernel takes more */
+#define DEPTH_STEPS 120 /* of 1 KiB up to 64 KiB, then eight to the double */
 
 struct record_depth {
 	uint64_t nr[DEPTH_STEPS]; /* complete chains by depth */
@@ -20,8 +20,12 @@ struct record_depth {
 void depth_chain(struct record_depth *d, uint64_t sp,
 		 const struct ustack_frame *frames, size_t nr,
 		 enum ustack_end end);
-/* What to ask for the next time, if it was stack bytes; 0: nothing is known. */
-uint32_t depth_next(const struct record_depth *d, uint32_t stack);
+/*
+ * What to ask for the next time, if it was stack bytes, and at most the most that
+ * this kernel takes; 0: nothing is known.
+ */
+uint32_t depth_next(const struct record_depth *d, uint32_t stack,
+		    uint32_t most);
 
 /* What was kept for a program; 0: nothing. */
 uint32_t depth_load(const char *program);

@@ -5,6 +5,7 @@
  * in :MODIFIERS.
  */
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -65,17 +66,34 @@ struct parse {
 	bool rated; /* it says itself how often to sample */
 };
 
-static bool wrong(const struct parse *p, const char *what, const char *word)
+#define SHOWN (NAME_ROOM * 256 + 1)
+
+/* As much of it as a line may have. */
+static const char *shown(const char *word, char room[SHOWN])
 {
-	char shown[NAME_ROOM * 256 + 1], of[NAME_ROOM * 256 + 1];
 	char cut[256];
 
 	snprintf(cut, sizeof(cut), "%s", word);
-	*put_name(shown, cut) = 0;
-	snprintf(cut, sizeof(cut), "%s", p->whole);
-	*put_name(of, cut) = 0;
-	return !record_error("-e %s: %s '%s'; see ustack record --help", of, what,
-			     shown);
+	*put_name(room, cut) = 0;
+	return room;
+}
+
+/* there: what there is instead */
+static bool wrong_among(const struct parse *p, const char *what,
+			const char *word, const char *there)
+{
+	char a[SHOWN], of[SHOWN];
+
+	return !record_error("-e %s: %s '%s', but %s",
+			     shown(p->whole, of), what, shown(word, a), there);
+}
+
+static bool wrong(const struct parse *p, const char *what, const char *word)
+{
+	char a[SHOWN], of[SHOWN];
+
+	return !record_error("-e %s: %s '%s'; see ustack record --help",
+			     shown(p->whole, of), what, shown(word, a));
 }
 
 /* The first word of a file in sysfs or tracefs. */
@@ -89,6 +107,33 @@ static bool read_word(const char *path, char *buf, size_t size)
 	if (good)
 		buf[strcspn(buf, "\n")] = 0;
 	return good;
+}
+
+static int no_unit(const struct dirent *d)
+{
+	const char *end = strrchr(d->d_name, '.');
+
+	return *d->d_name != '.' &&
+	       !(end && (!strcmp(end, ".scale") || !strcmp(end, ".unit")));
+}
+
+/* Adds the names in a directory, with commas between. */
+static void add_names(char *list, size_t size, const char *dir)
+{
+	struct dirent **all;
+	int i, nr = scandir(dir, &all, no_unit, alphasort);
+	size_t n = strlen(list);
+
+	for (i = 0; i < nr; i++) {
+		if (n < size)
+			n += snprintf(list + n, size - n, "%s%s",
+				      n ? ", " : "", all[i]->d_name);
+		free(all[i]);
+	}
+	if (nr >= 0)
+		free(all);
+	if (n >= size)
+		strcpy(list + size - 4, "...");
 }
 
 static bool number(const char *s, int base, uint64_t *to)
@@ -144,6 +189,20 @@ static bool set_bits(struct perf_event_attr *attr, const char *format,
 
 static bool terms(struct parse *p, const char *pmu, char *list, bool alias);
 
+static bool no_term(struct parse *p, const char *pmu, const char *key)
+{
+	char path[PATH_MAX], there[512] = "";
+
+	if (pmu) {
+		snprintf(path, sizeof(path), DEVICES "/%s/events", pmu);
+		add_names(there, sizeof(there), path);
+		snprintf(path, sizeof(path), DEVICES "/%s/format", pmu);
+		add_names(there, sizeof(there), path);
+	}
+	return wrong_among(p, "there is no term", key,
+			   *there ? there : "period, freq, name, config, config1, config2");
+}
+
 /* A term that the PMU itself knows. */
 static bool pmu_term(struct parse *p, const char *pmu, const char *key,
 		     const char *val, bool alias)
@@ -156,7 +215,7 @@ static bool pmu_term(struct parse *p, const char *pmu, const char *key,
 		return terms(p, pmu, text, true);
 	snprintf(path, sizeof(path), DEVICES "/%s/format/%s", pmu, key);
 	if (!read_word(path, text, sizeof(text)))
-		return wrong(p, "there is no term", key);
+		return no_term(p, pmu, key);
 	if (val && !number(val, 0, &value))
 		return wrong(p, "not a number:", val);
 	return set_bits(p->attr, text, value) ||
@@ -215,7 +274,7 @@ static bool terms(struct parse *p, const char *pmu, char *list, bool alias)
 		if (done)
 			continue;
 		if (!pmu || strchr(key, '/'))
-			return wrong(p, "there is no term", key);
+			return no_term(p, NULL, key);
 		if (!pmu_term(p, pmu, key, val, alias))
 			return false;
 	}
@@ -286,6 +345,15 @@ static bool find_plain(struct perf_event_attr *attr, const char *name)
 	       find_raw(attr, name);
 }
 
+static bool no_pmu(struct parse *p, const char *pmu)
+{
+	char there[512] = "";
+
+	add_names(there, sizeof(there), DEVICES);
+	return wrong_among(p, "this machine has no PMU", pmu,
+			   *there ? there : "none at all");
+}
+
 static bool find_pmu(struct parse *p, const char *pmu)
 {
 	char path[PATH_MAX], text[32];
@@ -294,9 +362,29 @@ static bool find_pmu(struct parse *p, const char *pmu)
 	snprintf(path, sizeof(path), DEVICES "/%s/type", pmu);
 	if (!*pmu || strchr(pmu, '/') || *pmu == '.' ||
 	    !read_word(path, text, sizeof(text)) || !number(text, 10, &type))
-		return wrong(p, "this machine has no PMU", pmu);
+		return no_pmu(p, pmu);
 	p->attr->type = type;
 	return true;
+}
+
+static bool no_event(struct parse *p, const char *name)
+{
+	return wrong_among(p, "there is no event", name,
+			   "cycles, instructions, cache-misses, branch-misses, cpu-clock, task-clock, page-faults, context-switches, rNNN, PMU/TERM/ and SYSTEM:TRACEPOINT");
+}
+
+/* events: the directory of all systems */
+static bool no_tracepoint(struct parse *p, const char *events,
+			  const char *system, const char *name)
+{
+	char path[PATH_MAX * 2], there[512] = "";
+
+	snprintf(path, sizeof(path), "%s/%s", events, system);
+	add_names(there, sizeof(there), path);
+	if (*there)
+		return wrong_among(p, "there is no tracepoint", name, there);
+	add_names(there, sizeof(there), events);
+	return wrong_among(p, "there are no tracepoints of", system, there);
 }
 
 static bool find_tracepoint(struct parse *p, const char *system,
@@ -309,7 +397,7 @@ static bool find_tracepoint(struct parse *p, const char *system,
 	size_t i;
 
 	if (!*system || !*name || strchr(name, '/') || strchr(system, '/'))
-		return wrong(p, "there is no event", p->whole);
+		return no_event(p, p->whole);
 	for (i = 0; i < NR(dirs); i++) {
 		snprintf(path, sizeof(path), "%s/events/%s/%s/id", dirs[i],
 			 system, name);
@@ -323,7 +411,7 @@ static bool find_tracepoint(struct parse *p, const char *system,
 	for (i = 0; i < NR(dirs); i++) {
 		snprintf(path, sizeof(path), "%s/events", dirs[i]);
 		if (!access(path, R_OK | X_OK))
-			return wrong(p, "there is no tracepoint", name);
+			return no_tracepoint(p, path, system, name);
 	}
 	return !record_error("-e %s: tracepoints cannot be read: mount -t tracefs tracefs /sys/kernel/tracing, and be root",
 			     p->whole);
@@ -382,7 +470,7 @@ static bool parse_name(struct parse *p, char *name)
 	if (find_plain(p->attr, name))
 		return !colon || modifiers(p, colon + 1);
 	if (!colon)
-		return wrong(p, "there is no event", name);
+		return no_event(p, name);
 	mods = strchr(colon + 1, ':');
 	if (mods)
 		*mods = 0;

@@ -33,9 +33,10 @@ int record_fail(struct recorder *r, const char *what, int err)
 	const char *path = r->o->path;
 
 	if (!r->failed)
-		record_error("%s: %s%s",
+		record_error("%s: %s%s%s",
 			     strcmp(path, "-") ? path : "standard output", what,
-			     err ? strerror(-err) : "");
+			     err ? strerror(-err) : "",
+			     err == -EMFILE ? "; raise the limit, ulimit -n" : "");
 	r->failed = true;
 	return -1;
 }
@@ -271,7 +272,9 @@ int record_take_sample(struct recorder *r, const struct ustack_sample *s)
 
 	s = read_back(r, s, &copy);
 	chain_fill(&r->chain, r->unwinder, r->frames, s);
-	account_sample(&r->account, s, &r->chain);
+	ret = account_sample(&r->account, s, &r->chain);
+	if (ret)
+		return record_fail(r, "", ret);
 	if (r->o->program && r->chain.unwound)
 		depth_chain(&r->depth, s->regs.val[USTACK_REG_X86_SP],
 			    r->frames, user_frames(&r->chain), r->chain.end);
@@ -361,8 +364,9 @@ static int each_second(struct recorder *r, uint64_t *last)
 	return 0;
 }
 
-/* 1: it ends. */
-static int show_top(struct recorder *r)
+/* 1: it ends.  show: top_tick() or top_last() */
+static int show_top(struct recorder *r,
+		    int (*show)(struct top *t, const struct top_head *head))
 {
 	struct ustack_stats st;
 	struct top_head head = { .event = r->c->events->ev[0].name };
@@ -371,7 +375,7 @@ static int show_top(struct recorder *r)
 	read_stats(r, &st);
 	head.lost = account_lost(&r->account, &st);
 	head.complete = account_complete(&r->account, &st);
-	ret = top_tick(r->o->top, &head);
+	ret = show(r->o->top, &head);
 	return ret < 0 ? record_fail(r, "", ret) : ret;
 }
 
@@ -400,7 +404,7 @@ static int loop(struct recorder *r)
 		ret = record_follow_cpus(r);
 		if (!ret)
 			ret = record_drain(r) < 0 ? -1 : each_second(r, &last);
-		if (!ret && r->o->top && (ret = show_top(r)) > 0) {
+		if (!ret && r->o->top && (ret = show_top(r, top_tick)) > 0) {
 			r->shown = true;
 			ret = 0;
 			break;
@@ -531,13 +535,14 @@ static int record(struct recorder *r)
 		status = record_start(&r->child, o->command[0]);
 	if (status || name_file(r))
 		return 1;
-	if (!loop(r) && !rest(r) && !last_waits(r))
-		put_lost(r);
+	if (!loop(r) && !rest(r) && !last_waits(r) && !put_lost(r) && o->top)
+		show_top(r, top_last);
 	if (r->child.pid && !record_child_ended(&r->child))
 		kill(r->child.pid, SIGTERM);
 	end_file(r);
 	if (o->program)
-		depth_keep(o->program, depth_next(&r->depth, r->c->stack));
+		depth_keep(o->program, depth_next(&r->depth, r->c->stack,
+						  capture_most(r->c)));
 	return r->failed;
 }
 

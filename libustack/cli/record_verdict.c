@@ -36,16 +36,29 @@ static void no_rule(struct record_account *a, const struct ustack_sample *s,
 	}
 }
 
-void account_sample(struct record_account *a, const struct ustack_sample *s,
-		    const struct chain *c)
+static const struct line *innermost_user(const struct chain *c)
 {
+	size_t i;
+
+	for (i = 0; i < c->nr; i++)
+		if (!c->line[i].kernel)
+			return &c->line[i];
+	return NULL;
+}
+
+int account_sample(struct record_account *a, const struct ustack_sample *s,
+		   const struct chain *c)
+{
+	const struct line *line = innermost_user(c);
+
 	a->samples++;
 	if (!c->unwound)
-		return;
+		return 0;
 	a->chains++;
 	a->ends[c->end]++;
 	if (c->end == USTACK_END_NO_RULE)
 		no_rule(a, s, c);
+	return line ? names_sample(&a->names, s, line) : 0;
 }
 
 double account_complete(const struct record_account *a,
@@ -161,46 +174,91 @@ static bool matters(uint64_t nr, const struct record_account *a)
 	return nr && nr * 100 >= a->samples;
 }
 
+#define PATH_CUT 256
+#define PATH_SHOWN (PATH_CUT * NAME_ROOM)
+
+static const char *show_path(const char *path, char shown[PATH_SHOWN])
+{
+	char cut[PATH_CUT];
+
+	snprintf(cut, sizeof(cut), "%s", path);
+	*put_name(shown, cut) = 0;
+	return shown;
+}
+
+static void add_names_advice(struct list *l, struct record_account *a)
+{
+	const char *path = names_worst(&a->names);
+	char shown[PATH_SHOWN];
+
+	if (path && strcmp(path, NAMES_JIT))
+		add(l, "functions of %s have no names: its debug package has them, or DEBUGINFOD_URLS when they are looked up",
+		    show_path(path, shown));
+	else if (path)
+		add(l, "functions of a JIT have no names: let it write /tmp/perf-PID.map, as node --perf-basic-prof does");
+}
+
 static void add_file_advice(struct list *l, const struct record_account *a)
 {
 	const char *path = worst_file(a);
-	char cut[256], shown[sizeof(cut) * NAME_ROOM];
+	char shown[PATH_SHOWN];
 
 	if (!path || !matters(a->ends[USTACK_END_NO_RULE], a))
 		return;
-	snprintf(cut, sizeof(cut), "%s", path);
-	*put_name(shown, cut) = 0;
 	if (!*path || !strncmp(path, "/tmp/perf-", 10))
 		add(l,
 		    "code that is in no file, as a JIT's, has no unwind information: run it with frame pointers");
 	else
 		add(l, "%s lacks unwind information: its debug package may have it",
-		    shown);
+		    show_path(path, shown));
 }
 
-static void add_advice(struct list *l, const struct record_account *a,
-		       const struct ustack_stats *st, const struct capture *c)
+static void add_stack_advice(struct list *l, const struct record_options *o,
+			     const struct capture *c)
 {
-	const uint32_t most = c->defer ? 8u << 20 : 65528;
+	const uint32_t most = capture_most(c);
 
-	if (matters(a->ends[USTACK_END_TRUNCATED], a)) {
-		if (c->stack < most)
-			add(l, "stacks go deeper: --stack %u",
-			    c->stack < most / 4 ? c->stack * 4 : most);
-		else
-			add(l, "stacks go deeper than this kernel can copy");
-	}
+	if (c->stack >= most)
+		add(l, "stacks go deeper than this kernel can copy");
+	else if (o->program)
+		add(l, "stacks go deeper: record it again, --stack auto takes more now");
+	else
+		add(l, "stacks go deeper: --stack %u",
+		    c->stack < most / 4 ? c->stack * 4 : most);
+}
+
+/* The option that makes less samples. */
+static const char *less_often(const struct capture *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->events->nr; i++)
+		if (c->events->ev[i].attr.freq)
+			return "a lower -F";
+	return "a higher -c";
+}
+
+static void add_advice(struct list *l, struct record_account *a,
+		       const struct ustack_stats *st,
+		       const struct record_options *o, const struct capture *c)
+{
+	if (matters(a->ends[USTACK_END_TRUNCATED], a))
+		add_stack_advice(l, o, c);
 	add_file_advice(l, a);
+	add_names_advice(l, a);
 	if (lost_records(a, st))
-		add(l, "a lower -F, or rings of -m %zuK",
+		add(l, "%s, or rings of -m %zuK", less_often(c),
 		    (c->ring_size >> 10) * 4);
 	if (a->throttled)
-		add(l, c->defer ? "a lower -F" : "a lower -F or --stack");
+		add(l, "%s%s", less_often(c), c->defer ? "" : " or --stack");
+	if (a->untraced)
+		add(l, "to see where threads wait be their user or root, with kernel.yama.ptrace_scope at most %d",
+		    geteuid() ? 0 : 2);
 	if (!a->samples)
 		add(l, "was it running at all, in user mode, for some milliseconds?");
 }
 
-static void in_words(const struct record_account *a,
+static void in_words(struct record_account *a,
 		     const struct ustack_stats *st,
 		     const struct record_options *o, const struct capture *c,
 		     uint64_t in_file, uint64_t bytes)
@@ -208,7 +266,7 @@ static void in_words(const struct record_account *a,
 	struct list lost = { .between = ", " }, advice = { .between = "; " };
 
 	add_lost(&lost, a, st, in_file);
-	add_advice(&advice, a, st, c);
+	add_advice(&advice, a, st, o, c);
 	fprintf(stderr,
 		"ustack: %s: %" PRIu64 " samples, stacks %s, %s, %.1f %% complete, %" PRIu64
 		" bytes a sample%s%s\n",
@@ -255,7 +313,7 @@ FILE *record_json(const struct record_options *o)
 	return strcmp(o->path, "-") ? stdout : stderr;
 }
 
-void account_verdict(const struct record_account *a,
+void account_verdict(struct record_account *a,
 		     const struct ustack_stats *st,
 		     const struct record_options *o, const struct capture *c,
 		     uint64_t in_file, uint64_t bytes)
@@ -272,4 +330,5 @@ void account_free(struct record_account *a)
 
 	for (i = 0; i < ACCOUNT_FILES; i++)
 		free(a->file[i].path);
+	names_free(&a->names);
 }

@@ -4,6 +4,7 @@
 #define USTACK_CLI_RECORD_VERDICT_H
 
 #include "cli/record.h"
+#include "cli/record_names.h"
 
 /* Files without unwind information that are told apart. */
 #define ACCOUNT_FILES 8
@@ -22,12 +23,14 @@ struct record_account {
 		char *path; /* "": no file is mapped there */
 		uint64_t nr;
 	} file[ACCOUNT_FILES];
+	struct record_names names;
 	uint64_t start, shown; /* seconds; samples at the last progress line */
 	bool progress; /* there is a line to be cleared */
 };
 
-void account_sample(struct record_account *a, const struct ustack_sample *s,
-		    const struct chain *c);
+/* 0 or -ENOMEM. */
+int account_sample(struct record_account *a, const struct ustack_sample *s,
+		   const struct chain *c);
 /* Records and stacks; and of the stacks that there should be, %. */
 uint64_t account_lost(const struct record_account *a,
 		      const struct ustack_stats *st);
@@ -38,7 +41,7 @@ void account_progress(struct record_account *a, const struct ustack_stats *st,
 		      uint64_t now);
 void account_progress_ends(struct record_account *a);
 /* The line at the end: in_file samples and bytes are in the file. */
-void account_verdict(const struct record_account *a,
+void account_verdict(struct record_account *a,
 		     const struct ustack_stats *st,
 		     const struct record_options *o, const struct capture *c,
 		     uint64_t in_file, uint64_t bytes);

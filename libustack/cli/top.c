@@ -279,6 +279,7 @@ int top_tick(struct top *t, const struct top_head *head)
 	if (time < t->next)
 		return 0;
 	ret = show(t, head, (time - t->next + t->interval) / 1e9);
+	t->any = true;
 	if (!ret)
 		ret = fade(t);
 	t->samples = 0;
@@ -286,6 +287,11 @@ int top_tick(struct top *t, const struct top_head *head)
 	if (ret || ferror(stdout))
 		return ret ? ret : 1;
 	return t->left && !--t->left;
+}
+
+int top_last(struct top *t, const struct top_head *head)
+{
+	return t->any ? 0 : show(t, head, (now() - t->begin) / 1e9);
 }
 
 void top_end(struct top *t)

@@ -19,6 +19,7 @@ struct top {
 	uint64_t samples; /* since the last table */
 	struct ustack_space *kernel; /* NULL: it is nobody's business */
 	struct frames frames;
+	bool any; /* a table was shown */
 	bool terminal, keys, by_total;
 	struct termios was;
 };
@@ -36,6 +37,8 @@ int top_sample(struct top *t, const struct ustack_sample *s,
 	       const struct chain *c);
 /* Shows the table if it is time: 1 if it was the last, or a key says so. */
 int top_tick(struct top *t, const struct top_head *head);
+/* At the end: shows what there is, if no table was. */
+int top_last(struct top *t, const struct top_head *head);
 void top_end(struct top *t);
 
 #endif

@@ -62,7 +62,9 @@ int rings_add(struct rings *rs, void *base, size_t size)
 			"a ring is mapped without PROT_WRITE: map it readable and writable");
 	if (err)
 		return errline_set(rs->line, -err,
-				   "cannot make a pipe to try whether a ring is writable");
+				   err == -EMFILE ?
+					   "too many open files: raise the limit, ulimit -n" :
+					   "cannot make a pipe to try whether a ring is writable");
 	p = realloc(rs->ring, (rs->nr + 1) * sizeof(*p));
 	if (!p)
 		return errline_set(rs->line, ENOMEM, "out of memory");

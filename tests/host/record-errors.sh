@@ -155,20 +155,20 @@ said '/nowhere/f: cannot open: No such file'
 # --- rings that run full, as the recorder is stopped: counted, here and by perf
 stopped()
 {
-	"$ustack" record "$@" -e cpu-clock -F 4000 -m 64K --stack 8192 -o f ./work 900 >out 2>err & recorder=$!
+	"$ustack" record -e cpu-clock -m 64K --stack 8192 -o f "$@" ./work 900 >out 2>err & recorder=$!
 	sleep 0.5
 	kill -STOP $recorder
 	sleep 0.7
 	kill -CONT $recorder
 	wait $recorder || fail "stopped and continued"
 }
-stopped --json
+stopped -F 4000 --json
 lost=$(json '["lost_records"]')
 [ "$lost" -gt 100 ] && [ "$(json '["samples"]')" -gt 100 ] || fail "nothing is lost, or all: $(cat out)"
 [ "$("$ustack" stat -i f 2>/dev/null | sed -n 's/^lost_records //p')" = "$lost" ] || fail "ustack stat sees other losses than $lost"
 perf report -i f --stdio >out 2>/dev/null
 grep -qx "# Total Lost Samples: $lost" out || fail "perf sees other losses than $lost"
-stopped
+stopped -F 4000
 said 'records lost in full rings.*to do: .*-m 256K'
 status 0 "$ustack" record -e cpu-clock -m 4K --stack 8192 -o f ./work 100
 said '-m 4K: too small .*: it is 32K'
@@ -256,12 +256,14 @@ fi
 
 # --- not permitted, not there
 misused 'nothing to record'
-misused 'exclude each other' -p 1 true
+misused '-p and a command exclude each other' -p 1 true
+misused '-p and -a exclude each other' -a -p 1
+misused '-t and -G exclude each other' -t 1 -G x
 misused 'exclude each other' -F 1 -c 1 true
-misused "there is no event 'cylces'" -e cylces true
+misused "there is no event 'cylces', but cycles, " -e cylces true
 misused 'an event has no name' -e cpu-clock,,page-faults true
-misused "there is no term 'x'" -e cpu-clock/x=1/ true
-misused "this machine has no PMU 'nopmu'" -e nopmu/x/ true
+misused "there is no term 'x', but period, " -e cpu-clock/x=1/ true
+misused "this machine has no PMU 'nopmu', but .*software" -e nopmu/x/ true
 misused 'a / is missing' -e cpu-clock/x true
 misused "modifiers" -e cpu-clock:z true
 misused "'0' is not a number" -F 0 true
@@ -285,8 +287,73 @@ if [ "$(id -u)" = 0 ] && [ "$(cat /proc/sys/kernel/perf_event_paranoid)" = 2 ] &
 	said 'only user mode is sampled'
 	said 'rings of [0-9]* KiB instead of 16384'
 	[ "$(chains f2)" -gt 0 ] || fail "as nobody: nothing"
-	status 255 sh -c 'ulimit -n 6; exec "$@"' - ./ustack record -e cpu-clock -o f2 true
+	# What may be locked is for the rings of all CPUs, not for the first.
+	for kib in 0 8 64 1024; do
+		status 0 bash -c 'ulimit -l "$0"; exec "$@"' $kib $nobody ./ustack record -e cpu-clock -o f2 ./work 200
+		[ "$(grep -c 'rings of [0-9]* KiB instead of' err)" = 1 ] || fail "ulimit -l $kib: not one line on rings: $(cat err)"
+		[ "$(chains f2)" -gt 50 ] || fail "ulimit -l $kib: too few samples"
+	done
+	for what in "-e cpu-clock:k" --off-cpu; do
+		status 255 $nobody ./ustack record $what -o f2 ./work 10
+		said 'no permission to sample the kernel: kernel.perf_event_paranoid is 2;.*sysctl kernel.perf_event_paranoid=1$'
+	done
 fi
+
+# --- few descriptors: the soft limit is raised, and the hard one told
+status 0 bash -c 'ulimit -S -n 8; exec "$@"' - "$ustack" record -e cpu-clock -o f2 ./work 50
+for nr in 4 5 6 7 8; do
+	status 255 bash -c 'ulimit -n "$0"; exec "$@"' $nr "$ustack" record -e cpu-clock -o f2 true
+	said '[Tt]oo many open files.*ulimit -n'
+done
+/usr/bin/python3 -c 'import threading, time
+for i in range(40): threading.Thread(target=time.sleep, args=(100,), daemon=True).start()
+time.sleep(100)' & pid=$!
+until [ "$(ls /proc/$pid/task | wc -l)" = 41 ]; do sleep 0.05; done
+status 255 bash -c 'ulimit -n 30; exec "$@"' - "$ustack" record -e cpu-clock -o f2 -p $pid
+kill $pid
+wait $pid 2>/dev/null || :
+said "too many open files: 41 threads on $(nproc --all) CPUs take about .*ulimit -n"
+
+# --- what to do: it is about what was asked for, and about names that are missing
+stopped -c 100000 >out
+said 'records lost in full rings.*to do: .*a higher -c, or rings of'
+! grep -- -F err || fail "advice on -F, which was not given"
+strip -o stripped work
+status 0 "$ustack" record -e cpu-clock -o f ./stripped 200
+said "to do: functions of $tmp/stripped have no names"
+status 0 "$ustack" record -e cpu-clock -o f ./work 200
+! grep 'to do' err || fail "advice where nothing is missing"
+# A JIT: code that is in no file.
+cat >jit.c <<'END'
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	/* mov $300000000, %ecx; 1: dec %ecx; jne 1b; ret */
+	static const unsigned char code[] = { 0xb9, 0, 0xa3, 0xe1, 0x11, 0xff, 0xc9, 0x75, 0xfc, 0xc3 };
+	void *p = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char path[64];
+	(void)argv;
+	memcpy(p, code, sizeof(code));
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+	FILE *f = argc > 1 ? fopen(path, "w") : 0;
+	if (f) {
+		fprintf(f, "%lx %zx jitted\n", (long)p, sizeof(code));
+		fclose(f);
+		puts(path);
+	}
+	((void (*)(void))p)();
+	return 0;
+}
+END
+gcc -O1 -o jit jit.c
+status 0 "$ustack" record -e cpu-clock -o f ./jit
+said 'functions of a JIT have no names'
+status 0 "$ustack" record -e cpu-clock -o f ./jit map
+rm "$(cat out)"
+! grep 'have no names' err || fail "advice on names of a JIT that are there"
 
 # --- on a terminal: a line of progress, and no perf.data for its eyes
 script -qec "$ustack record -e cpu-clock -o f ./work 1500" /dev/null >out 2>err </dev/null || fail "on a terminal"

@@ -11,6 +11,9 @@
 #include "cli/record_depth.h"
 
 #define SP 0x7ffc00000000u
+/* What kernels take at most. */
+#define COPIED 65528
+#define DEFERRED (8 << 20)
 
 static void chains(struct record_depth *d, size_t nr, uint64_t depth)
 {
@@ -32,34 +35,45 @@ static void next(void **state)
 	struct record_depth d = { 0 };
 
 	(void)state;
-	assert_int_equal(depth_next(&d, 16384), 0); /* nothing is known */
+	assert_int_equal(depth_next(&d, 16384, COPIED), 0); /* nothing is known */
 	depth_chain(&d, SP, NULL, 0, USTACK_END_NO_RULE);
-	assert_int_equal(depth_next(&d, 16384), 0);
+	assert_int_equal(depth_next(&d, 16384, COPIED), 0);
 	chains(&d, 1000, 1000); /* in the first 1024 bytes, and as much to be safe */
-	assert_int_equal(depth_next(&d, 16384), 2048);
+	assert_int_equal(depth_next(&d, 16384, COPIED), 2048);
 	chains(&d, 4, 30000); /* too few to count */
-	assert_int_equal(depth_next(&d, 16384), 2048);
+	assert_int_equal(depth_next(&d, 16384, COPIED), 2048);
 	chains(&d, 20, 5000); /* in 5 KiB; and two more */
-	assert_int_equal(depth_next(&d, 16384), 7168);
+	assert_int_equal(depth_next(&d, 16384, COPIED), 7168);
 	cut(&d, 5);
-	assert_int_equal(depth_next(&d, 16384), 7168);
+	assert_int_equal(depth_next(&d, 16384, COPIED), 7168);
 	cut(&d, 1);
-	assert_int_equal(depth_next(&d, 16384), 32768);
-	assert_int_equal(depth_next(&d, 32768), 65528);
-	assert_int_equal(depth_next(&d, 65528), 65528);
+	assert_int_equal(depth_next(&d, 16384, COPIED), 32768);
+	assert_int_equal(depth_next(&d, 32768, COPIED), 65528);
+	assert_int_equal(depth_next(&d, 65528, COPIED), 65528);
 }
 
 static void deep(void **state)
 {
 	struct record_depth d = { 0 };
+	uint64_t depth;
 
 	(void)state;
 	chains(&d, 10, 65000);
-	assert_int_equal(depth_next(&d, 65528), 65528);
+	assert_int_equal(depth_next(&d, 65528, COPIED), 65528);
+	/* More than was too little, and then what it takes, no less. */
+	cut(&d, 1);
+	assert_int_equal(depth_next(&d, 65528, DEFERRED), 131056);
+	assert_int_equal(depth_next(&d, 6 << 20, DEFERRED), DEFERRED);
+	for (depth = 1000; depth < DEFERRED; depth += depth / 5) {
+		memset(&d, 0, sizeof(d));
+		chains(&d, 10, depth);
+		assert_in_range(depth_next(&d, 1 << 20, DEFERRED), depth + 1,
+				depth * 3 / 2 + 2048);
+	}
 	/* On another stack, or nonsense. */
 	memset(&d, 0, sizeof(d));
 	chains(&d, 10, 1 << 30);
-	assert_int_equal(depth_next(&d, 65528), 2048);
+	assert_int_equal(depth_next(&d, 65528, COPIED), 2048);
 }
 
 static void kept(void **state)

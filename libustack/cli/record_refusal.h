@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/* Error lines of what the kernel refuses. */
+#ifndef USTACK_CLI_RECORD_REFUSAL_H
+#define USTACK_CLI_RECORD_REFUSAL_H
+
+#include "cli/record_capture.h"
+
+/* A number of /proc/sys/kernel: false if it is not there. */
+bool refusal_limit(const char *name, long *to);
+/* That an event cannot be opened on tid, or no ring of asked bytes be mapped.  1. */
+int refusal_say(const struct capture *c, const struct record_event *ev,
+		int tid, int err);
+int refusal_say_ring(const struct capture *c, size_t asked, int err);
+
+#endif
