@@ -352,9 +352,28 @@ static int put_kernel_map(struct record_file *f, uint64_t addr, uint64_t len,
 	return put(f, &r, r.map.path, 0);
 }
 
+/* Of the kernel, or of a module of it. */
+static int put_kernel_id(struct record_file *f, const char *notes,
+			 const char *name)
+{
+	int fd = open(notes, O_RDONLY | O_CLOEXEC);
+	uint8_t buf[4096];
+	struct id id = { 0 };
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	n = read(fd, buf, sizeof(buf));
+	close(fd);
+	if (n > 0)
+		find_note(buf, n, &id);
+	return record_file_build_id(f, PERF_RECORD_MISC_KERNEL, name, id.bytes,
+				    id.size);
+}
+
 static int put_modules(struct record_file *f)
 {
-	char line[4096], name[64], shown[80];
+	char line[4096], name[64], shown[80], notes[128];
 	FILE *p = fopen("/proc/modules", "re");
 	uint64_t size, addr;
 	int ret = 0;
@@ -365,28 +384,15 @@ static int put_modules(struct record_file *f)
 			   &size, &addr) == 3 &&
 		    addr) {
 			snprintf(shown, sizeof(shown), "[%s]", name);
-			ret = put_kernel_map(f, addr, size, 0, shown);
+			snprintf(notes, sizeof(notes),
+				 "/sys/module/%s/notes/.note.gnu.build-id", name);
+			ret = put_kernel_id(f, notes, shown);
+			if (!ret)
+				ret = put_kernel_map(f, addr, size, 0, shown);
 		}
 	if (p)
 		fclose(p);
 	return ret;
-}
-
-static int put_kernel_id(struct record_file *f)
-{
-	int fd = open("/sys/kernel/notes", O_RDONLY | O_CLOEXEC);
-	uint8_t notes[4096];
-	struct id id = { 0 };
-	ssize_t n;
-
-	if (fd < 0)
-		return 0;
-	n = read(fd, notes, sizeof(notes));
-	close(fd);
-	if (n > 0)
-		find_note(notes, n, &id);
-	return record_file_build_id(f, PERF_RECORD_MISC_KERNEL,
-				    "[kernel.kallsyms]", id.bytes, id.size);
 }
 
 int record_kernel(struct record_file *f)
@@ -396,7 +402,7 @@ int record_kernel(struct record_file *f)
 
 	if (!kernel_text(&start, &end))
 		return 0;
-	ret = put_kernel_id(f);
+	ret = put_kernel_id(f, "/sys/kernel/notes", "[kernel.kallsyms]");
 	if (!ret)
 		ret = put_kernel_map(f, start, end - start, start,
 				     "[kernel.kallsyms]_text");

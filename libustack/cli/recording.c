@@ -173,6 +173,9 @@ static const char *why_kernel(int err)
 
 static const char *why(const char *path, int err)
 {
+	if (err == -ESTALE && is_kernel_path(path) &&
+	    strcmp(path, "[kernel.kallsyms]"))
+		return "it is not loaded here, and no file of it has its build-id: install its kernel's package";
 	if (is_kernel_path(path))
 		return why_kernel(err);
 	if (err == -ETIMEDOUT)

@@ -423,7 +423,8 @@ static int why_unusable(const struct image *image, const char **path)
 	bool is_jit = image->origins->is_jit;
 	bool is_kernel = image->origins->is_kernel;
 	/* The kernel has names where there is no file of it. */
-	bool no_file = is_jit || (is_kernel && !*image->images->opts.vmlinux);
+	bool is_core = is_kernel && !strcmp(image->origins->path, KERNEL_PATH);
+	bool no_file = is_jit || (is_kernel && (!is_core || !*image->images->opts.vmlinux));
 	int err = once_state(no_file ? &image->symbols_read : &image->opened);
 	const struct origin *origin = no_file ? image->origins : image->origin;
 

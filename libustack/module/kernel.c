@@ -45,11 +45,7 @@ static void read_notes(struct elf_id *id, const char *path)
 	id->size = size;
 }
 
-/* Room for a module's name, in which kallsyms has no dashes. */
-#define MODULE_MAX 64
-
-/* "[ext4]" or ".../ext4.ko.xz"; false: such a name no module has. */
-static bool module_name(char name[MODULE_MAX], const char *path)
+bool kernel_module_name(char name[MODULE_MAX], const char *path)
 {
 	const char *base = strrchr(path, '/');
 	size_t n;
@@ -147,7 +143,7 @@ bool kernel_runs(const struct image *image)
 	char module[MODULE_MAX] = "";
 	struct elf_id own;
 
-	if (!is_core && !module_name(module, image->origins->path))
+	if (!is_core && !kernel_module_name(module, image->origins->path))
 		return false;
 	running_id(&own, is_core, module);
 	return id->size && elf_id_is(&own, id);
@@ -183,7 +179,7 @@ int kernel_open_kallsyms(struct kallsyms *k, const struct image *image)
 	};
 	if (!origin->build_id.size)
 		return -ENOKEY;
-	if (!k->is_core && !module_name(k->module, origin->path))
+	if (!k->is_core && !kernel_module_name(k->module, origin->path))
 		return -ENOENT;
 	if (kernel_runs(image)) {
 		err = k->is_core ? 0 : find_module(k);

@@ -16,11 +16,17 @@
 /* A descriptor of the nth place for vmlinux, or -errno; -ENOSYS: there are no more. */
 int kernel_open_image(const struct image *image, unsigned int n, size_t *size);
 
+/* Room for a module's name, in which kallsyms has no dashes. */
+#define MODULE_MAX 64
+
+/* "[ext4]" or ".../ext4.ko.xz"; false: such a name no module has. */
+bool kernel_module_name(char name[MODULE_MAX], const char *path);
+
 /* A list of kallsyms, and what is to be taken from it. */
 struct kallsyms {
 	FILE *file;
 	bool is_core;		/* the kernel itself, not a module */
-	char module[64];	/* its name */
+	char module[MODULE_MAX];	/* its name */
 	uint64_t base, size;	/* of the module, in that list; size 0: not known */
 };
 
@@ -29,6 +35,13 @@ struct kallsyms {
  * -ESTALE: another one runs, and that one left no list.
  */
 int kernel_open_kallsyms(struct kallsyms *k, const struct image *image);
+
+/*
+ * The object file of a module, or its debug file, as an image of which only data is
+ * valid, to be freed.  -ENOENT: there is none; -ESTALE: none with its build-id;
+ * -ENOMEM.
+ */
+int kernel_module_file(const struct image *image, struct image **out);
 
 /* Is it the kernel that runs, or a module as that has it loaded? */
 bool kernel_runs(const struct image *image);

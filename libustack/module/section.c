@@ -150,6 +150,82 @@ uint8_t *section_unxz(const struct section *s, size_t *size)
 	return NULL;
 }
 
+/* The same of a zstd stream. */
+static uint8_t *unzstd(const struct section *s, size_t *size)
+{
+	ZSTD_DStream *stream = ZSTD_createDStream();
+	ZSTD_inBuffer in = { s->data, s->size, 0 };
+	ZSTD_outBuffer out = { 0 };
+	size_t left = 1;
+
+	while (stream && left && !ZSTD_isError(left)) {
+		if (out.pos == out.size) {
+			size_t max = out.size ? 2 * out.size : 4 * s->size;
+			void *more = size_is_sane(max, s->size) ?
+					     realloc(out.dst, max) :
+					     NULL;
+
+			if (!more)
+				break;
+			out.dst = more;
+			out.size = max;
+		}
+		left = ZSTD_decompressStream(stream, &out, &in);
+		if (in.pos == in.size && left && out.pos < out.size)
+			break; /* it is cut */
+	}
+	ZSTD_freeDStream(stream);
+	*size = out.pos;
+	if (!left)
+		return out.dst;
+	free(out.dst);
+	return NULL;
+}
+
+/* And of gzip, which ends with the size. */
+static uint8_t *gunzip(const struct section *s, size_t *size)
+{
+	struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+	uint8_t *data = NULL;
+	uint32_t told;
+
+	memcpy(&told, s->data + s->size - sizeof(told), sizeof(told));
+	*size = told;
+	if (d && size_is_sane(told, s->size))
+		data = malloc(*size + 1);
+	if (data && libdeflate_gzip_decompress(d, s->data, s->size, data, *size,
+					       NULL)) {
+		free(data);
+		data = NULL;
+	}
+	libdeflate_free_decompressor(d);
+	return data;
+}
+
+int section_unpack_file(struct image *image)
+{
+	static const struct {
+		char magic[8];
+		size_t size;
+		uint8_t *(*unpack)(const struct section *s, size_t *size);
+	} kinds[] = {
+		{ "\xfd" "7zXZ", 6, section_unxz },
+		{ "\x28\xb5\x2f\xfd", 4, unzstd },
+		{ "\x1f\x8b", 2, gunzip },
+	};
+	const struct section all = { image->data, image->size, 0 };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (all.size < 18 ||
+		    memcmp(all.data, kinds[i].magic, kinds[i].size))
+			continue;
+		image->unpacked = kinds[i].unpack(&all, &image->size);
+		image->data = image->unpacked;
+		return image->data ? 0 : -EBADMSG;
+	}
+	return 0;
+}
+
 Elf *image_elf(struct image *image)
 {
 	if (!image->elf) {

@@ -26,6 +26,11 @@ struct Elf *image_elf(struct image *image);
 int image_section(struct image *image, const char *name, struct section *out);
 /* The contents of an xz stream, to be freed, or NULL. */
 uint8_t *section_unxz(const struct section *section, size_t *size);
+/*
+ * An image whose data is a whole file that was packed by xz, zstd or gzip, as modules
+ * of the kernel are, gets what was packed.  0, also of others; -EBADMSG; -ENOMEM.
+ */
+int section_unpack_file(struct image *image);
 void section_free(struct image *image);
 
 #endif

@@ -147,6 +147,5 @@ int kallsyms_read(struct symbols *symbols, struct image *image)
 		symbols->v[symbols->nr - 1].end =
 			k.size ? k.size :
 				 symbols->v[symbols->nr - 1].start + 4096;
-	symbols->is_relative = true;
 	return 0;
 }

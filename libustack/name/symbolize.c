@@ -137,7 +137,11 @@ static int find_jit_name(struct map *map, struct ustack_symbol *sym)
 /* Also without vmlinux there may be names. */
 static int read_kallsyms(void *arg)
 {
-	return keep_symbols(arg, kallsyms_read);
+	int err = keep_symbols(arg, kallsyms_read);
+	int other = err ? keep_symbols(arg, kmodule_read) : 0;
+
+	/* Which says more? */
+	return !other || other == -EBADMSG || other == -ENOMEM ? other : err;
 }
 
 /* The recorded build-id takes precedence over the file's. */

@@ -41,7 +41,6 @@ struct jit_file {
 struct symbols {
 	struct symbol *v;
 	size_t nr, max;
-	bool is_relative;	/* addresses count from where the kernel or module begins */
 	/* Of a JIT; these and those above change under the image's lock. */
 	struct text *texts;
 	size_t text_size;	/* of all */
@@ -87,6 +86,11 @@ int jit_read(const struct map *map);
  * -EBADMSG: it is no such list; -E2BIG, -ENOMEM; or -errno if it could not be read.
  */
 int kallsyms_read(struct symbols *symbols, struct image *image);
+/*
+ * The same for a module that is not loaded here, from a file of it: -ENOENT, -ESTALE
+ * as kernel_module_file(); -EBADMSG, -ENOMEM.
+ */
+int kmodule_read(struct symbols *symbols, struct image *image);
 /* Might jit_read() find more? */
 bool jit_changed(const struct map *map);
 
