@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* CPUs by /sys, and families of processes by /proc. */
+/* CPUs by /sys, families of processes by /proc, and cgroups. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,4 +133,66 @@ long threads_of(const int *pid, size_t nr, int **out)
 		free(some);
 	}
 	return sum;
+}
+
+/* --- cgroups ------------------------------------------------------------------ */
+
+/* Of the cgroup itself: version 2 has one name for it, version 1 the other. */
+static int add_threads(int dir, int **out, long *sum)
+{
+	int fd = openat(dir, "cgroup.threads", O_RDONLY | O_CLOEXEC), tid;
+	FILE *f;
+
+	if (fd < 0)
+		fd = openat(dir, "tasks", O_RDONLY | O_CLOEXEC);
+	f = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!f && fd >= 0)
+		close(fd);
+	while (f && fscanf(f, "%d", &tid) == 1) {
+		int *more = realloc(*out, (*sum + 1) * sizeof(*more));
+
+		if (!more) {
+			fclose(f);
+			return -ENOMEM;
+		}
+		*out = more;
+		more[(*sum)++] = tid;
+	}
+	if (f)
+		fclose(f);
+	return 0;
+}
+
+static int add_cgroup(int dir, int **out, long *sum)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *p = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *d;
+	int below, ret = add_threads(dir, out, sum);
+
+	if (!p && copy >= 0)
+		close(copy);
+	while (!ret && p && (d = readdir(p))) {
+		if (d->d_type != DT_DIR || *d->d_name == '.')
+			continue;
+		below = openat(dir, d->d_name,
+			       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (below < 0)
+			continue; /* it is gone */
+		ret = add_cgroup(below, out, sum);
+		close(below);
+	}
+	if (p)
+		closedir(p);
+	return ret;
+}
+
+long threads_of_cgroup(int dir, int **out)
+{
+	long sum = 0;
+	int ret;
+
+	*out = NULL;
+	ret = add_cgroup(dir, out, &sum);
+	return ret ? ret : sum;
 }

@@ -22,5 +22,7 @@ bool cpu_is_online(int cpu);
 long processes_below(const int *pid, size_t nr, int **out);
 /* All their threads, likewise. */
 long threads_of(const int *pid, size_t nr, int **out);
+/* All threads of a cgroup, whose directory is open, and of those below it. */
+long threads_of_cgroup(int dir, int **out);
 
 #endif

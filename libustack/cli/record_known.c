@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/record_cpus.h"
 #include "cli/record_proc.h"
 #include "cli/record_run.h"
 
@@ -111,13 +112,34 @@ static int process_waits(struct recorder *r, int pid)
 	return ret || record_drain(r) >= 0 ? ret : -1;
 }
 
+static int cgroup_waits(struct recorder *r)
+{
+	int *tid, ret = 0;
+	long i, nr = threads_of_cgroup(r->c->tid[0], &tid);
+
+	for (i = 0; i < nr && !ret; i++) {
+		int pid = record_process_of(tid[i]);
+
+		if (pid == getpid() || pid == r->child.pid)
+			continue;
+		ret = take_waiting(r, pid, tid[i], clock_now(&r->clock));
+		/* The rings fill meanwhile. */
+		if (!ret && record_drain(r) < 0)
+			ret = -1;
+	}
+	free(tid);
+	return ret || nr >= 0 ? ret : record_fail(r, "", nr);
+}
+
 int record_waiting(struct recorder *r)
 {
 	const struct record_options *o = r->o;
 	size_t i;
 	int ret = 0;
 
-	if (o->all && !o->cgroup) {
+	if (o->cgroup) {
+		ret = cgroup_waits(r);
+	} else if (o->all) {
 		int *pid;
 		long nr = record_numbers("/proc", &pid), j;
 

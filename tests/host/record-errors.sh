@@ -208,9 +208,19 @@ if [ -n "$cgroups" ] && mkdir "$cgroups/ustack.$$" 2>/dev/null; then
 	sh -c 'echo $$ >"$1" && exec ./work 100000' - "$cgroups/ustack.$$/cgroup.procs" 2>/dev/null & inside=$!
 	./work 100000 & pid=$!
 	"$ustack" record -G "$cgroups/ustack.$$" -e cpu-clock -o f sleep 0.5 >out 2>err && status=0 || status=$?
-	kill $pid $inside 2>/dev/null || :
-	wait $pid $inside 2>/dev/null || :
-	rmdir "$cgroups/ustack.$$"
+	[ $status != 0 ] || cp f cgroup.data
+	# Who waits there from before until after, also in a cgroup below.
+	mkdir "$cgroups/ustack.$$/below"
+	sh -c 'echo $$ >"$1" && exec sleep 1000' - "$cgroups/ustack.$$/below/cgroup.procs" 2>/dev/null & waits=$!
+	until [ "$(cat /proc/$waits/comm)" = sleep ]; do sleep 0.05; done
+	[ $status != 0 ] || "$ustack" record -G "$cgroups/ustack.$$" --off-cpu -o waits.data sleep 0.5 >out 2>err || fail "-G --off-cpu"
+	kill $pid $inside $waits 2>/dev/null || :
+	wait $pid $inside $waits 2>/dev/null || :
+	rmdir "$cgroups/ustack.$$/below" "$cgroups/ustack.$$"
+	if [ $status = 0 ]; then
+		"$ustack" fold --pid $waits -i waits.data | grep -q ' [3-9][0-9]\{8,\}$' || fail "-G: who waits all the time is not told"
+		mv cgroup.data f
+	fi
 	[ $status = 0 ] || said 'cannot sample that event'
 	"$ustack" script -i f -F pid | sort -u | tr -d ' \n' >pids
 	[ $status != 0 ] || [ ! -s pids ] || [ "$(cat pids)" = $inside ] || fail "-G: not only $inside but $(cat pids)"
