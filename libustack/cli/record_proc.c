@@ -315,9 +315,32 @@ int record_process(struct record_file *f, uint32_t pid, bool data,
 
 /* --- the kernel --------------------------------------------------------------------- */
 
-/* Where its text is; false where that is nobody's business. */
+/* Bytes of its text as memory has it; 0: nobody is to know. */
+static uint64_t kernel_code(void)
+{
+	char line[256];
+	uint64_t first, last, size = 0;
+	int n;
+	FILE *f = fopen("/proc/iomem", "re");
+
+	while (f && !size && fgets(line, sizeof(line), f)) {
+		n = 0;
+		if (sscanf(line, " %" SCNx64 "-%" SCNx64 " : Kernel code%n",
+			   &first, &last, &n) == 2 && n && last > first)
+			size = last - first + 1;
+	}
+	if (f)
+		fclose(f);
+	return size;
+}
+
+/*
+ * Where its text is; false where that is nobody's business.  _text is among the first
+ * symbols; to read them up to _etext takes more time than all the rest of a start.
+ */
 static bool kernel_text(uint64_t *start, uint64_t *end)
 {
+	const uint64_t size = kernel_code();
 	char line[256], name[128];
 	uint64_t addr;
 	FILE *f = fopen("/proc/kallsyms", "re");
@@ -328,6 +351,8 @@ static bool kernel_text(uint64_t *start, uint64_t *end)
 			continue;
 		if (!strcmp(name, "_text"))
 			*start = addr;
+		if (*start && size)
+			*end = *start + size;
 		if (!strcmp(name, "_etext"))
 			*end = addr;
 	}

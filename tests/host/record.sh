@@ -64,6 +64,13 @@ quiet perf report -i mine --header-only
 for line in "arch : $(uname -m)" "os release : $(uname -r)" 'perf version : ustack' 'cmdline : .*record -e cpu-clock'; do
 	grep -q "^# $line" out || fail "no header $line"
 done
+# The kernel's text, for whoever may know.
+text=$(awk '$3 == "_text" { print "0x" $1 } $3 == "_etext" { print "0x" $1 }' /proc/kallsyms | tr '\n' ' ')
+if [ "$(id -u)" = 0 ] && [ "${text%% *}" != 0x0000000000000000 ]; then
+	perf script -i mine --show-mmap-events 2>err | sed -n 's/.*PERF_RECORD_MMAP.* \[\(0x[0-9a-f]*\)(\(0x[0-9a-f]*\)).*kernel.kallsyms\]_text.*/\1 \2/p' >map
+	read -r start size <map || fail "the kernel is not mapped"
+	[ "$text" = "$start $(printf '0x%x' $((start + size))) " ] || fail "the kernel's text is not $text but $(cat map)"
+fi
 quiet perf buildid-list -i mine
 id=$(readelf -n work | sed -n 's/.*Build ID: //p')
 grep -qx "$id $tmp/work" out || fail "no build-id of the program"
