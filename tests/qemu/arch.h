@@ -23,6 +23,12 @@
 #define IS_EXECVE "id == 59"
 /* Of a kernel function, to a probe */
 #define FIRST_ARGUMENT "%di"
+/* Of a byte, to operand 0 */
+#define STORE_BYTE "movb $1, (%0)"
+/* Calls leave their return address where a probe can be seen to replace it */
+#define PUSHES_RETURNS true
+/* Of the vDSO, mapped by number */
+#define CLOCK_PAGES "[vvar_vclock]"
 
 /*
  * A system call, or the store of a byte, with sp at a mark: a capture of it
@@ -116,6 +122,23 @@ static inline void spin_with_sp(const void *sp, uint64_t loops)
 		     "mov %%rbx, %%rsp" : "+r"(loops) : "r"(sp) : "rbx");
 }
 
+/* A loop there that stores a byte, with this frame pointer. */
+static inline void store_with_frame(const void *sp, const void *frame, volatile uint8_t *to,
+				    uint64_t loops)
+{
+	asm volatile("mov %%rsp, %%rbx\n\t"
+		     "mov %%rbp, %%r12\n\t"
+		     "mov %1, %%rsp\n\t"
+		     "mov %2, %%rbp\n"
+		     "1:\n\t"
+		     "movb $1, (%3)\n\t"
+		     "dec %0\n\t"
+		     "jnz 1b\n\t"
+		     "mov %%r12, %%rbp\n\t"
+		     "mov %%rbx, %%rsp"
+		     : "+c"(loops) : "D"(sp), "S"(frame), "d"(to) : "rbx", "r12", "memory");
+}
+
 /* The load of a word. */
 static inline void load_word(const uint64_t *from)
 {
@@ -140,6 +163,9 @@ static inline void load_word(const uint64_t *from)
 #define IS_READV "id == 65"
 #define IS_EXECVE "id == 221"
 #define FIRST_ARGUMENT "%x0"
+#define STORE_BYTE "strb wzr, [%0]"
+#define PUSHES_RETURNS false
+#define CLOCK_PAGES NULL /* ordinary ones */
 
 static __attribute__((used, noinline, noclone)) long
 marked_call6(uint64_t mark, long nr, const long args[6])
@@ -223,6 +249,22 @@ static inline void spin_with_sp(const void *sp, uint64_t loops)
 		     "subs %0, %0, #1\n\t"
 		     "b.ne 1b\n\t"
 		     "mov sp, x19" : "+r"(loops) : "r"(sp) : "x19", "cc");
+}
+
+static inline void store_with_frame(const void *sp, const void *frame, volatile uint8_t *to,
+				    uint64_t loops)
+{
+	asm volatile("mov x19, sp\n\t"
+		     "mov x20, x29\n\t"
+		     "mov sp, %1\n\t"
+		     "mov x29, %2\n"
+		     "1:\n\t"
+		     "strb wzr, [%3]\n\t"
+		     "subs %0, %0, #1\n\t"
+		     "b.ne 1b\n\t"
+		     "mov x29, x20\n\t"
+		     "mov sp, x19"
+		     : "+r"(loops) : "r"(sp), "r"(frame), "r"(to) : "x19", "x20", "cc", "memory");
 }
 
 static inline void load_word(const uint64_t *from)

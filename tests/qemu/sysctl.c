@@ -100,23 +100,9 @@ static bool absent;
 /* Computes with sp and the frame pointer on that stack, and touches fresh. */
 static NOINLINE void spin(void)
 {
-	uint64_t loops = 20000;
-
 	if (absent)
 		check(!madvise(stack + 2 * PAGE, STACK - 2 * PAGE, MADV_DONTNEED));
-	asm volatile("mov %%rsp, %%rbx\n\t"
-		     "mov %%rbp, %%r12\n\t"
-		     "mov %1, %%rsp\n\t"
-		     "lea 64(%1), %%rbp\n"
-		     "1:\n\t"
-		     "movb $1, (%2)\n\t"
-		     "dec %0\n\t"
-		     "jnz 1b\n\t"
-		     "mov %%r12, %%rbp\n\t"
-		     "mov %%rbx, %%rsp"
-		     : "+r"(loops)
-		     : "r"(stack), "r"(fresh)
-		     : "rbx", "r12", "memory");
+	store_with_frame(stack, stack + 64, fresh, 20000);
 }
 
 /* Entries of a chain's user part. */
@@ -276,7 +262,8 @@ static void test_on(void)
 	absent = true;
 	faults = profile(found, &all);
 	print(found, faults);
-	check(faults && found[DWARF].stacks && found[FP].frames && found[REGISTERS].regs);
+	check(faults || !TRACES_FAULTS);
+	check(found[DWARF].stacks && found[FP].frames && found[REGISTERS].regs);
 	check_deferred(&all);
 }
 

@@ -131,6 +131,7 @@ static void test_returns(void)
 	uint64_t at, tramp;
 	int fd[2];
 
+	only_if(PUSHES_RETURNS, "uretprobes replace a register");
 	memset((void *)room, 0, sizeof(room));
 	before = sampled(&r);
 	fd[0] = probe(recurse, true);
@@ -159,7 +160,7 @@ static NOINLINE void store(volatile uint8_t *to)
 {
 	asm volatile(".globl probed_store\n"
 		     "probed_store:\n\t"
-		     "movb $1, (%0)" : : "r"(to) : "memory");
+		     STORE_BYTE : : "r"(to) : "memory");
 }
 
 static void test_out_of_line(void)
@@ -177,9 +178,9 @@ static void test_out_of_line(void)
 	c = take(&r);
 	check(c.samples == 1 && c.records == 1);
 	printf("# ip %#" PRIx64 " in the sample, %#" PRIx64 " in the record\n", c.ip,
-	       reg_of(&r, &c, PERF_REG_X86_IP));
+	       reg_of(&r, &c, REG_IP));
 	check(c.ip != (uintptr_t)probed_store);
-	check(reg_of(&r, &c, PERF_REG_X86_IP) == (uintptr_t)probed_store);
+	check(reg_of(&r, &c, REG_IP) == (uintptr_t)probed_store);
 	close(fd);
 }
 
