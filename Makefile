@@ -206,6 +206,22 @@ bench-deps: deps
 	@$(MAKE) --no-print-directory -s $(bench_programs)
 .PHONY: bench-deps
 
+# For the guest on arm64, which has no libraries.
+build/bench/arm64/%: bench/%.c
+	@mkdir -p $(@D)
+	aarch64-linux-gnu-gcc -static $(bench_cflags) $(bench_flags) $< -o $@
+
+build/bench/arm64/sampler: bench_flags = -isystem build/linux/tools/include/uapi
+build/bench/arm64/load: bench_flags = -fno-omit-frame-pointer
+
+bench-nmi-arm64: deps ## length of an NMI on arm64, of loops; needs no part of make bench
+	@tests/deps arm64
+	@$(MAKE) --no-print-directory kernel-arm64
+	@tests/qemu/userland
+	@$(MAKE) --no-print-directory -s build/bench/arm64/sampler build/bench/arm64/load
+	@bench/nmi --arm64
+.PHONY: bench-nmi-arm64
+
 benches := accuracy nmi overhead volume
 bench-nmi: bench-deps ## length of an NMI by mode and size of stack
 	@bench/nmi

@@ -156,9 +156,9 @@ def guest(name, plan, memory=(), here=False, limit=3600, options=(), icount=True
     return where
 
 
-def sampler(name, mode, stack, hz, command, *options):
+def sampler(name, mode, stack, hz, command, *options, program=SAMPLER):
     """A line of a plan: the accounts of one run, in the file NAME."""
-    words = [SAMPLER, *options, mode, str(stack), str(hz), "--", *command]
+    words = [program, *options, mode, str(stack), str(hz), "--", *command]
     return f"{shlex.join(words)} >\"$VM_SHARE/{name}\"\n"
 
 

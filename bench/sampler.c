@@ -9,7 +9,8 @@
  *     -d MS    sample from then on only, when the command has started up
  *     -k KIB   size of a CPU's ring, a power of 2 (8192)
  *     -o FILE  what the rings held, as a reader saves it; else only counted
- *     -n       the length of every NMI too, from the tracepoint nmi:nmi_handler
+ *     -n       the length of every NMI too: on x86 from the tracepoint
+ *              nmi:nmi_handler, on arm64 from the times of samples
  *
  * Writes one line of NAME=NUMBER: records of each kind and their bytes; the
  * processor time of the command and of this reader in us, both with the
@@ -33,8 +34,11 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <tracefs.h>
 #include <unistd.h>
+
+#ifdef __x86_64__
+#include <tracefs.h>
+#endif
 
 #define PAGE 4096ul
 #define MAX_CPUS 256
@@ -53,10 +57,14 @@ static __attribute__((format(printf, 1, 2), noreturn)) void die(const char *fmt,
 
 /* --- the event --------------------------------------------------------------- */
 
-/* What perf asks for with --call-graph dwarf: all but the segment bases. */
+/* What perf asks for with --call-graph dwarf: all but segment bases and vectors. */
+#ifdef __x86_64__
 #define REGS (((1ull << PERF_REG_X86_64_MAX) - 1) & \
 	      ~(1ull << PERF_REG_X86_DS | 1ull << PERF_REG_X86_ES | \
 		1ull << PERF_REG_X86_FS | 1ull << PERF_REG_X86_GS))
+#else
+#define REGS ((1ull << PERF_REG_ARM64_MAX) - 1)
+#endif
 
 static struct perf_event_attr attr_of(const char *mode, uint32_t stack, uint64_t hz)
 {
@@ -119,6 +127,151 @@ static const char *choose_pmu(struct perf_event_attr *attr)
 	return "nmi_clock_handler";
 }
 
+/* --- the length of NMIs --------------------------------------------------------- */
+
+struct nmis {
+	uint64_t *ns;
+	size_t nr, room;
+#ifdef __x86_64__
+	struct tracefs_instance *instance;
+	struct tep_handle *tep;
+#else
+	uint64_t period, last;	/* between samples; time of the last one, 0 for none */
+#endif
+};
+
+static void add_length(struct nmis *n, uint64_t ns)
+{
+	if (n->nr == n->room) {
+		n->room = n->room ? 2 * n->room : 4096;
+		n->ns = realloc(n->ns, n->room * sizeof(*n->ns));
+		if (!n->ns)
+			die("no memory");
+	}
+	n->ns[n->nr++] = ns;
+}
+
+#ifdef __x86_64__
+static unsigned long address_of(const char *name)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+	unsigned long address;
+	char line[256], found[256], type;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx %c %255s", &address, &type, found) == 3 &&
+		    !strcmp(found, name) && address) {
+			fclose(f);
+			return address;
+		}
+	}
+	die("/proc/kallsyms does not show %s: is this root?", name);
+}
+
+/* The tracepoint fires after the handler's return: it is in no length of its own. */
+static void start_nmis(struct nmis *n, struct perf_event_attr *attr, const char *handler)
+{
+	static const char *const systems[] = { "nmi", NULL };
+	char filter[64];
+
+	(void)attr;
+	n->tep = tracefs_local_events_system(NULL, systems);
+	n->instance = tracefs_instance_create("sampler");
+	if (!n->tep || !n->instance)
+		die("tracefs is not mounted, or has no nmi:nmi_handler");
+	snprintf(filter, sizeof(filter), "handler == 0x%lx", address_of(handler));
+	if (tracefs_instance_set_buffer_size(n->instance, 8192, -1) ||
+	    tracefs_event_file_write(n->instance, "nmi", "nmi_handler", "filter", filter) < 0 ||
+	    tracefs_event_enable(n->instance, "nmi", "nmi_handler") < 0)
+		die("nmi:nmi_handler: %s", strerror(errno));
+}
+
+static int take_nmi(struct tep_event *event, struct tep_record *record, int cpu, void *arg)
+{
+	unsigned long long ns, handled;
+
+	(void)cpu;
+	if (tep_get_field_val(NULL, event, "delta_ns", record, &ns, 1) ||
+	    tep_get_field_val(NULL, event, "handled", record, &handled, 1))
+		die("nmi:nmi_handler has other fields here");
+	if (handled)
+		add_length(arg, ns);
+	return 0;
+}
+
+static void take_nmis(struct nmis *n)
+{
+	tracefs_trace_off(n->instance);
+	if (tracefs_iterate_raw_events(n->tep, n->instance, NULL, 0, take_nmi, n))
+		die("reading nmi:nmi_handler: %s", strerror(errno));
+	tracefs_event_disable(n->instance, "nmi", "nmi_handler");
+	tracefs_instance_destroy(n->instance);
+	tracefs_instance_free(n->instance);
+	tep_free(n->tep);
+}
+
+static void note_record(struct nmis *n, const struct perf_event_header *h, const uint64_t *body)
+{
+	(void)n;
+	(void)h;
+	(void)body;
+}
+#else
+/*
+ * The PMU is stopped as long as its interrupt is handled, and counts a period from
+ * there: samples are a period and an NMI apart, if the program ran all the time. A
+ * cycle has to take a ns, as in QEMU.
+ */
+static void start_nmis(struct nmis *n, struct perf_event_attr *attr, const char *handler)
+{
+	(void)handler;
+	n->period = 1000000000 / attr->sample_freq;
+	attr->freq = 0;
+	attr->sample_period = n->period;
+	attr->context_switch = 1;
+}
+
+static void note_record(struct nmis *n, const struct perf_event_header *h, const uint64_t *body)
+{
+	if (h->type == PERF_RECORD_SAMPLE) {
+		/* ip, pid and tid, time */
+		if (n->last && body[2] - n->last >= n->period)
+			add_length(n, body[2] - n->last - n->period);
+		n->last = body[2];
+	} else if (h->type == PERF_RECORD_SWITCH || h->type == PERF_RECORD_LOST) {
+		n->last = 0;
+	}
+}
+
+static void take_nmis(struct nmis *n)
+{
+	(void)n;
+}
+#endif
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The smallest value that q/1000 of all values do not exceed. */
+static uint64_t quantile(const struct nmis *n, unsigned int q)
+{
+	return n->ns[(n->nr * q + 999) / 1000 - 1];
+}
+
+static void finish_nmis(struct nmis *n)
+{
+	take_nmis(n);
+	if (!n->nr)
+		die("no NMI came");
+	qsort(n->ns, n->nr, sizeof(*n->ns), compare);
+	printf(" n=%zu p50=%lu p90=%lu p99=%lu p999=%lu max=%lu", n->nr, quantile(n, 500),
+	       quantile(n, 900), quantile(n, 990), quantile(n, 999), n->ns[n->nr - 1]);
+}
+
 /* --- rings: what a profiler does with them ------------------------------------ */
 
 struct ring {
@@ -163,7 +316,7 @@ static void save(int out, const uint8_t *p, size_t size)
 	}
 }
 
-static void drain(struct ring *r, size_t size, int out, struct counts *n)
+static void drain(struct ring *r, size_t size, int out, struct counts *n, struct nmis *nmis)
 {
 	uint64_t head = __atomic_load_n(&r->page->data_head, __ATOMIC_ACQUIRE);
 	uint64_t tail = r->page->data_tail;
@@ -179,11 +332,12 @@ static void drain(struct ring *r, size_t size, int out, struct counts *n)
 		for (uint64_t at = tail; at < head;) {
 			/* Multiples of 8 and aligned: neither of the two wraps. */
 			struct perf_event_header *h = (void *)(r->data + at % size);
-			uint64_t body[2];
+			uint64_t body[3];
 
-			for (int i = 0; i < 2; i++)
+			for (int i = 0; i < 3; i++)
 				body[i] = *(uint64_t *)(r->data + (at + 8 + 8 * i) % size);
 			count_record(n, h, body);
+			note_record(nmis, h, body);
 			at += h->size;
 		}
 	}
@@ -206,98 +360,6 @@ static void count_file(const char *path, struct counts *n)
 	fclose(f);
 }
 
-/* --- the length of NMIs --------------------------------------------------------- */
-
-struct nmis {
-	struct tracefs_instance *instance;
-	struct tep_handle *tep;
-	uint64_t *ns;
-	size_t nr, room;
-};
-
-static unsigned long address_of(const char *name)
-{
-	FILE *f = fopen("/proc/kallsyms", "r");
-	unsigned long address;
-	char line[256], found[256], type;
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx %c %255s", &address, &type, found) == 3 &&
-		    !strcmp(found, name) && address) {
-			fclose(f);
-			return address;
-		}
-	}
-	die("/proc/kallsyms does not show %s: is this root?", name);
-}
-
-/* The tracepoint fires after the handler's return: it is in no length of its own. */
-static void start_nmis(struct nmis *n, const char *handler)
-{
-	static const char *const systems[] = { "nmi", NULL };
-	char filter[64];
-
-	n->tep = tracefs_local_events_system(NULL, systems);
-	n->instance = tracefs_instance_create("sampler");
-	if (!n->tep || !n->instance)
-		die("tracefs is not mounted, or has no nmi:nmi_handler");
-	snprintf(filter, sizeof(filter), "handler == 0x%lx", address_of(handler));
-	if (tracefs_instance_set_buffer_size(n->instance, 8192, -1) ||
-	    tracefs_event_file_write(n->instance, "nmi", "nmi_handler", "filter", filter) < 0 ||
-	    tracefs_event_enable(n->instance, "nmi", "nmi_handler") < 0)
-		die("nmi:nmi_handler: %s", strerror(errno));
-}
-
-static int take_nmi(struct tep_event *event, struct tep_record *record, int cpu, void *arg)
-{
-	struct nmis *n = arg;
-	unsigned long long ns, handled;
-
-	(void)cpu;
-	if (tep_get_field_val(NULL, event, "delta_ns", record, &ns, 1) ||
-	    tep_get_field_val(NULL, event, "handled", record, &handled, 1))
-		die("nmi:nmi_handler has other fields here");
-	if (!handled)
-		return 0;
-	if (n->nr == n->room) {
-		n->room = n->room ? 2 * n->room : 4096;
-		n->ns = realloc(n->ns, n->room * sizeof(*n->ns));
-		if (!n->ns)
-			die("no memory");
-	}
-	n->ns[n->nr++] = ns;
-	return 0;
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The smallest value that q/1000 of all values do not exceed. */
-static uint64_t quantile(const struct nmis *n, unsigned int q)
-{
-	return n->ns[(n->nr * q + 999) / 1000 - 1];
-}
-
-static void finish_nmis(struct nmis *n)
-{
-	tracefs_trace_off(n->instance);
-	if (tracefs_iterate_raw_events(n->tep, n->instance, NULL, 0, take_nmi, n))
-		die("reading nmi:nmi_handler: %s", strerror(errno));
-	tracefs_event_disable(n->instance, "nmi", "nmi_handler");
-	tracefs_instance_destroy(n->instance);
-	tracefs_instance_free(n->instance);
-	tep_free(n->tep);
-	if (!n->nr)
-		die("no NMI came");
-	qsort(n->ns, n->nr, sizeof(*n->ns), compare);
-	printf(" n=%zu p50=%lu p90=%lu p99=%lu p999=%lu max=%lu", n->nr, quantile(n, 500),
-	       quantile(n, 900), quantile(n, 990), quantile(n, 999), n->ns[n->nr - 1]);
-}
-
 /* --- main ---------------------------------------------------------------------- */
 
 static uint64_t number(const char *text, uint64_t max)
@@ -313,7 +375,9 @@ static uint64_t number(const char *text, uint64_t max)
 /* A no-op that bench/parts.c, which sees every instruction, takes as a mark. */
 static void mark(void)
 {
+#ifdef __x86_64__
 	__asm__ volatile(".byte 0x0f, 0x1f, 0x84, 0x00, 0x62, 0x65, 0x6e, 0x63" : : : "memory");
+#endif
 }
 
 static uint64_t time_of(const struct rusage *u)
@@ -400,7 +464,7 @@ int main(int argc, char **argv)
 		attr.enable_on_exec = !delay;
 		handler = choose_pmu(&attr);
 		if (nmi)
-			start_nmis(&nmis, handler);
+			start_nmis(&nmis, &attr, handler);
 	}
 	for (int cpu = 0; cpu < cpus; cpu++) {
 		int fd = open_event(&attr, pid, cpu);
@@ -433,7 +497,7 @@ int main(int argc, char **argv)
 		poll(polled, cpus + 1, -1);
 		ended = polled[cpus].revents;
 		for (int cpu = 0; cpu < cpus; cpu++)
-			drain(&rings[cpu], ring_size, out, &counts);
+			drain(&rings[cpu], ring_size, out, &counts, &nmis);
 	}
 	mark();
 	getrusage(RUSAGE_SELF, &after);
