@@ -342,6 +342,23 @@ check-debug: deps ## the guest tests on the debug kernel, or that of KIND=kcsan 
 		tests/run --limit 12000 $(wildcard tests/qemu/*.sh)
 .PHONY: check-debug
 
+# What is not x86's by nature: its registers, HPET, cost in instructions and 32-bit
+# programs; perf and libustack. A kernel with lockdep is slower, as in check-debug.
+arm64_tests := $(patsubst %,tests/qemu/%.sh,access altstack bpf capture cookie deliver \
+	kselftest lifetime memory nmi-work several slow stay sysctl uprobe watch)
+
+check-arm64: deps ## guest tests on arm64, with and without lockdep; writes bench/results/nmi-arm64.csv
+	@tests/deps arm64
+	@$(MAKE) --no-print-directory kernel-arm64 kernel-arm64-lockdep
+	@tests/qemu/userland
+	$(call arm64_run,kernel-arm64,1)
+	$(call arm64_run,kernel-arm64-lockdep,5)
+	@$(MAKE) --no-print-directory bench-nmi-arm64
+.PHONY: check-arm64
+
+# $(call arm64_run,KERNEL,TIME FACTOR)
+arm64_run = @echo "--- $1"; KERNEL=$(CURDIR)/build/$1/arch/arm64/boot/Image VM_TIME_FACTOR=$2 tests/run --limit 6000 $(arm64_tests)
+
 check-deb: deb ## install what make deb made in a Debian of its own and boot that
 	$(call step,check-deb,tests/build/check-deb)
 .PHONY: check-deb
