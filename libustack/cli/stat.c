@@ -26,6 +26,7 @@ static const struct key pairing[] = {
 
 /* Behind lost_REASON. */
 #define CHANGED "changed"
+#define IN_CAPTURE "in_capture"
 #define SAMPLE_BYTES "sample_bytes"
 #define WAITED "waited_ns"
 
@@ -69,6 +70,7 @@ static void stat_help(void)
 	for (n = USTACK_LOST_NOT + 1; n < USTACK_LOST_NR; n++)
 		help_line(lost_key(n, key), lost_what(n));
 	help_line(CHANGED, "whose stack is of a later state of the thread");
+	help_line(IN_CAPTURE, "that hit the capture of a stack, by the kernel's frames");
 	help_line(SAMPLE_BYTES, "bytes of these samples");
 	help_line(WAITED, "how long threads waited, by samples of " OFF_CPU_EVENT);
 	puts("\nOf the whole recording, whatever the filters:");
@@ -96,7 +98,7 @@ static void print_stats(const struct ustack_stats *st, const struct key *keys,
 /* Of the samples that are wanted. */
 struct counts {
 	struct ustack_stats st; /* what tells of samples */
-	uint64_t changed, waited;
+	uint64_t changed, waited, in_capture;
 	uint64_t ends[NR_ENDS];
 };
 
@@ -119,6 +121,25 @@ static void count_pair(struct ustack_stats *st, const struct ustack_sample *s)
 	}
 }
 
+/*
+ * Did it hit the capture of a deferred stack?  That runs below one of two functions:
+ * on the way back to user mode, and on the CPU of a ring that the task has left.
+ */
+static bool hit_capture(const struct chain *c, const struct ustack_sample *s)
+{
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
+	const struct line *l = c->line, *end = l + c->nr;
+
+	if (!s->kernel || (s->pair != USTACK_PAIR_PAIRED && s->pair != USTACK_PAIR_LOST))
+		return false;
+	for (; l < end && l->kernel; l++)
+		if (!l->guest && !ustack_symbolize(s->kernel, l->lookup, &sym) &&
+		    (!strcmp(sym.name, "perf_defer_callback") ||
+		     !strcmp(sym.name, "perf_defer_output")))
+			return true;
+	return false;
+}
+
 static void stat_sample(struct worker *w, const struct ustack_sample *s)
 {
 	struct counts *c = w->own;
@@ -130,6 +151,7 @@ static void stat_sample(struct worker *w, const struct ustack_sample *s)
 	c->changed += !!s->stack_changed;
 	if (!strcmp(s->event, OFF_CPU_EVENT))
 		c->waited += s->period;
+	c->in_capture += hit_capture(&w->chain, s);
 	if (w->chain.unwound)
 		c->ends[w->chain.end]++;
 }
@@ -149,6 +171,7 @@ static void stat_end(struct worker *w)
 		all->st.lost_by[n] += c->st.lost_by[n];
 	all->changed += c->changed;
 	all->waited += c->waited;
+	all->in_capture += c->in_capture;
 	for (n = 0; n < NR_ENDS; n++)
 		all->ends[n] += c->ends[n];
 }
@@ -186,6 +209,7 @@ static int stat_run(struct cli *cli)
 	for (n = USTACK_LOST_NOT + 1; n < USTACK_LOST_NR; n++)
 		print(lost_key(n, key), all.st.lost_by[n]);
 	print(CHANGED, all.changed);
+	print(IN_CAPTURE, all.in_capture);
 	print(SAMPLE_BYTES, all.st.sample_bytes);
 	print(WAITED, all.waited);
 	print_stats(&all.st, records, NR(records));
