@@ -118,6 +118,10 @@ build/machine/.done: build/machine/base.config build/kernel.id kernel-patches/bu
 	$(call step,kernel for machines,kernel-patches/build -c $< build/linux build/machine $(machine_fragments))
 	@touch $@
 
+deb-ustack: deps ## Debian packages of libustack and ustack alone, for any kernel: in a minute
+	$(call step,packages,perf-integration/deb)
+.PHONY: deb-ustack
+
 deb: deps ## Debian packages of kernel, perf, libustack and ustack, in build/deb
 	@tests/deps deb
 	@$(MAKE) --no-print-directory $(deb_kernel)/.done perf
@@ -315,7 +319,7 @@ check-unit: deps ## only the tests that need no guest and no kernel
 check: deps ## all tests: unit tests, all series apply and build, guest tests
 	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 300 $(host_tests) \
 		--jobs 1 $(alone) --limit 3600 $(patch_test) tests/build/kernel.sh tests/build/perf.sh \
-		tests/build/documentation.sh --again 1 tests/build/demo.sh tests/build/deb.sh \
+		tests/build/documentation.sh --again 1 tests/build/demo.sh tests/build/deb.sh tests/build/deb-ustack.sh \
 		--jobs 2 --limit 1200 $(wildcard tests/qemu/*.sh)
 .PHONY: check
 
