@@ -192,6 +192,35 @@ status 0 "$ustack" record -e cpu-clock -o f sh -c './work 200 & exec ./static 20
 for name in work static; do
 	grep -q "^$name;.*;leaf " out || fail "no chain of $name"
 done
+# A library that comes when all goes on already.
+cat >plugin.c <<'END'
+__attribute__((noinline)) void plugged(int n) { for (volatile int i = 0; i < n; i++) ; }
+void plugin(void) { plugged(300000000); __asm__(""); }
+END
+cat >loads.c <<'END'
+#include <dlfcn.h>
+#include <unistd.h>
+int main(void)
+{
+	void *lib;
+	while (access("go", F_OK))
+		usleep(1000);
+	lib = dlopen("./plugin.so", RTLD_NOW);
+	if (lib)
+		((void (*)(void))dlsym(lib, "plugin"))();
+	return !lib;
+}
+END
+gcc -O1 -shared -fPIC -o plugin.so plugin.c
+gcc -O1 -o loads loads.c -ldl
+rm -f f go
+./loads & pid=$!
+"$ustack" record -e cpu-clock -o f -p $pid 2>err & recorder=$!
+until [ -e f ]; do kill -0 $recorder || fail "-p"; sleep 0.05; done
+: >go
+wait $recorder $pid || fail "dlopen"
+"$ustack" fold -i f >out
+grep -q '^loads;_start;.*;main;plugin;plugged ' out || fail "no chain through a library that was opened meanwhile: $(cat out)"
 status 0 "$ustack" record -e cpu-clock --stack 256 -o f ./work 200
 said 'stacks go deeper: --stack 1024'
 # The file tells which chains are not complete, as one with stacks would.
