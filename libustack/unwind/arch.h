@@ -28,6 +28,9 @@ int arch_cpu(struct cpu *cpu, const struct ustack_regs *regs);
 void arch_regs(struct ustack_regs *regs, enum ustack_abi abi,
 	       const struct cpu *cpu, uint32_t which);
 
+/* The task is in a system call that its image made before pc, which cpu has. */
+bool arch_in_syscall(const struct cpu *cpu, const struct image *image,
+		     uint64_t pc);
 /* Could the instruction before the return address ra be a call? */
 bool arch_after_call(const struct image *image, uint64_t ra);
 
@@ -44,6 +47,17 @@ bool arch_is_sigreturn(const struct image *image, uint64_t pc);
  * stack?  Then what is on this one called nobody.
  */
 bool arch_switches_stack(const struct image *image, uint64_t from, uint64_t pc);
+/* Corrects what CFI says of pc, and the pcs that it holds for, where code knows better. */
+void arch_mend_row(const struct image *image, uint64_t pc, struct cfi_row *row);
+/*
+ * Of a row that installs, the context that the function lands in: what was saved in
+ * its frame, which has this CFA and the registers in cpu, is being overwritten with
+ * it.  Then cpu becomes that.
+ */
+bool arch_installed_context(const struct mem *mem, uint64_t cfa,
+			    struct cpu *cpu);
+/* Does a coroutine's outermost function start at pc, which nothing calls? */
+bool arch_starts_context(const struct image *image, uint64_t pc);
 /* Is ra where a goroutine returns to, which begins as if it had called? */
 bool arch_is_goexit(const struct image *image, uint64_t ra);
 /* Is to an instruction on the straight way from from on? */

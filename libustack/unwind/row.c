@@ -317,6 +317,7 @@ fde_row(const struct cfi *cfi, const struct fde *fde, uint64_t pc,
 	row->func_end = fde->end;
 	row->ra = ra;
 	row->signal = fde->cie.signal;
+	row->lands = row->installs = false;
 	row->cfa = m.now.cfa;
 	memset(row->reg, 0, sizeof(row->reg));
 	for (uint32_t set = m.now.set; set; set &= set - 1) {

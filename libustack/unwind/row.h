@@ -35,6 +35,8 @@ struct cfi_row {
 	uint64_t func, func_end; /* of its FDE */
 	uint8_t ra;		/* column of the return address */
 	bool signal;		/* frame of a signal trampoline */
+	bool lands;		/* it jumps there: no call is before that pc */
+	bool installs;		/* see arch_installed_context() */
 	struct cfi_rule cfa;
 	struct cfi_rule reg[NR_REGS];
 };

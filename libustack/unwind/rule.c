@@ -48,7 +48,8 @@ void rule_compile(struct rule *rule, const struct cfi_row *row)
 		rule->flags |= RULE_OUTERMOST;
 		return;
 	}
-	if (row->signal || !row_has_usual_ra(row) ||
+	if (row->signal || row->lands || row->installs ||
+	    !row_has_usual_ra(row) ||
 	    row->cfa.kind != CFI_VAL_OFFSET || row->cfa.off < INT32_MIN ||
 	    row->cfa.off > INT32_MAX)
 		goto full;
@@ -72,6 +73,15 @@ void rule_compile(struct rule *rule, const struct cfi_row *row)
 	return;
 full:
 	rule->flags |= RULE_FULL;
+}
+
+int rule_row(const struct image *image, uint64_t pc, struct cfi_row *row)
+{
+	int err = cfi_row(&image->cfi, pc, row);
+
+	if (!err)
+		arch_mend_row(image, pc, row);
+	return err;
 }
 
 static bool holds(const struct rule *rule, const struct image *image,
@@ -146,7 +156,7 @@ static void go_rule(struct rule *rule, const struct image *image,
 static void rule_make(struct rule *rule, const struct image *image, uint64_t pc)
 {
 	struct cfi_row row;
-	int err = cfi_row(&image->cfi, pc, &row);
+	int err = rule_row(image, pc, &row);
 
 	rule->image = image->id;
 	rule->start = pc;

@@ -67,6 +67,8 @@ const struct rule *rule_find(struct rules *rules, const struct image *image,
 /* What the code implies of insn, the address of an instruction.  As above. */
 const struct rule *rule_guess(struct rules *rules, const struct image *image,
 			      uint64_t insn);
+/* cfi_row(), and what the code of image tells better. */
+int rule_row(const struct image *image, uint64_t pc, struct cfi_row *row);
 /* The rule that row makes; all but its image, start and size. */
 void rule_compile(struct rule *rule, const struct cfi_row *row);
 

@@ -19,6 +19,7 @@ static bool returns_to(struct cursor *c, uint64_t addr)
 	insn = addr - map->bias;
 	return arch_after_call(map->image, insn) ||
 	       arch_is_sigreturn(map->image, insn) ||
+	       arch_starts_context(map->image, insn) ||
 	       arch_is_goexit(map->image, insn);
 }
 

@@ -196,6 +196,8 @@ int step_row(struct cursor *c, const struct cfi_row *row, uint64_t *cfa)
 
 	if (end != GO_ON)
 		return end;
+	if (row->installs && arch_installed_context(&c->mem, *cfa, &to))
+		return step_to(c, &to, true);
 	down = torn_down(c, row, *cfa);
 	cpu_set(&to, REG_SP, *cfa);
 	for (unsigned int reg = 0; reg < NR_REGS; reg++) {
@@ -212,5 +214,5 @@ int step_row(struct cursor *c, const struct cfi_row *row, uint64_t *cfa)
 	if (!cpu_knows(&to, row->ra) || !cpu_knows(&to, REG_SP))
 		return USTACK_END_NO_REGS;
 	cpu_set(&to, REG_PC, ra_to_pc(to.reg[row->ra]));
-	return step_to(c, &to, row->signal);
+	return step_to(c, &to, row->signal || row->lands);
 }

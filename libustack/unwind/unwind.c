@@ -107,7 +107,7 @@ int step_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 		mark_signal(frame);
 	if (!(rule->flags & (RULE_FULL | RULE_BROKEN)))
 		return step_rule(c, rule, &frame->cfa);
-	if (cfi_row(&map->image->cfi, pc, &row))
+	if (rule_row(map->image, pc, &row))
 		return USTACK_END_NO_RULE;
 	return step_row(c, &row, &frame->cfa);
 }
@@ -120,6 +120,28 @@ static int step_without_image(struct cursor *c, const struct map *map,
 	if (c->exact && in_vsyscall(cpu_pc(&c->cpu)))
 		return step_rule(c, &vsyscall_rule, &frame->cfa);
 	return step_unknown(c, map, frame);
+}
+
+/*
+ * A thread in exit(), the last that its first function calls: the pc behind the
+ * system call may be another function's.  1, and *end is how the step by that of
+ * the system call ended.
+ */
+static bool step_syscall(struct cursor *c, const struct map *map, uint64_t pc,
+			 struct ustack_frame *frame, int *end)
+{
+	const struct rule *rule;
+
+	if (!arch_in_syscall(&c->cpu, map->image, pc))
+		return false;
+	rule = rule_find(c->rules, map->image, pc - 1);
+	if (rule->flags & (RULE_NONE | RULE_BROKEN) ||
+	    pc - rule->start < rule->size)
+		return false;
+	*end = step_cfi(c, map, pc - 1, rule, frame);
+	/* Another time it may be the other function that is there. */
+	c->entry->plain = false;
+	return true;
 }
 
 static inline __attribute__((always_inline)) int
@@ -135,8 +157,12 @@ step(struct cursor *c, struct ustack_frame *frame)
 	if (map && map_usable(map) &&
 	    map->image->is_64 != c->mem.is_32) {
 		uint64_t pc = ip - map->bias - !c->exact;
-		const struct rule *rule = rule_find(c->rules, map->image, pc);
+		const struct rule *rule;
 
+		if (c->exact && may_be_in_syscall(&c->cpu) &&
+		    step_syscall(c, map, pc, frame, &end))
+			return end;
+		rule = rule_find(c->rules, map->image, pc);
 		if (!rule->flags)
 			return step_rule(c, rule, &frame->cfa);
 		if (rule->flags & RULE_EDGE && !c->exact) {
@@ -215,7 +241,8 @@ static bool through_cut_file(const struct cursor *c,
 
 /*
  * All frames: by the last walk of this stack as far as it holds, or with the
- * registers of each, for which every step has to be made.
+ * registers of each, for which every step has to be made.  What step_syscall() goes
+ * by is not known of the last walk.
  */
 static inline __attribute__((always_inline)) int
 walk(struct cursor *c, struct walk *w, struct ustack_frame *frames, size_t max,
@@ -231,7 +258,7 @@ walk(struct cursor *c, struct walk *w, struct ustack_frame *frames, size_t max,
 		c->fallback = false;
 		if (with_regs)
 			tell_regs(c, &c->stack->frame_regs[n], !n);
-		else
+		else if (!c->exact || !may_be_in_syscall(&c->cpu))
 			again = walk_again(w, &c->cpu, &c->exact, &frames[n],
 					   max - n);
 		if (again) {

@@ -184,6 +184,10 @@ static void put_code(struct bytes *b)
 		{ 5, { 0xe8, 0, 0, 0, 0 } }, { 1, { 0x58 } },
 		{ 7, { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0 } },
 		{ 2, { 0x0f, 0x05 } }, { 2, { 0x0f, 0x0b } },
+		/* a context is loaded, or starts; rcx has a landing pad */
+		{ 7, { 0x48, 0x8b, 0xa2, 0x18, 0, 0, 0 } },
+		{ 4, { 0x48, 0x8b, 0x4a, 0x08 } }, { 1, { 0x51 } },
+		{ 4, { 0x48, 0x89, 0xdc, 0x5f } }, { 3, { 0x59, 0xff, 0xe1 } },
 	};
 
 	while (b->size < CODE) {
@@ -382,6 +386,11 @@ static struct ustack_regs registers(void)
 		regs.val[perf[r]] = r == REG_PC ? f->pc :
 				    r == REG_SP ? f->sp :
 						  f->reg[r];
+	}
+	/* In a system call, perhaps. */
+	if (one_in(4)) {
+		regs.val[USTACK_REG_X86_AX] = -ENOSYS;
+		regs.val[USTACK_REG_X86_CX] = f->pc;
 	}
 	if (one_in(16))
 		regs.mask &= ~(1ULL << perf[choose(NR_REGS)]);

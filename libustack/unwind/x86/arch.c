@@ -97,6 +97,22 @@ bool arch_after_call(const struct image *image, uint64_t ra)
 	return false;
 }
 
+/* syscall leaves the pc behind it in rcx; int $0x80 and sysenter do not. */
+bool arch_in_syscall(const struct cpu *cpu, const struct image *image,
+		     uint64_t pc)
+{
+	size_t left;
+	const uint8_t *p = image_at(image, pc - 2, &left);
+
+	if (!p || left < 2)
+		return false;
+	if (image->is_64)
+		return cpu_knows(cpu, REG_RCX) &&
+		       cpu->reg[REG_RCX] == cpu->reg[REG_RIP] &&
+		       p[0] == 0x0f && p[1] == 0x05;
+	return (p[0] == 0xcd && p[1] == 0x80) || (p[0] == 0x0f && p[1] == 0x34);
+}
+
 /*
  * 32-bit tasks enter the kernel from __kernel_vsyscall in the vDSO.  It pushes
  * ecx, edx and ebp, and then copies esp to ebp; a sample may be of any of its

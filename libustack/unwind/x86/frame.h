@@ -68,6 +68,15 @@ static inline bool in_vsyscall(uint64_t pc)
 	return pc >> 12 == 0xffffffffff600;
 }
 
+/*
+ * What the kernel has in rax until a system call returns.  Of exit() it stays,
+ * whatever code comes behind it.
+ */
+static inline bool may_be_in_syscall(const struct cpu *cpu)
+{
+	return (int32_t)cpu->reg[REG_RAX] == -ENOSYS && cpu_knows(cpu, REG_RAX);
+}
+
 /* They push nothing. */
 static const struct rule vsyscall_rule = {
 	.cfa_reg = REG_RSP, .cfa_off = 8, .depth = 1,
