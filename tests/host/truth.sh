@@ -63,7 +63,7 @@ END
 gcc -O1 "$work/start.c" -o "$work/start"
 "$work/start" >"$work/frames"
 
-/usr/bin/python3 - "$top/tests/truth/check" "$work/t" "$work/frames" <<'END'
+/usr/bin/python3 - "$top/tests/truth/check" "$work/t" "$work/frames" "$(gcc -print-file-name=libgcc_s.so.1)" <<'END'
 import importlib.machinery
 import importlib.util
 import re
@@ -77,6 +77,15 @@ truth = check.Truth(sys.argv[2])
 
 def frame(path, offset):
     return check.Frame(0x1000000 + offset, path, offset, "")
+
+
+# libgcc is about to land in the frame above.
+libgcc = check.Image(check.os.path.realpath(sys.argv[4]))
+
+
+def lander(name):
+    addr = next(a for a, _, n, _ in libgcc.symbols if n == name)
+    return check.Frame(addr, libgcc.path, addr, f"{addr:x} {name} ({libgcc.path}+0x{addr:x})")
 
 
 def exact(chain):
@@ -112,6 +121,9 @@ for name in truth.parent:
     chain = [frame(path, where.starts[where.labels.index(name)])] + chain + start
     assert exact(chain), (name, chain)
     chains += 1
+    assert exact([lander("_Unwind_RaiseException")] + chain)
+    assert not exact([lander("_Unwind_RaiseException")] + chain[:1] + chain[2:])
+    assert not exact([lander("_Unwind_GetIP")] + chain)
     for k in range(1, len(chain)):
         f = chain[k]
         wrong = {"cut": chain[:k], "missing": chain[:k] + chain[k + 1:],

@@ -124,6 +124,7 @@ static void two_rings(void **state)
 	pd_expect(&r, 4000, USTACK_PAIR_LOST);
 	pd_expect_end(&r, -EAGAIN);
 	rings_close(&r, f, 2);
+	free(pd.buf);
 }
 
 /*
