@@ -349,7 +349,7 @@ check-debug: deps ## the guest tests on the debug kernel, or that of KIND=kcsan 
 # What is not x86's by nature: its registers, HPET, cost in instructions and 32-bit
 # programs; perf and libustack. A kernel with lockdep is slower, as in check-debug.
 arm64_tests := $(patsubst %,tests/qemu/%.sh,access altstack bpf capture cookie deliver \
-	kselftest lifetime memory nmi-work several slow stay sysctl uprobe watch)
+	kselftest lifetime memcg memory nmi-work several slow stay sysctl uprobe watch)
 
 check-arm64: deps ## guest tests on arm64, with and without lockdep; writes bench/results/nmi-arm64.csv
 	@tests/deps arm64
