@@ -5,7 +5,9 @@
  * file, found by build-id or .gnu_debuglink.  Each is looked for once, and only
  * if the image itself has no answer.
  */
+#include <elf.h>
 #include <errno.h>
+#include <gelf.h>
 #include <libdeflate.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include "module/find_file.h"
 #include "module/images.h"
 #include "module/section.h"
+#include "util/note.h"
 
 static int unpack_debugdata(void *arg)
 {
@@ -98,6 +101,49 @@ static struct image *debug_file_of(struct ustack_images *images,
 	return debug;
 }
 
+/* By its sections, as nobody linked it. */
+static bool has_build_id(struct image *file, const struct elf_id *id)
+{
+	Elf *elf = image_elf(file);
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+
+	while (elf && (scn = elf_nextscn(elf, scn))) {
+		const uint8_t *found = NULL;
+		size_t size;
+
+		if (gelf_getshdr(scn, &sh) && sh.sh_type == SHT_NOTE &&
+		    sh.sh_offset <= file->size &&
+		    sh.sh_size <= file->size - sh.sh_offset)
+			found = note_build_id(file->data + sh.sh_offset,
+					      sh.sh_size, &size);
+		if (found)
+			return size == id->size && !memcmp(found, id->bytes, size);
+	}
+	return false;
+}
+
+int bare_file(struct ustack_images *images, const struct elf_id *id, int fd,
+	      size_t size, struct image **out)
+{
+	struct image *file = fd < 0 ? NULL : image_new(images);
+	int err = fd < 0 ? fd : file ? map_file(file, fd, size) : -ENOMEM;
+
+	if (fd >= 0)
+		close(fd);
+	if (!err)
+		err = section_unpack_file(file);
+	if (!err && !has_build_id(file, id))
+		err = -ESTALE;
+	if (err) {
+		image_free(file);
+		return err;
+	}
+	file->is_64 = file->data[EI_CLASS] == ELFCLASS64;
+	*out = file;
+	return 0;
+}
+
 /* The directory behind dir, which is *len bytes long; *len becomes its length. */
 static const char *next_dir(const char *dir, size_t *len)
 {
@@ -107,8 +153,8 @@ static const char *next_dir(const char *dir, size_t *len)
 	return *len ? dir : NULL;
 }
 
-struct image *debug_file_by_id(struct ustack_images *images,
-			       const struct elf_id *id)
+static struct image *debug_file_by_id(struct ustack_images *images,
+				      const struct elf_id *id)
 {
 	const struct ustack_images_opts *opts = &images->opts;
 	const char *dir = opts->debug_dirs;
@@ -127,6 +173,36 @@ struct image *debug_file_by_id(struct ustack_images *images,
 		debug = debug_file_of(images, id, fd, size, NULL);
 	}
 	return debug;
+}
+
+/* The path is that of where it was made, or relative to that. */
+struct image *alt_file(struct ustack_images *images, const char *path,
+		       const struct elf_id *id)
+{
+	const struct ustack_images_opts *opts = &images->opts;
+	const char *dir = opts->debug_dirs, *base = strrchr(path, '/');
+	struct image *alt = NULL;
+	size_t len = 0, size = 0;
+	int fd;
+
+	base = base ? base + 1 : path;
+	if (*path == '/') {
+		fd = open_path(&size, "%s%s", opts->root, path);
+		bare_file(images, id, fd, size, &alt);
+	}
+	while (!alt && (dir = next_dir(dir, &len))) {
+		fd = open_build_id(dir, len, id, ".debug", &size);
+		if (bare_file(images, id, fd, size, &alt)) {
+			fd = open_path(&size, "%.*s/.dwz/%s", (int)len, dir,
+				       base);
+			bare_file(images, id, fd, size, &alt);
+		}
+	}
+	if (!alt) {
+		fd = debuginfod_open(images, DEBUGINFOD_DEBUG, id, &size);
+		bare_file(images, id, fd, size, &alt);
+	}
+	return alt;
 }
 
 static struct image *from_server(struct image *image)

@@ -3,62 +3,25 @@
  * Where the file of a kernel module is: at the recorded path, by build-id, or among
  * the modules of the kernels that are installed.  It may be compressed as a whole.
  */
-#include <elf.h>
 #include <errno.h>
-#include <gelf.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "module/debug_file.h"
 #include "module/debuginfod.h"
 #include "module/find_file.h"
 #include "module/images.h"
 #include "module/kernel.h"
 #include "module/path.h"
-#include "util/note.h"
-
-/* The build-id of a file that was not linked. */
-static bool has_build_id(struct image *file, const struct elf_id *id)
-{
-	Elf *elf = image_elf(file);
-	Elf_Scn *scn = NULL;
-	GElf_Shdr sh;
-
-	while (elf && (scn = elf_nextscn(elf, scn))) {
-		const uint8_t *found = NULL;
-		size_t size;
-
-		if (gelf_getshdr(scn, &sh) && sh.sh_type == SHT_NOTE &&
-		    sh.sh_offset <= file->size &&
-		    sh.sh_size <= file->size - sh.sh_offset)
-			found = note_build_id(file->data + sh.sh_offset,
-					      sh.sh_size, &size);
-		if (found)
-			return size == id->size && !memcmp(found, id->bytes, size);
-	}
-	return false;
-}
 
 /* Closes fd, which may be -errno; size is that of its file then. */
 static int try_file(const struct image *image, int fd, const size_t *size,
 		    struct image **out)
 {
-	struct image *file = fd < 0 ? NULL : image_new(image->images);
-	int err = fd < 0 ? fd : file ? map_file(file, fd, *size) : -ENOMEM;
-
-	if (fd >= 0)
-		close(fd);
-	if (!err)
-		err = section_unpack_file(file);
-	if (!err && !has_build_id(file, &image->origins->build_id))
-		err = -ESTALE;
-	if (err)
-		image_free(file);
-	else
-		*out = file;
-	return err;
+	return bare_file(image->images, &image->origins->build_id, fd,
+			 fd < 0 ? 0 : *size, out);
 }
 
 /* dir/kernel/.../NAME.ko, as dir/modules.dep has it. */

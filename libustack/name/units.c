@@ -11,9 +11,11 @@
 #include <elfutils/libdw.h>
 #include <errno.h>
 #include <gelf.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "module/debug_file.h"
 #include "module/section.h"
@@ -202,6 +204,21 @@ static int add_pieces(struct units *u, Dwarf_Die *die, struct pieces *p,
 	return found;
 }
 
+/* NULL: there is none, or one that nobody would read. */
+static const char *string_of(struct units *u, Dwarf_Die *die, unsigned int at)
+{
+	Dwarf_Attribute attr;
+	const char *s;
+
+	if (!dwarf_attr_integrate(die, at, &attr))
+		return NULL;
+	s = dwarf_formstring(&attr);
+	if (s && strnlen(s, NAME_MAX_SIZE) < NAME_MAX_SIZE)
+		return *s ? s : NULL;
+	u->damaged = true;
+	return NULL;
+}
+
 /* --- a unit ------------------------------------------------------------------------- */
 
 static bool is_scope(int tag)
@@ -242,7 +259,9 @@ static int add_scope(struct units *u, struct unit *unit, struct pieces *p,
 		     Dwarf_Die *die, uint32_t *parent, uint32_t depth)
 {
 	struct scope s = {
+		.dwarf = dwarf_cu_getdwarf(die->cu),
 		.die = dwarf_dieoffset(die),
+		.unit = unit->die,
 		.parent = SCOPE_NONE,
 		.inlined = dwarf_tag(die) == DW_TAG_inlined_subroutine,
 	};
@@ -294,6 +313,43 @@ static int go_on(struct units *u, struct level *level, int depth, bool down,
 	return -1;
 }
 
+/*
+ * -gsplit-dwarf leaves all but lines and addresses beside the object file.  libdw
+ * opens what the unit names: here it has to be a regular file.
+ */
+static bool has_split(struct units *u, Dwarf_Die *die)
+{
+	static const unsigned int names[] = { DW_AT_dwo_name,
+					      DW_AT_GNU_dwo_name };
+	const char *name = NULL, *dir = string_of(u, die, DW_AT_comp_dir);
+	char path[PATH_MAX];
+	struct stat st;
+
+	for (size_t i = 0; !name && i < 2; i++)
+		name = string_of(u, die, names[i]);
+	if (!name || (*name != '/' && !dir))
+		return false;
+	if (snprintf(path, sizeof(path), "%s%s%s", *name == '/' ? "" : dir,
+		     *name == '/' ? "" : "/", name) >= (int)sizeof(path))
+		return false;
+	return !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
+/* The DIE below which the unit's functions are.  false: it is damaged. */
+static bool find_root(struct units *u, struct unit *unit, Dwarf_Die *root)
+{
+	Dwarf_Die split = { 0 };
+
+	if (!dwarf_offdie(u->own.dwarf, unit->die, root))
+		return false;
+	if (has_split(u, root) &&
+	    !dwarf_cu_info(root->cu, NULL, NULL, NULL, &split, NULL, NULL,
+			   NULL) &&
+	    split.addr)
+		*root = split;
+	return true;
+}
+
 static int read_scopes(struct units *u, struct unit *unit, struct pieces *p)
 {
 	struct level *level = calloc(DEPTH_MAX, sizeof(*level));
@@ -303,7 +359,7 @@ static int read_scopes(struct units *u, struct unit *unit, struct pieces *p)
 
 	if (!level)
 		return -ENOMEM;
-	if (!dwarf_offdie(u->own.dwarf, unit->die, &level[0].die)) {
+	if (!find_root(u, unit, &level[0].die)) {
 		u->damaged = true;
 		free(level);
 		return 0;
@@ -407,21 +463,6 @@ int units_find(struct units *u, uint64_t vaddr, struct place *out)
 
 /* --- names -------------------------------------------------------------------------- */
 
-/* NULL: there is none, or one that nobody would read. */
-static const char *string_of(struct units *u, Dwarf_Die *die, unsigned int at)
-{
-	Dwarf_Attribute attr;
-	const char *s;
-
-	if (!dwarf_attr_integrate(die, at, &attr))
-		return NULL;
-	s = dwarf_formstring(&attr);
-	if (s && strnlen(s, NAME_MAX_SIZE) < NAME_MAX_SIZE)
-		return *s ? s : NULL;
-	u->damaged = true;
-	return NULL;
-}
-
 static uint64_t number_of(Dwarf_Die *die, unsigned int at)
 {
 	Dwarf_Attribute attr;
@@ -433,14 +474,15 @@ static uint64_t number_of(Dwarf_Die *die, unsigned int at)
 static void find_call(struct units *u, Dwarf_Die *die, struct scope *s)
 {
 	Dwarf_Files *files;
-	Dwarf_Die cu;
+	Dwarf_Die cu, unit;
 	size_t nr;
 
 	s->line = number_of(die, DW_AT_call_line);
 	s->column = number_of(die, DW_AT_call_column);
 	if (dwarf_diecu(die, &cu, NULL, NULL) &&
-	    !dwarf_getsrcfiles(&cu, &files, &nr))
-		s->file = full_path(u, &cu,
+	    !dwarf_getsrcfiles(&cu, &files, &nr) &&
+	    dwarf_offdie(u->own.dwarf, s->unit, &unit))
+		s->file = full_path(u, &unit,
 				    dwarf_filesrc(files,
 						  number_of(die,
 							    DW_AT_call_file),
@@ -454,7 +496,7 @@ void units_name(struct units *u, struct scope *s)
 	if (s->named)
 		return;
 	s->named = true;
-	if (!dwarf_offdie(u->own.dwarf, s->die, &die))
+	if (!dwarf_offdie(s->dwarf, s->die, &die))
 		return;
 	s->name = string_of(u, &die, DW_AT_linkage_name);
 	if (!s->name)
@@ -592,7 +634,7 @@ static int open_alt(struct units *u, struct image *file)
 		return 0;
 	id.size = link.size - n;
 	memcpy(id.bytes, link.data + n, id.size);
-	u->alt_file = debug_file_by_id(file->images, &id);
+	u->alt_file = alt_file(file->images, (const char *)link.data, &id);
 	if (!u->alt_file)
 		return 0;
 	err = open_dwarf(&u->alt, u->alt_file);
@@ -632,7 +674,8 @@ static int find_units(struct units *u)
 		Dwarf_Die die;
 
 		if (dwarf_offdie(u->own.dwarf, at + header, &die) &&
-		    dwarf_tag(&die) == DW_TAG_compile_unit)
+		    (dwarf_tag(&die) == DW_TAG_compile_unit ||
+		     dwarf_tag(&die) == DW_TAG_skeleton_unit))
 			err = add_unit(u, &p, &die, next - at);
 		at = next;
 	}

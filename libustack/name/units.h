@@ -22,7 +22,9 @@ void units_free(struct units *units);
 
 /* A function, or a place where one was inlined. */
 struct scope {
-	uint64_t die;		/* offset of what describes it */
+	void *dwarf;		/* what describes it is in there, */
+	uint64_t die;		/* at this offset */
+	uint64_t unit;		/* that of its unit in the file itself */
 	uint32_t parent;	/* what it was inlined into, or SCOPE_NONE */
 	bool inlined;
 	bool named;		/* scope_name() was here: what follows is set */

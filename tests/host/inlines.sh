@@ -5,112 +5,8 @@
 # whatever their debug information is like and wherever it is; in a recording; and of
 # files that lie, nothing but a line.
 . "$(dirname "$0")/common"
+. "$top/tests/host/inlines-common"
 
-cat >sources.c <<'END_C'
-#include <stdio.h>
-#include "ustack.h"
-static void unusable(void *arg, const char *path, int err)
-{
-	(void)arg;
-	fprintf(stderr, "%s: %d\n", path, err);
-}
-/* FILE [DEBUG_DIRS]: what is at the hexadecimal addresses on standard input, as addr2line -aif. */
-int main(int argc, char **argv)
-{
-	const struct ustack_images_opts opts = { .sz = sizeof(opts), .cxx_params = 1,
-						 .debug_dirs = argc > 2 ? argv[2] : NULL };
-	struct ustack_map map = { .sz = sizeof(map), .addr = 1ull << 40, .size = 1 << 30, .path = argv[1] };
-	struct ustack_symbol sym = { .sz = sizeof(sym) };
-	const struct ustack_source *s;
-	struct ustack_images *images;
-	struct ustack_space *space;
-	unsigned long long addr;
-
-	if (ustack_images_new(&images, &opts) || ustack_space_new(&space, images) || ustack_space_map(space, &map))
-		return 1;
-	/* Where an address of the file is: a probe tells. */
-	ustack_symbolize(space, map.addr, &sym);
-	while (scanf("%llx", &addr) == 1) {
-		printf("0x%016llx\n", addr);
-		if (ustack_source_find(space, map.addr - sym.addr + addr, &s))
-			puts("??\n??:0");
-		else
-			for (; s; s = s->caller)
-				printf("%s\n%s:%u\n", s->function ? s->function : "??", s->file ? s->file : "??", s->line);
-	}
-	ustack_images_unusable(images, unusable, NULL);
-	ustack_space_free(space);
-	ustack_images_free(images);
-	return 0;
-}
-END_C
-gcc -O1 -I"$top/libustack" sources.c "$top/build/libustack/libustack.so" -Wl,-rpath,"$top/build/libustack" -o sources
-cat >compare.py <<'END_PY'
-import posixpath
-import sys
-
-
-def read(path):
-    places = {}
-    for line in open(path, errors="replace"):
-        line = line.rstrip("\n")
-        if line.startswith("0x"):
-            place = places.setdefault(line, [])
-        else:
-            place.append(posixpath.normpath(line) if line.startswith("/") else line)
-    return places
-
-
-ours, theirs = map(read, sys.argv[1:])
-if ours.keys() != theirs.keys() or len(ours) < 500:
-    sys.exit(f"{len(ours)} addresses, not {len(theirs)}")
-inlined, other = 0, []
-for addr, own in ours.items():
-    their = theirs[addr]
-    inlined += len(their) > 2
-    # Where there is no debug information, it knows the symbol and maybe its file's name.
-    if len(their) == 2 and their[1].endswith(":0") and "/" not in their[1]:
-        their = ["??", "??:0"]
-    # Of one without linkage name, inlined or not, it prints the name of the symbol there.
-    if len(their) > 2 and their[0] == their[-2]:
-        own, their = own[1:], their[1:]
-    if len(own) > 1 and len(their) > 1:
-        own, their = own[:-2] + own[-1:], their[:-2] + their[-1:]
-    if own != their:
-        other.append("\n  ".join([addr, *own, "not", *their]))
-print(f"{len(ours)} addresses, {inlined} of inlined functions, {len(other)} told otherwise", *other[:3], sep="\n")
-sys.exit(inlined < 100 or bool(other))
-END_PY
-
-# instructions FILE: their addresses, without the padding between functions
-instructions() { objdump -d --no-show-raw-insn "$1" | sed -nE '/\t(data16 |cs )*(nop|xchg +%ax,%ax)/d; s/^ *([0-9a-f]+):\t.*/\1/p'; }
-# equal FILE [EVERY]: ours are addr2line's
-equal()
-{
-	instructions "$1" | awk -v n="${2-1}" 'NR % n == 0' >addrs
-	./sources "$(realpath "$1")" <addrs >ours 2>err || fail "sources $1"
-	[ ! -s err ] || fail "$1 cannot be used"
-	addr2line -aifC -e "$1" <addrs | sed 's/ (discriminator [0-9]*)//; s/:?$/:0/' >theirs
-	/usr/bin/python3 compare.py ours theirs >out || fail "not what addr2line says of $1: $(cat out)"
-}
-
-cat >cxx.cc <<'END_CC'
-#include <algorithm>
-#include <iostream>
-#include <map>
-#include <string>
-#include <vector>
-namespace a { struct b { std::string c(int); }; std::string b::c(int n) { return std::to_string(n); } }
-int main(int argc, char **argv)
-{
-	std::map<std::string, std::vector<int>> m;
-	for (int i = 0; i < 1000 * argc; i++)
-		m[a::b().c(i % 7)].push_back(i);
-	for (auto &e : m)
-		std::sort(e.second.begin(), e.second.end(), [](int x, int y) { return x % 10 < y % 10; });
-	std::cout << m.size() << std::endl;
-}
-END_CC
 for options in '-O3 -ffunction-sections -Wl,--gc-sections -gz=zlib' '-O2 -flto -gz=zlib-gnu'; do
 	g++ -gdwarf-4 $options cxx.cc -o cxx
 	equal cxx
@@ -204,3 +100,63 @@ for turn in range(40):
 print("damaged", told, "times of", turn + 1)
 assert told > 2, told
 END_PY
+# What leads back to itself, by siblings and by origins, and a name of 300 MB in 300 KB: an
+# end, one line, and no name.
+cat >cycle.s <<'END_S'
+	.text
+	.globl _start
+	.type _start, @function
+_start:
+	.rept 64
+	nop
+	.endr
+	ret
+end:
+	.size _start, . - _start
+	.section .debug_abbrev
+	.uleb128 1, 0x11
+	.byte 1
+	.uleb128 0x03, 0x0e, 0x11, 0x01, 0x12, 0x07, 0, 0
+	.uleb128 2, 0x2e
+	.byte 1
+	.uleb128 0x01, 0x13, 0x31, 0x13, 0x11, 0x01, 0x12, 0x07, 0, 0
+	.uleb128 3, 0x1d
+	.byte 1
+	.uleb128 0x01, 0x13, 0x31, 0x13, 0x11, 0x01, 0x12, 0x07, 0, 0
+	.byte 0
+	.section .debug_str
+	.byte 0
+name:	.fill 300000000, 1, 'a'
+	.byte 0
+	.section .debug_info
+info:
+	.long last - first
+first:
+	.value 4
+	.long 0
+	.byte 8
+	.uleb128 1
+	.long name - .debug_str
+	.quad _start
+	.quad end - _start
+function:
+	.uleb128 2
+	.long function - info
+	.long inlined - info
+	.quad _start
+	.quad end - _start
+inlined:
+	.uleb128 3
+	.long function - info
+	.long function - info
+	.quad _start + 8
+	.quad 32
+	.byte 0, 0, 0
+last:
+END_S
+gcc -nostdlib -static -gz cycle.s -o cycle
+start=$(nm cycle | sed -n 's/ T _start$//p')
+for n in {0..60..4}; do printf '%x\n' $((0x$start + n)); done >addrs
+timeout 100 ./sources "$PWD/cycle" <addrs >out 2>err || fail "a file that leads back to itself"
+[ "$(wc -l <err)" = 1 ] && grep -q '/cycle: -74' err || fail "nobody says that it is damaged"
+[ "$(grep -c 0x out)" = 16 ] && [ "$(wc -c <out)" -lt 2000 ] || fail "names of a file that leads back to itself"
