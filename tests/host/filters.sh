@@ -92,6 +92,67 @@ filtered 2 --time ,2.0
 filtered 2 --time 2,2.5
 filtered 1 --time 2.000000001,2.5
 filtered 1 --time 3.000000001,3.1
+
+# Each that reads a recording takes them: so many samples are in what it makes.
+cat >count.py <<'END_PY'
+import gzip
+import json
+import re
+import sys
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 127) << shift
+        shift += 7
+        at += 1
+        if data[at - 1] < 128:
+            return value, at
+
+
+def fields(data):
+    at = 0
+    while at < len(data):
+        key, at = varint(data, at)
+        value, at = varint(data, at)
+        if key & 7 == 2:
+            value, at = data[at:at + value], at + value
+        yield key >> 3, value
+
+
+command, path = sys.argv[1:]
+if command == "pprof":      # a sample is field 2 of a profile, and its values are field 2 of that
+    print(sum(varint(dict(fields(v))[2], 0)[0] for k, v in fields(gzip.open(path).read()) if k == 2))
+elif command == "gecko":
+    print(sum(len(t["samples"]["data"]) for t in json.load(open(path))["threads"]))
+elif command == "flamegraph":
+    print(re.search('"samples":([0-9]+)', open(path).read())[1])
+else:
+    print(re.search("^# ([0-9]+) samples? of", open(path).read())[1])
+END_PY
+# everywhere NUMBER OPTION...
+everywhere()
+{
+	local nr=$1 command
+	shift
+	for command in report flamegraph pprof gecko; do
+		rm -f made
+		"$ustack" $command -i periods "$@" $([ $command = report ] || echo -o made) >out 2>err || fail "$command $*"
+		[ -e made ] || mv out made
+		[ "$(/usr/bin/python3 count.py $command made)" = "$nr" ] || fail "$command $*: not $nr samples"
+	done
+	"$ustack" diff "$@" periods periods >out 2>err || fail "diff $*"
+	grep -qE "\b$nr (and|samples)\b" out || fail "diff $*: not $nr samples: $(head -n 3 out)"
+}
+everywhere 3 --event cpu-clock
+everywhere 2 --event page-faults
+everywhere 2 --event cpu-clock --comm b
+everywhere 2 --event cpu-clock --tid 11
+everywhere 3 --event cpu-clock --pid 10
+everywhere 2 --event cpu-clock --time 2,
+everywhere 1 --event cpu-clock --tid 11 --time 2.1,
+
 for wrong in '--pid ' --pid=x --pid=1, --pid=,1 --tid=-1 --tid=99999999999 --time=1 --time=, --time=a,b --time=2,1 \
 	--time=1.0000000001,2 --time=1.2.3,4; do
 	status=0

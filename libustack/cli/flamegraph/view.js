@@ -370,15 +370,15 @@ function details(n) {
 	const line = (turn, text) =>
 		`${text}${amount(tree.total[turn][n])}, ${percent(share(n, turn))}` +
 		(tree.own[turn][n] && !state.inverted ? `; itself ${amount(tree.own[turn][n])}, ${percent(tree.own[turn][n] / tree.total[turn][0])}` : "");
-	let text = `<b>${escaped(nameOf(key))}</b> `;
+	let text = `<div><b>${escaped(nameOf(key))}</b> `;
 	if (path)
 		text += `<span>in ${escaped(path)}</span> `;
 	if (file)
 		text += `<span>(${escaped(file)})</span> `;
-	text += `<br>${line(0, compared ? "after: " : "")}`;
+	text += `</div><div class=numbers>${line(0, compared ? "after: " : "")}`;
 	if (compared)
 		text += ` · ${line(1, "before: ")} · change: ${change(n) >= 0 ? "+" : "−"}${percent(Math.abs(change(n)))}`;
-	$("details").innerHTML = text;
+	$("details").innerHTML = text + "</div>";
 }
 
 function zoom(n) {
