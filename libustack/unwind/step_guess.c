@@ -51,8 +51,29 @@ int step_land_nowhere(struct cursor *c, uint64_t sp)
 	return USTACK_END_FINISHED;
 }
 
-/* The caller's frame pointer and, in the word behind it, the return address. */
-static int step_frame_pointer(struct cursor *c, uint64_t *cfa)
+/*
+ * A JIT need not keep frame pointers: then rbp is that of a frame further up, and
+ * what looks like the caller called none of this.  An address of code of the JIT, in
+ * the frame as rbp bounds it, may be where one that is skipped returns to.
+ */
+static bool may_skip_frames(const struct cursor *c, const struct map *jit,
+			    uint64_t fp)
+{
+	unsigned int word = mem_word_size(&c->mem);
+	uint64_t val;
+
+	for (uint64_t at = cpu_sp(&c->cpu); at < fp; at += word)
+		if (mem_read_word(&c->mem, at, &val) || map_holds(jit, val))
+			return true;
+	return false;
+}
+
+/*
+ * The caller's frame pointer and, in the word behind it, the return address.  jit: of
+ * code that nothing is known of, else NULL.
+ */
+static int step_frame_pointer(struct cursor *c, const struct map *jit,
+			      uint64_t *cfa)
 {
 	struct cpu to = { 0 };
 	uint64_t fp = c->cpu.reg[REG_FP], next, ra;
@@ -61,7 +82,8 @@ static int step_frame_pointer(struct cursor *c, uint64_t *cfa)
 	if (!cpu_knows(&c->cpu, REG_FP) || fp % word ||
 	    fp < cpu_sp(&c->cpu) || mem_read_word(&c->mem, fp, &next) ||
 	    mem_read_word(&c->mem, fp + word, &ra) ||
-	    (ra && !returns_to(c, ra)))
+	    (ra && !returns_to(c, ra)) ||
+	    (jit && may_skip_frames(c, jit, fp)))
 		return USTACK_END_NO_RULE;
 	*cfa = fp + 2 * word;
 	/* There is no telling which others the function saved, and where. */
@@ -282,7 +304,7 @@ int step_without_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 	c->fallback = true;
 	if (step_to_bottom(c, &frame->cfa, &end))
 		return end;
-	return step_frame_pointer(c, &frame->cfa);
+	return step_frame_pointer(c, NULL, &frame->cfa);
 }
 
 /*
@@ -319,7 +341,7 @@ int step_unknown(struct cursor *c, const struct map *map,
 		left = arch_leave_kernel_code(&to, &c->mem, c->space, map,
 					      c->exact);
 	if (left == ARCH_STAYED)
-		return step_frame_pointer(c, &frame->cfa);
+		return step_frame_pointer(c, map, &frame->cfa);
 	if (left == ARCH_RESUMED)
 		mark_signal(frame);
 	frame->cfa = cpu_sp(&to);

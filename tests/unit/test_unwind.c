@@ -810,6 +810,39 @@ static void frame_pointer(void **state)
 	CHAIN(USTACK_END_NO_RULE, 0x7f0000000200);
 }
 
+/* mono's is code of a JIT, too, but rbp is what the run-time had. */
+static void no_frame_pointer(void **state)
+{
+	static const uint8_t call[] = { 0xff, 0xd0 };
+
+	(void)state;
+	memcpy(code.data + 0x107, call, sizeof(call));
+	two_functions();
+	map_path(space, 0x7f0000000000, 0x10000, 0, "//anon");
+	at(0x7f0000000200, SP);
+	reg(BP, SP + 32);
+	{
+		STACK(SP, 1, 0x7f0000000100, 2, 0x7f0000000180, 3, 0x401109, 1,
+		      2, 3, 0x401012);
+		CHAIN(USTACK_END_NO_RULE, 0x7f0000000200);
+	}
+	{
+		/* The same with nothing of the JIT's between. */
+		STACK(SP, 1, 2, 0x401109, 0x7f0000010000, 3, 0x401109, 1, 2, 3,
+		      0x401012);
+		CHAIN(USTACK_END_FINISHED, 0x7f0000000200, 0x401109, 0x401012);
+	}
+	/* Nor is it known what lies between two ranges. */
+	{
+		STACK(SP, 1, 2);
+		ranges[1] = (struct ustack_range){ SP + 32, 48,
+						   (const uint8_t *)(const uint64_t[]){
+							   3, 0x401109, 1, 2, 3, 0x401012 } };
+		nr_ranges = 2;
+		CHAIN(USTACK_END_NO_RULE, 0x7f0000000200);
+	}
+}
+
 /* ld.so's _start has no CFI, and is the outermost frame. */
 static void entry_point(void **state)
 {
@@ -1447,6 +1480,7 @@ int main(void)
 		TEST(alternate_stack),
 		TEST(no_cfi),
 		TEST(frame_pointer),
+		TEST(no_frame_pointer),
 		TEST(entry_point),
 		TEST(clone_of_both),
 		TEST(start_of_a_context),
