@@ -285,6 +285,8 @@ struct named {
 /* inlines as line_frames().  If nothing is made of it yet, w->frames has its functions. */
 struct named *named_line(struct worker *w, const struct ustack_sample *s,
 			 const struct line *l, bool inlines);
+/* After it was made: there are many, so that none has more room than it needs. */
+void named_made(struct named *n);
 /* false: no memory. */
 bool named_init(struct worker *w);
 void named_free(struct worker *w);

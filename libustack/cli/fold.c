@@ -114,8 +114,10 @@ static void fold_sample(struct worker *w, const struct ustack_sample *s)
 		put(cli, &w->out, "[changed]", "");
 	for (i = c->nr; i--;) {
 		k = named_line(w, s, &c->line[i], cli->inlines);
-		if (!k->made.size)
+		if (!k->made.size) {
 			put_line(cli, &k->made, &w->frames);
+			named_made(k);
+		}
 		/* Kernel functions without name have one for all of them in a row. */
 		if (!k->nameless || !was_nameless)
 			out_add(cli, &w->out, k->made.buf, k->made.size);

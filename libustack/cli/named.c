@@ -25,6 +25,16 @@ void named_free(struct worker *w)
 	free(w->named);
 }
 
+void named_made(struct named *n)
+{
+	char *fit = realloc(n->made.buf, n->made.size);
+
+	if (!fit)
+		return;
+	n->made.buf = fit;
+	n->made.cap = n->made.size;
+}
+
 static bool same_line(const struct line *a, const struct line *b)
 {
 	return a->ip == b->ip && a->lookup == b->lookup &&

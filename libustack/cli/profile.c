@@ -354,6 +354,15 @@ static void add_functions(struct profile *p, const struct cli *cli,
 	}
 }
 
+static void add_steps(const struct path *path, struct out *steps,
+		      const struct frames *f)
+{
+	if (path->p->opts.step == STEP_ADDRESS)
+		add_address(path->p, path->cli, steps, f);
+	else
+		add_functions(path->p, path->cli, steps, f);
+}
+
 static void step_line(struct path *path, const struct out *steps)
 {
 	struct place *place;
@@ -380,10 +389,10 @@ static void add_chain(struct path *path, struct worker *w,
 		step_mark(path, "[changed]");
 	for (size_t i = c->nr; i--;) {
 		k = named_line(w, s, &c->line[i], w->cli->inlines);
-		if (!k->made.size && address)
-			add_address(path->p, path->cli, &k->made, &w->frames);
-		else if (!k->made.size)
-			add_functions(path->p, path->cli, &k->made, &w->frames);
+		if (!k->made.size) {
+			add_steps(path, &k->made, &w->frames);
+			named_made(k);
+		}
 		/* Kernel functions without name have one for all of them in a row. */
 		if (address || !k->nameless || !was_nameless)
 			step_line(path, &k->made);

@@ -360,9 +360,11 @@ static void print_line(struct worker *w, const struct ustack_sample *s,
 		return;
 	}
 	k = named_line(w, s, l, inlines || source);
-	if (!k->made.size)
+	if (!k->made.size) {
 		for (size_t i = inlines ? 0 : f->nr - 1; i < f->nr; i++)
 			put_frame(w->cli, &k->made, l, &f->frame[i], &f->sym);
+		named_made(k);
+	}
 	out_add(w->cli, &w->out, k->made.buf, k->made.size);
 }
 

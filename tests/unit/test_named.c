@@ -115,7 +115,7 @@ static void random_lines(void **state)
 		n = named_line(&w, &s, &l, true);
 		hits += n->made.size > 0;
 		if (!n->made.size)
-			describe(&n->made, &w.frames);
+			describe(&n->made, &w.frames), named_made(n);
 		line_frames(&anew, &s, &l, true);
 		expected.size = 0;
 		describe(&expected, &anew);
