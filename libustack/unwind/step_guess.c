@@ -52,17 +52,18 @@ int step_land_nowhere(struct cursor *c, uint64_t sp)
 }
 
 /*
- * A JIT need not keep frame pointers: then rbp is that of a frame further up, and
- * what looks like the caller called none of this.  An address of code of the JIT, in
- * the frame as rbp bounds it, may be where one that is skipped returns to.
+ * A JIT need not keep frame pointers: then rbp is that of the run-time that started
+ * it, which called none of this.  An address of code of the JIT, in the frame as rbp
+ * bounds it, may be where one that is skipped returns to.  Frames of interpreters,
+ * which keep rbp, have such addresses, too; but what called those is code of the JIT.
  */
 static bool may_skip_frames(const struct cursor *c, const struct map *jit,
-			    uint64_t fp)
+			    uint64_t from, uint64_t fp)
 {
 	unsigned int word = mem_word_size(&c->mem);
 	uint64_t val;
 
-	for (uint64_t at = cpu_sp(&c->cpu); at < fp; at += word)
+	for (uint64_t at = from; at < fp; at += word)
 		if (mem_read_word(&c->mem, at, &val) || map_holds(jit, val))
 			return true;
 	return false;
@@ -83,7 +84,8 @@ static int step_frame_pointer(struct cursor *c, const struct map *jit,
 	    fp < cpu_sp(&c->cpu) || mem_read_word(&c->mem, fp, &next) ||
 	    mem_read_word(&c->mem, fp + word, &ra) ||
 	    (ra && !returns_to(c, ra)) ||
-	    (jit && may_skip_frames(c, jit, fp)))
+	    (jit && c->exact && space_find_image(c->space, ra - 1) &&
+	     may_skip_frames(c, jit, cpu_sp(&c->cpu), fp)))
 		return USTACK_END_NO_RULE;
 	*cfa = fp + 2 * word;
 	/* There is no telling which others the function saved, and where. */
@@ -308,6 +310,37 @@ int step_without_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 }
 
 /*
+ * The first instructions of such code, and the last: rbp is the caller's still, or
+ * again, and may have been pushed.
+ */
+static bool step_outside_frame(struct cursor *c, const struct map *jit,
+			       uint64_t *cfa, int *end)
+{
+	unsigned int word = mem_word_size(&c->mem);
+	uint64_t at = cpu_sp(&c->cpu), fp = c->cpu.reg[REG_FP], ra;
+	struct cpu to = { 0 };
+
+	if (!c->exact || !cpu_knows(&c->cpu, REG_FP) ||
+	    mem_read_word(&c->mem, at, &ra))
+		return false;
+	at += word;
+	if (ra == fp) {
+		if (mem_read_word(&c->mem, at, &ra))
+			return false;
+		at += word;
+	}
+	if (!map_holds(jit, ra) || at > fp || may_skip_frames(c, jit, at, fp))
+		return false;
+	*cfa = at;
+	cpu_set(&to, REG_FP, fp);
+	cpu_set(&to, REG_SP, at);
+	cpu_set(&to, REG_PC, ra);
+	c->guessed = true;
+	*end = step_to(c, &to, false);
+	return true;
+}
+
+/*
  * A call through a null or wild pointer: where it led to is no code, and the
  * return address is all that it pushed.
  */
@@ -340,6 +373,9 @@ int step_unknown(struct cursor *c, const struct map *map,
 	if (map)
 		left = arch_leave_kernel_code(&to, &c->mem, c->space, map,
 					      c->exact);
+	if (left == ARCH_STAYED && map &&
+	    step_outside_frame(c, map, &frame->cfa, &end))
+		return end;
 	if (left == ARCH_STAYED)
 		return step_frame_pointer(c, map, &frame->cfa);
 	if (left == ARCH_RESUMED)

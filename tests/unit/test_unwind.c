@@ -843,6 +843,31 @@ static void no_frame_pointer(void **state)
 	}
 }
 
+/*
+ * 200: push %rbp     the JIT's
+ * 201: mov %rsp,%rbp
+ */
+static void frame_pointer_in_prologue(void **state)
+{
+	static const uint8_t call[] = { 0xff, 0xd0 };
+
+	(void)state;
+	memcpy(code.data + 0x107, call, sizeof(call));
+	two_functions();
+	map_path(space, 0x7f0000000000, 0x10000, 0, "//anon");
+	STACK(SP, SP + 32, 0x7f0000000100, 1, 2, SP + 0x1000, 0x401109, 1, 2,
+	      3, 0x401012);
+	reg(BP, SP + 32);
+	at(0x7f0000000200, SP + 8);
+	CHAIN(USTACK_END_FINISHED, 0x7f0000000200, 0x7f0000000100, 0x401109,
+	      0x401012);
+	assert_int_equal(frames[1].flags,
+			 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+	at(0x7f0000000201, SP);
+	CHAIN(USTACK_END_FINISHED, 0x7f0000000201, 0x7f0000000100, 0x401109,
+	      0x401012);
+}
+
 /* ld.so's _start has no CFI, and is the outermost frame. */
 static void entry_point(void **state)
 {
@@ -1481,6 +1506,7 @@ int main(void)
 		TEST(no_cfi),
 		TEST(frame_pointer),
 		TEST(no_frame_pointer),
+		TEST(frame_pointer_in_prologue),
 		TEST(entry_point),
 		TEST(clone_of_both),
 		TEST(start_of_a_context),
