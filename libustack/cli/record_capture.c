@@ -448,7 +448,7 @@ static void close_all(struct capture *c)
 		munmap(c->ring[i].base, c->ring[i].size);
 	for (i = 0; i < c->nr_fds; i++)
 		close(c->fd[i].fd);
-	for (i = 0; i < c->nr_cpus; i++)
+	for (i = 0; i < c->nr_cpus && c->cpu; i++)
 		c->cpu[i].ring = SIZE_MAX;
 	for (i = 0; i < c->events->nr; i++)
 		c->events->ev[i].nr_ids = 0;

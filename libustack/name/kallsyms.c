@@ -15,6 +15,7 @@
 #include "name/symbols.h"
 
 /* No line of the kernel's is longer: names have up to 511 bytes. */
+#define BUF_SIZE 65536u
 #define LINE_MAX 1024
 #define TEXT_SIZE (256u << 10)
 /* Against a copy that is damaged; a kernel with all its modules has a tenth. */
@@ -133,11 +134,17 @@ int kallsyms_read(struct symbols *symbols, struct image *image)
 {
 	struct kallsyms k;
 	int err = kernel_open_kallsyms(&k, image);
+	char *buf;
 
 	if (err)
 		return err;
+	/* Else it comes in pieces of 1024 bytes: /proc asks for no more. */
+	buf = malloc(BUF_SIZE);
+	if (buf)
+		setvbuf(k.file, buf, _IOFBF, BUF_SIZE);
 	err = read_list(symbols, &k);
 	fclose(k.file);
+	free(buf);
 	if (err)
 		return err;
 	make_relative(symbols, &k);
