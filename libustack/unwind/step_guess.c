@@ -320,7 +320,8 @@ static bool step_outside_frame(struct cursor *c, const struct map *jit,
 	uint64_t at = cpu_sp(&c->cpu), fp = c->cpu.reg[REG_FP], ra;
 	struct cpu to = { 0 };
 
-	if (!c->exact || !cpu_knows(&c->cpu, REG_FP) ||
+	/* Without its file, the vDSO of 32-bit tasks is no JIT. */
+	if (!c->exact || c->mem.is_32 || !cpu_knows(&c->cpu, REG_FP) ||
 	    mem_read_word(&c->mem, at, &ra))
 		return false;
 	at += word;
