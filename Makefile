@@ -400,6 +400,8 @@ check-runtimes: deps ## chains of some forty compilers, run-times and interprete
 	@tests/deps runtimes
 	@$(MAKE) --no-print-directory -s -j$(jobs) lib reference
 	@tests/runtimes/check
+	@$(MAKE) --no-print-directory kernel perf
+	@tests/runtimes/check --guest
 .PHONY: check-runtimes
 
 SAMPLE ?= 200
