@@ -66,14 +66,15 @@ struct wait {
 /* What went to the file: the samples, each with the chain of its own. */
 static size_t waited(struct wait *out, size_t max)
 {
-	size_t size, at, n = 0;
+	size_t size, at, end, n = 0;
 	uint8_t *p;
 
 	assert_int_equal(record_file_flush(file), 0);
 	size = lseek(fd, 0, SEEK_END);
 	p = malloc(size);
 	assert_int_equal(pread(fd, p, size, 0), size);
-	for (at = get64(p + 40); at < size; at += get16(p + at + 6), n++) {
+	end = get64(p + 40) + get64(p + 48);
+	for (at = get64(p + 40); at < end; at += get16(p + at + 6), n++) {
 		assert_true(n < max);
 		out[n] = (struct wait){ get32(p + at + 28), get64(p + at + 32),
 					get64(p + at + 48) };
