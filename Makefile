@@ -97,11 +97,13 @@ build/perf/.done: build/perf.id perf-integration/build
 	@touch $@
 .PHONY: perf
 
-# perf looks for libustack in ../lib of where it is.
-install-perf: perf ## install perf, with its libustack, to DESTDIR and PREFIX
-	$(install_dir) '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib'
-	install -m 755 build/perf/perf '$(DESTDIR)$(PREFIX)/bin'
-	install -m 755 build/perf/libustack/lib/$(USTACK_SONAME) '$(DESTDIR)$(PREFIX)/lib'
+# With all that Debian's has, from build/perf-full. The prefix is in it: for another
+# one a part is built again. It looks for libustack in ../lib of where it is.
+install-perf: build/perf.id ## install perf, with its libustack, to DESTDIR and PREFIX
+	@tests/deps perf
+	$(call step,perf to install,perf-integration/build build/linux build/perf-full '$(PREFIX)' '$(DESTDIR)')
+	$(install_dir) '$(DESTDIR)$(PREFIX)/lib'
+	install -m 755 build/perf-full/libustack/lib/$(USTACK_SONAME) '$(DESTDIR)$(PREFIX)/lib'
 .PHONY: install-perf
 
 # The kernel that is packaged has Debian's configuration for cloud machines, the
@@ -124,7 +126,7 @@ deb-ustack: deps ## Debian packages of libustack and ustack alone, for any kerne
 
 deb: deps ## Debian packages of kernel, perf, libustack and ustack, in build/deb
 	@tests/deps deb
-	@$(MAKE) --no-print-directory $(deb_kernel)/.done perf
+	@$(MAKE) --no-print-directory $(deb_kernel)/.done build/perf.id
 	$(call step,packages,perf-integration/deb $(deb_kernel))
 .PHONY: deb
 

@@ -63,7 +63,7 @@ inside()
 
 	# --- installed: nothing of Debian's is replaced, and dpkg refuses a file that is another's
 	installed >before
-	dpkg --force-unsafe-io -i ./*.deb >log 2>&1 || fail "dpkg: $(grep -A 4 -E '^dpkg: (error|dependency)' log)"
+	dpkg --force-unsafe-io -i ./*.deb >log 2>&1 || fail "dpkg: $(tail -n 20 log)"
 	installed >after
 	[ -z "$(comm -23 before after)" ] || fail "replaced: $(comm -23 before after)"
 	mapfile -t ours < <(comm -13 before after | cut -d ' ' -f 2)
@@ -90,7 +90,10 @@ inside()
 	# --- perf and ustack run, with the library that was installed
 	libraries /usr/bin/perf-ustack /usr/bin/ustack /usr/lib/*/libustack.so.0
 	[[ $(perf-ustack --version) = "perf version 7.3."* ]] || fail "$(perf-ustack --version)"
-	perf-ustack version --build-options | grep -q 'libustack: \[ on' || fail "perf-ustack has no libustack"
+	perf-ustack version --build-options >options
+	for option in libustack libslang libpython libtraceevent debuginfod bpf_skeletons libcapstone lzma zstd; do
+		grep -q " $option: \[ on" options || fail "perf-ustack has no $option"
+	done
 	[[ $(ustack --version) = *" $(dpkg-query -W -f '${Version}' ustack)" ]] || fail "$(ustack --version)"
 
 	# --- an example, linked with the library and with the archive
@@ -120,6 +123,27 @@ inside()
 			awk '/ leaf$/ { l = NR } / outer$/ && NR == l + 1 { n++ } END { exit n < 3 }' ||
 			fail "perf-ustack script shows no leaf under outer"
 	fi
+
+	# --- perf is there in full: windows, scripts, events of processors, man pages, completion
+	perf-ustack record -q -e cpu-clock -F 997 --call-graph fp -o fp.data ./work 2>/dev/null || fail "perf record"
+	tmux -L deb new-session -d -x 100 -y 30 'exec perf-ustack report --tui -i fp.data 2>tui'
+	for ((i = 0; i < 100; i++)); do
+		tmux -L deb capture-pane -p >screen 2>/dev/null || break
+		! grep -q ' leaf *$' screen || break
+		sleep 0.2
+	done
+	grep -q ' leaf *$' screen || fail "perf report shows no leaf in a terminal: $(cat tui screen)"
+	tmux -L deb send-keys q
+	perf-ustack script record flamegraph -q -e cpu-clock -F 997 ./work >log 2>&1 || fail "perf script record: $(cat log)"
+	echo 'stacks = /** @flamegraph_json **/;' >template
+	unshare -n perf-ustack script report flamegraph -- --template "$PWD/template" -o flame.html >log 2>&1 || fail "perf script report flamegraph: $(cat log)"
+	grep -q '^stacks = {.*"n": "leaf"' flame.html || fail "a flame graph without leaf: $(head -c 500 flame.html)"
+	unshare -n perf-ustack script report gecko --save-only gecko.json >log 2>&1 || fail "perf script report gecko: $(cat log)"
+	grep -q '"leaf ' gecko.json || fail "a profile without leaf: $(head -c 500 gecko.json)"
+	PERF_CPUID=GenuineIntel-6-8C-1 perf-ustack list --raw-dump metric | grep -q tma_core_bound || fail "perf list has no metrics of processors"
+	zgrep -q 'defer' /usr/lib/perf-ustack/share/man/man1/perf-record.1.gz || fail "no man page of perf record"
+	bash -ic '. /usr/share/bash-completion/completions/perf-ustack; complete -p perf-ustack' >log 2>&1 &&
+		grep -q '_perf perf-ustack' log || fail "no completion of perf-ustack: $(cat log)"
 
 	# --- purged: as if it had never been there
 	dpkg --force-unsafe-io -P "${ours[@]}" >log 2>&1 || fail "dpkg -P: $(cat log)"

@@ -14,6 +14,6 @@ exec "$top/tests/qemu/vm" --time-limit 600 -- bash -c '
 	mount --bind "$2" /tmp/perf
 	PATH=/tmp/perf:$PATH
 	cd "$1"
-	for test in record_unprivileged unwind_style kernel_names; do
+	for test in record_unprivileged unwind_style kernel_names script_record; do
 		bash ./$test.sh || exit
 	done' perf-first-hour "$top/build/linux/tools/perf/tests/shell" "$top/build/perf"
