@@ -215,6 +215,14 @@ static bool jumps_by_rcx(const struct image *image, uint64_t pc)
 	return p && left >= 2 && p[0] == 0xff && p[1] == 0xe1;
 }
 
+static bool pops_rcx(const struct image *image, uint64_t pc)
+{
+	size_t left;
+	const uint8_t *p = image_at(image, pc, &left);
+
+	return p && *p == 0x59 && jumps_by_rcx(image, pc);
+}
+
 #define INSTALL_MAX 256		/* bytes, from the call of uw_install_context_1() on */
 
 /*
@@ -270,6 +278,8 @@ static bool is_eh_return(const struct image *image, uint64_t pc,
 	/* i386: CFI says that they are restored. */
 	if (row->cfa.reg == REG_RCX)
 		return jumps_by_rcx(image, pc + 2);
+	if (pops_rcx(image, pc))
+		return true;
 	return row->reg[REG_RIP].kind == CFI_REGISTER &&
 	       row->reg[REG_RIP].reg == REG_RCX && jumps_by_rcx(image, pc);
 }
