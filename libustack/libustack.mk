@@ -14,7 +14,7 @@ COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 # room and of rooms before it.
 USTACK_ROOMS := util module read unwind name
 USTACK_SRC := $(patsubst libustack/%.c,%,$(wildcard $(USTACK_ROOMS:%=libustack/%/*.c) libustack/unwind/x86/*.c))
-USTACK_CLI := $(patsubst libustack/%.c,%,$(wildcard libustack/cli/*.c))
+USTACK_CLI := $(patsubst libustack/%.c,%,$(wildcard libustack/cli/*.c libustack/cli/record/*.c))
 USTACK_PKGS := libelf libdw liblzma libzstd libdeflate
 # Only to build it: a header.
 USTACK_BUILD_PKGS := libdebuginfod

@@ -34,7 +34,7 @@ static void add(struct chain *c, uint64_t ip, bool kernel, bool is_return)
 /*
  * Adds the callchain in the sample; returns whether it has user frames.  Those of
  * ustack record have marks that tell how it ended, and that its addresses are to
- * be looked up as they are: record_sample.c has the rules.
+ * be looked up as they are: record/sample.c has the rules.
  */
 static bool add_sampled(struct chain *c, const struct ustack_sample *s,
 			bool want_user)

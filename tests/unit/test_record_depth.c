@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "cli/record_depth.h"
+#include "cli/record/depth.h"
 
 #define SP 0x7ffc00000000u
 /* What kernels take at most. */

@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <zstd.h>
 
-#include "cli/record_file.h"
+#include "cli/record/file.h"
 #include "perfdata.h"
 
 static uint64_t ids[] = { 7, 8 };

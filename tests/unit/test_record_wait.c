@@ -2,7 +2,7 @@
 /* How long threads waited, by the samples and switches of them. */
 #include <fcntl.h>
 
-#include "cli/record_wait.h"
+#include "cli/record/wait.h"
 #include "perfdata.h"
 
 static struct record_waits waits;

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/record_say.h"
-#include "cli/record_verdict.h"
+#include "cli/record/say.h"
+#include "cli/record/verdict.h"
 
 #define LOOK_UPS 64
 

@@ -10,10 +10,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "cli/record.h"
-#include "cli/record_depth.h"
-#include "cli/record_proc.h"
-#include "cli/record_say.h"
+#include "cli/record/record.h"
+#include "cli/record/depth.h"
+#include "cli/record/proc.h"
+#include "cli/record/say.h"
 
 #define FREQ 999
 #define FREQ_MAX 1000000000ul

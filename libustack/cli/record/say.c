@@ -3,7 +3,7 @@
 #include <stdarg.h>
 
 #include "cli/cli.h"
-#include "cli/record_say.h"
+#include "cli/record/say.h"
 
 #define LINE_MAX 1024
 

@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/record_run.h"
-#include "cli/record_say.h"
+#include "cli/record/run.h"
+#include "cli/record/say.h"
 
 #define TICK_MS 100
 #define RELEASE_EVERY 256 /* samples */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/record_blocked.h"
+#include "cli/record/blocked.h"
 
 #define RED_ZONE 128 /* below the stack pointer there may be data */
 #define CALL_ROOM 256 /* a line of /proc/TID/syscall */

@@ -3,7 +3,7 @@
 #ifndef USTACK_CLI_RECORD_PROC_H
 #define USTACK_CLI_RECORD_PROC_H
 
-#include "cli/record_file.h"
+#include "cli/record/file.h"
 
 /*
  * The following return 0, or -errno of the file.  The kernel and its modules,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
  * ustack record and top: options (record.c), the command that is recorded
- * (record_child.c), and the loop from rings to file (record_run.c).
+ * (child.c), and the loop from rings to file (run.c).
  */
 #ifndef USTACK_CLI_RECORD_H
 #define USTACK_CLI_RECORD_H
@@ -10,8 +10,8 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#include "cli/record_capture.h"
-#include "cli/record_file.h"
+#include "cli/record/capture.h"
+#include "cli/record/file.h"
 #include "cli/top.h"
 
 struct record_options {

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/record_proc.h"
+#include "cli/record/proc.h"
 #include "util/note.h"
 
 #ifndef PERF_RECORD_MISC_MMAP_BUILD_ID

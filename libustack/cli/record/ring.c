@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/record_ring.h"
+#include "cli/record/ring.h"
 
 /* Records of the kernel that Debian's headers lack. */
 enum { REC_CALLCHAIN_DEFERRED = 22, REC_STACK_DEFERRED = 23 };

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/record_cpus.h"
-#include "cli/record_proc.h"
+#include "cli/record/cpus.h"
+#include "cli/record/proc.h"
 
 /* 0-3,5: false if it is anything else. */
 static bool parse_list(const char *s, bool on[CPUS_MAX], size_t *end)

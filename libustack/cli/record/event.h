@@ -3,7 +3,7 @@
 #ifndef USTACK_CLI_RECORD_EVENT_H
 #define USTACK_CLI_RECORD_EVENT_H
 
-#include "cli/record_file.h"
+#include "cli/record/file.h"
 
 struct record_events {
 	struct record_event *ev;
@@ -22,7 +22,7 @@ struct record_rate {
  */
 bool record_events_add(struct record_events *all, const char *list,
 		       const struct record_rate *rate);
-/* The event that samples where threads wait: see record_wait.h. */
+/* The event that samples where threads wait: see wait.h. */
 bool record_events_add_off_cpu(struct record_events *all);
 void record_events_free(struct record_events *all);
 

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cli/record_capture.h"
-#include "cli/record_refusal.h"
-#include "cli/record_say.h"
+#include "cli/record/capture.h"
+#include "cli/record/refusal.h"
+#include "cli/record/say.h"
 
 bool refusal_limit(const char *name, long *to)
 {

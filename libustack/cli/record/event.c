@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/record_event.h"
-#include "cli/record_say.h"
+#include "cli/record/event.h"
+#include "cli/record/say.h"
 
 #define DEVICES "/sys/bus/event_source/devices"
 #define MODIFIERS "ukhpGH"

@@ -8,8 +8,8 @@
 
 #include <poll.h>
 
-#include "cli/record_event.h"
-#include "cli/record_ring.h"
+#include "cli/record/event.h"
+#include "cli/record/ring.h"
 
 struct capture_fd {
 	int fd;

@@ -6,8 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/record.h"
-#include "cli/record_say.h"
+#include "cli/record/record.h"
+#include "cli/record/say.h"
 
 /*
  * What a shell that starts us in the background ignores is taken all the same, as

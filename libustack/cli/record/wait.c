@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/record_wait.h"
+#include "cli/record/wait.h"
 #include "util/bytes.h"
 
 #define SWITCHES_MAX 4096 /* of a thread whose samples do not come */

@@ -2,7 +2,7 @@
 /* The bytes of a sample: fields, chain, and registers and stack if it has them. */
 #include <string.h>
 
-#include "cli/record_sample.h"
+#include "cli/record/sample.h"
 
 #define SAMPLE_FIXED (sizeof(struct perf_event_header) + 7 * 8)
 

@@ -7,7 +7,7 @@
 #ifndef USTACK_CLI_RECORD_WAIT_H
 #define USTACK_CLI_RECORD_WAIT_H
 
-#include "cli/record_file.h"
+#include "cli/record/file.h"
 #include "util/hash.h"
 
 struct record_waits {

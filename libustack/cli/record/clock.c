@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cli/record_clock.h"
+#include "cli/record/clock.h"
 #include "util/bytes.h"
 
 #define DATA_SIZE ((size_t)sysconf(_SC_PAGESIZE))

@@ -3,7 +3,7 @@
 #ifndef USTACK_CLI_RECORD_REFUSAL_H
 #define USTACK_CLI_RECORD_REFUSAL_H
 
-#include "cli/record_capture.h"
+#include "cli/record/capture.h"
 
 /* A number of /proc/sys/kernel: false if it is not there. */
 bool refusal_limit(const char *name, long *to);

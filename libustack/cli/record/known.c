@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/record_cpus.h"
-#include "cli/record_proc.h"
-#include "cli/record_run.h"
+#include "cli/record/cpus.h"
+#include "cli/record/proc.h"
+#include "cli/record/run.h"
 
 int record_process_of(int tid)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
- * A recording as it goes on: the loop (record_run.c), what runs already when it begins
- * (record_known.c), and CPUs that come and go (record_follow.c).
+ * A recording as it goes on: the loop (run.c), what runs already when it begins
+ * (known.c), and CPUs that come and go (follow.c).
  */
 #ifndef USTACK_CLI_RECORD_RUN_H
 #define USTACK_CLI_RECORD_RUN_H
 
-#include "cli/record.h"
-#include "cli/record_blocked.h"
-#include "cli/record_clock.h"
-#include "cli/record_depth.h"
-#include "cli/record_verdict.h"
-#include "cli/record_wait.h"
+#include "cli/record/record.h"
+#include "cli/record/blocked.h"
+#include "cli/record/clock.h"
+#include "cli/record/depth.h"
+#include "cli/record/verdict.h"
+#include "cli/record/wait.h"
 
 struct recorder {
 	const struct record_options *o;
@@ -27,7 +27,7 @@ struct recorder {
 	struct record_waits waits;
 	struct record_blocked blocked;
 	struct record_clock clock;
-	unsigned int know_again; /* so many ticks: see record_follow.c */
+	unsigned int know_again; /* so many ticks: see follow.c */
 	uint64_t disabled; /* when the events were, on the perf clock */
 	struct record_depth depth;
 	int signal; /* that ended it */

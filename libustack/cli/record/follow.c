@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "cli/record_cpus.h"
-#include "cli/record_proc.h"
-#include "cli/record_run.h"
+#include "cli/record/cpus.h"
+#include "cli/record/proc.h"
+#include "cli/record/run.h"
 
 /* What may run on a CPU that came: processes, and where events are theirs, threads. */
 struct runnable {

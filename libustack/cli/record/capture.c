@@ -8,10 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cli/record_capture.h"
-#include "cli/record_cpus.h"
-#include "cli/record_refusal.h"
-#include "cli/record_say.h"
+#include "cli/record/capture.h"
+#include "cli/record/cpus.h"
+#include "cli/record/refusal.h"
+#include "cli/record/say.h"
 
 #define STACK_COPIED 16384u /* asked for where the interrupt copies it */
 #define STACK_COPIED_MAX 65528u

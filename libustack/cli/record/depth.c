@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/record_depth.h"
+#include "cli/record/depth.h"
 
 #define STEP 1024u
 #define LINEAR 64 /* steps */

@@ -3,8 +3,8 @@
 #ifndef USTACK_CLI_RECORD_VERDICT_H
 #define USTACK_CLI_RECORD_VERDICT_H
 
-#include "cli/record.h"
-#include "cli/record_names.h"
+#include "cli/record/record.h"
+#include "cli/record/names.h"
 
 /* Files without unwind information that are told apart. */
 #define ACCOUNT_FILES 8

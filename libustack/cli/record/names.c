@@ -2,7 +2,7 @@
 /* Samples whose innermost function has no name. */
 #include <string.h>
 
-#include "cli/record_names.h"
+#include "cli/record/names.h"
 
 #define PART 10 /* of the samples, for a file to matter */
 #define LEAST 4 /* by fewer nothing is known */

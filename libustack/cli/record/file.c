@@ -7,8 +7,8 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "cli/record_file.h"
-#include "cli/record_sample.h"
+#include "cli/record/file.h"
+#include "cli/record/sample.h"
 #include "util/bytes.h"
 #include "util/hash.h"
 
