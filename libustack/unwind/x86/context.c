@@ -215,14 +215,6 @@ static bool jumps_by_rcx(const struct image *image, uint64_t pc)
 	return p && left >= 2 && p[0] == 0xff && p[1] == 0xe1;
 }
 
-static bool pops_rcx(const struct image *image, uint64_t pc)
-{
-	size_t left;
-	const uint8_t *p = image_at(image, pc, &left);
-
-	return p && *p == 0x59 && jumps_by_rcx(image, pc);
-}
-
 #define INSTALL_MAX 256		/* bytes, from the call of uw_install_context_1() on */
 
 /*
@@ -256,19 +248,19 @@ static bool is_installing(const struct image *image, uint64_t pc)
 static void mend_eh_return(const struct image *image, uint64_t pc,
 			   struct cfi_row *row)
 {
-	if (row->cfa.reg == REG_RCX || jumps_by_rcx(image, pc)) {
-		row->lands = true;
-		for (unsigned int reg = 0; reg < REG_RIP; reg++)
-			row->reg[reg] = (struct cfi_rule){ .kind = CFI_SAME };
-		return;
-	}
-	row->installs = is_installing(image, pc);
 	row->start = pc;
 	row->end = pc + 1;
+	if (row->cfa.reg != REG_RCX && !jumps_by_rcx(image, pc)) {
+		row->installs = is_installing(image, pc);
+		return;
+	}
+	row->lands = true;
+	for (unsigned int reg = 0; reg < REG_RIP; reg++)
+		row->reg[reg] = (struct cfi_rule){ .kind = CFI_SAME };
 }
 
-static bool is_eh_return(const struct image *image, uint64_t pc,
-			 const struct cfi_row *row)
+/* By the row alone, whatever its pc: a rule that is kept holds for all of the row. */
+static bool is_eh_return(const struct image *image, const struct cfi_row *row)
 {
 	if (row->signal || row->cfa.kind != CFI_VAL_OFFSET)
 		return false;
@@ -277,17 +269,16 @@ static bool is_eh_return(const struct image *image, uint64_t pc,
 		return true;
 	/* i386: CFI says that they are restored. */
 	if (row->cfa.reg == REG_RCX)
-		return jumps_by_rcx(image, pc + 2);
-	if (pops_rcx(image, pc))
-		return true;
+		return jumps_by_rcx(image, row->end);
 	return row->reg[REG_RIP].kind == CFI_REGISTER &&
-	       row->reg[REG_RIP].reg == REG_RCX && jumps_by_rcx(image, pc);
+	       row->reg[REG_RIP].reg == REG_RCX &&
+	       jumps_by_rcx(image, row->start);
 }
 
 void arch_mend_row(const struct image *image, uint64_t pc, struct cfi_row *row)
 {
 	row->lands = row->installs = false;
-	if (is_eh_return(image, pc, row)) {
+	if (is_eh_return(image, row)) {
 		mend_eh_return(image, pc, row);
 	} else if (is_plain(row, image->is_64)) {
 		if (arch_starts_context(image, row->func))
