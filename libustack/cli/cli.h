@@ -146,6 +146,8 @@ _Noreturn void cli_no_memory(const struct cli *cli);
 
 /* --- output.c: what is written to a file -------------------------------------- */
 
+/* -1 after an error line if -o names a recording that is to be read. */
+int output_check(const struct cli *cli);
 /*
  * Opens what -o names, or standard output.  The file appears when all is written.
  * NULL after an error line.

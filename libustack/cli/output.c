@@ -9,14 +9,40 @@
 
 #include "cli/cli.h"
 
+/* The file itself, where output is a link to it. */
+static const char *target(const struct cli *cli, char path[PATH_MAX])
+{
+	return realpath(cli->output, path) ? path : cli->output;
+}
+
 /* Its name until it is whole; false: it is written in place, as a device is. */
 static bool temporary(const struct cli *cli, char path[PATH_MAX])
 {
+	char real[PATH_MAX];
 	struct stat st;
 
 	if (!stat(cli->output, &st) && !S_ISREG(st.st_mode))
 		return false;
-	return snprintf(path, PATH_MAX, "%s.new", cli->output) < PATH_MAX;
+	return snprintf(path, PATH_MAX, "%s.new", target(cli, real)) < PATH_MAX;
+}
+
+static bool is_output(const struct cli *cli, const char *path)
+{
+	struct stat out, in;
+
+	if (!path || stat(cli->output, &out) || !S_ISREG(out.st_mode) ||
+	    (strcmp(path, "-") ? stat(path, &in) : fstat(STDIN_FILENO, &in)))
+		return false;
+	return out.st_dev == in.st_dev && out.st_ino == in.st_ino;
+}
+
+int output_check(const struct cli *cli)
+{
+	if (!is_output(cli, cli->path) && !is_output(cli, cli->before))
+		return 0;
+	fprintf(stderr, "ustack: %s is the recording to read: name another file with -o\n",
+		cli->output);
+	return -1;
 }
 
 static int failed(const char *path, int err)
@@ -41,7 +67,7 @@ FILE *output_open(const struct cli *cli)
 
 int output_close(const struct cli *cli, FILE *f)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], real[PATH_MAX];
 	bool moved, bad;
 
 	/* cli_flush() says it. */
@@ -56,7 +82,7 @@ int output_close(const struct cli *cli, FILE *f)
 			unlink(path);
 		return -1;
 	}
-	if (moved && rename(path, cli->output))
+	if (moved && rename(path, target(cli, real)))
 		return failed(cli->output, errno);
 	return 0;
 }

@@ -607,9 +607,12 @@ int profile_write(struct cli *cli, const struct profile_opts *opts,
 		  void (*put)(struct cli *cli, const struct profile *p, FILE *f))
 {
 	struct profile p = { .opts = *opts };
-	int ret = profile_compare(&p, cli);
 	FILE *f = NULL;
+	int ret;
 
+	if (output_check(cli))
+		return -1;
+	ret = profile_compare(&p, cli);
 	if (profile_has_samples(&p, cli)) {
 		profile_sort(&p, cli);
 		f = output_open(cli);

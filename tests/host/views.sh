@@ -159,6 +159,14 @@ for command in flamegraph pprof gecko; do
 	fails 1 'none.data: has no sample that passes the filters' $command -i none.data -o new
 	fails 1 'cannot write /nowhere/x: No such file' $command --event cpu-clock -i first.data -o /nowhere/x
 	fails 1 'cannot write /dev/full: No space left' $command --event cpu-clock -i first.data -o /dev/full
+	cp first.data same.data
+	fails 1 'same.data is the recording to read' $command -i same.data -o same.data
+	fails 1 'same.data is the recording to read' $command -i - -o same.data <same.data
+	cmp -s first.data same.data || fail "$command wrote over the recording that it reads"
+	: >real
+	ln -sf real link
+	"$ustack" $command --event cpu-clock -i first.data -o link 2>/dev/null
+	[ -L link ] && [ -s real ] || fail "$command does not write to where a link leads"
 	[ ! -e new ] || fail "$command: a file without samples"
 	fails 2 "-o: '' is not the name of a file" $command -o ''
 	fails 2 "'x' is not an option" $command x
