@@ -30,6 +30,7 @@ struct filter {
 	bool one_event; /* without --event, only the first */
 	bool event_known; /* only samples of event_nr */
 	uint32_t event_nr;
+	bool passed; /* a sample did */
 };
 
 /* What report shows. */
@@ -111,8 +112,8 @@ bool parse_ids(struct ids *ids, const char *list);
 bool parse_times(struct filter *f, const char *arg);
 /* By whoever has the reader. */
 bool cli_wants(struct cli *cli, const struct ustack_sample *s);
-/* 0, or exit status 1 after an error line: no event has the name that is wanted. */
-int cli_check_event(struct cli *cli);
+/* At the end, if no sample passed: says why. */
+void cli_say_none(struct cli *cli);
 /* Says of which events there are samples, too. */
 void cli_say_events(struct cli *cli);
 
@@ -127,7 +128,10 @@ int cli_check_vdso(const char *path);
 int cli_open(struct cli *cli);
 /* A file of images that is truncated costs its frames, not the rest. */
 void cli_survive_sigbus(struct ustack_images *images);
-/* 1 and a sample that is wanted; 0 at the end; -1 after an error line. */
+/*
+ * 1 and a sample that is wanted; 0 at the end; -1 after an error line, which is there
+ * at the end, too, if no sample was wanted.
+ */
 int cli_next(struct cli *cli, const struct ustack_sample **sample);
 /*
  * Says on stderr what was lost and which files could not be used; the exit

@@ -131,42 +131,71 @@ bool cli_wants(struct cli *cli, const struct ustack_sample *s)
 		f->event_nr = chosen_event(cli);
 		f->event_known = true;
 	}
-	return (!f->event_known || s->event_nr == f->event_nr) &&
-	       (!f->comm || !strcmp(s->comm, f->comm)) &&
-	       has_id(&f->pids, s->pid) && has_id(&f->tids, s->tid) &&
-	       s->time >= f->from && (s->time <= f->to);
+	if ((f->event_known && s->event_nr != f->event_nr) ||
+	    (f->comm && strcmp(s->comm, f->comm)) ||
+	    !has_id(&f->pids, s->pid) || !has_id(&f->tids, s->tid) ||
+	    s->time < f->from || s->time > f->to)
+		return false;
+	f->passed = true;
+	return true;
 }
 
-int cli_check_event(struct cli *cli)
+/* The names of those that may have samples, but for event nr. */
+static size_t list_events(const struct cli *cli, uint32_t but, char *names,
+			  size_t size)
 {
-	const struct filter *f = &cli->filter;
-	char names[1024] = "";
 	const char *name;
 	size_t n = 0;
 
-	if (!f->event || chosen_event(cli) != UINT32_MAX)
-		return 0;
+	names[0] = 0;
 	for (uint32_t nr = 0; (name = ustack_reader_event(cli->reader, nr)); nr++)
-		if (!is_dummy(name) && n < sizeof(names))
-			n += snprintf(names + n, sizeof(names) - n, "%s%s",
+		if (nr != but && !is_dummy(name) && n < size)
+			n += snprintf(names + n, size - n, "%s%s",
 				      n ? ", " : "", name);
-	return cli_error(cli, "has no event '%s', but %s", f->event, names);
+	return n;
+}
+
+#define NAMES_MAX 1024
+
+void cli_say_none(struct cli *cli)
+{
+	const struct filter *f = &cli->filter;
+	const bool filters = f->comm || f->pids.nr || f->tids.nr || f->from ||
+			     f->to != UINT64_MAX;
+	struct ustack_stats st = { .sz = sizeof(st) };
+	const char *event = NULL;
+	char names[NAMES_MAX];
+
+	if (f->event && chosen_event(cli) == UINT32_MAX &&
+	    list_events(cli, UINT32_MAX, names, sizeof(names))) {
+		cli_error(cli, "has no event '%s', but %s", f->event, names);
+		return;
+	}
+	ustack_reader_stats(cli->reader, &st);
+	if (!st.samples) {
+		/* What to do against a loss is told with it. */
+		cli_error(cli, "has no samples%s",
+			  st.lost_records ? "" :
+					    ": record for longer, or what uses the CPU");
+		return;
+	}
+	if (!f->event && f->event_known)
+		event = ustack_reader_event(cli->reader, f->event_nr);
+	if (!event || !list_events(cli, f->event_nr, names, sizeof(names)))
+		cli_error(cli, "has no sample that passes the filters");
+	else
+		cli_error(cli, "has no sample of %s%s; there are other events, %s: see --event",
+			  event, filters ? " that passes the filters" : "",
+			  names);
 }
 
 void cli_say_events(struct cli *cli)
 {
 	const struct filter *f = &cli->filter;
-	char others[1024] = "";
-	const char *name;
-	size_t n = 0;
+	char others[NAMES_MAX];
 
-	if (f->event || !f->one_event || !f->event_known)
-		return;
-	for (uint32_t nr = 0; (name = ustack_reader_event(cli->reader, nr)); nr++)
-		if (nr != f->event_nr && !is_dummy(name) && n < sizeof(others))
-			n += snprintf(others + n, sizeof(others) - n, "%s%s",
-				      n ? ", " : "", name);
-	if (n)
+	if (!f->event && f->one_event && f->event_known && f->passed &&
+	    list_events(cli, f->event_nr, others, sizeof(others)))
 		cli_error(cli, "only samples of %s are shown; there are others, of %s: see --event",
 			  ustack_reader_event(cli->reader, f->event_nr), others);
 }

@@ -598,9 +598,8 @@ const char *event_unit(const char *event)
 
 bool profile_has_samples(const struct profile *p, const struct cli *cli)
 {
-	if (!p->total[NOW].value.samples)
-		cli_error(cli, "has no sample that passes the filters");
-	return p->total[NOW].value.samples;
+	return p->total[NOW].value.samples &&
+	       (!cli->before || p->total[BEFORE].value.samples);
 }
 
 int profile_write(struct cli *cli, const struct profile_opts *opts,

@@ -130,7 +130,7 @@ int profile_compare(struct profile *p, struct cli *cli);
 /* Is a chain worth its samples' periods, or just its samples? */
 bool profile_by_period(const struct profile *p);
 uint64_t profile_value(const struct profile *p, const struct value *v);
-/* Is there a sample?  Else after an error line. */
+/* Is there a sample in each recording that is shown?  Else nothing is. */
 bool profile_has_samples(const struct profile *p, const struct cli *cli);
 /*
  * All that a command does that writes a file of cli's recordings: read, sort, put, and

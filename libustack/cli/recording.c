@@ -104,6 +104,10 @@ int cli_next(struct cli *cli, const struct ustack_sample **sample)
 		cli_error(cli, "%s", ustack_reader_error(cli->reader));
 		return -1;
 	}
+	if (!ret && !cli->filter.passed) {
+		cli_say_none(cli);
+		return -1;
+	}
 	return ret;
 }
 
@@ -237,8 +241,6 @@ int cli_close(struct cli *cli, int status)
 	if (cli->reader) {
 		say_lost(cli);
 		cli_say_events(cli);
-		if (!status)
-			status = cli_check_event(cli);
 	}
 	if (cli->images)
 		ustack_images_unusable(cli->images, say_unusable, &u);

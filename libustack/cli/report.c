@@ -278,16 +278,19 @@ static void print_head(const struct report *r, FILE *f)
 	putc('\n', f);
 }
 
-static void print_rows(struct report *r, FILE *f)
+/* False: no row is of the function that is wanted. */
+static bool print_rows(struct report *r, FILE *f)
 {
 	const struct report_opts *o = &r->cli->report;
 	size_t left_out = 0;
+	bool any = false;
 
 	for (size_t i = 0; i < r->nr_rows; i++) {
 		const struct row *row = r->rows[i];
 
 		if (o->symbol && strcmp(row->name, o->symbol))
 			continue;
+		any = true;
 		if (!report_shows(r, row->total)) {
 			left_out++;
 			continue;
@@ -304,11 +307,15 @@ static void print_rows(struct report *r, FILE *f)
 	if (left_out)
 		fprintf(f, "# %zu more below %g%%: see --min\n", left_out,
 			r->min);
+	return any;
 }
 
-static void print(struct report *r)
+/* 0, or -1 after an error line. */
+static int print(struct report *r)
 {
+	const char *symbol = r->cli->report.symbol;
 	struct hash_node *n;
+	bool any;
 	FILE *f;
 
 	r->rows = array(r, r->table.nr, sizeof(*r->rows));
@@ -319,8 +326,12 @@ static void print(struct report *r)
 	find_widths(r);
 	f = pager_open();
 	print_head(r, f);
-	print_rows(r, f);
+	any = print_rows(r, f);
 	pager_close(f);
+	if (!any && symbol)
+		cli_error(r->cli, "no sample is in a function '%s': ustack report without --symbol lists them",
+			  symbol);
+	return any || !symbol ? 0 : -1;
 }
 
 static void report_free(struct report *r)
@@ -351,9 +362,7 @@ static int report_run(struct cli *cli)
 
 	profile_sort(&p, cli);
 	sum_up(&r);
-	if (profile_has_samples(&p, cli))
-		print(&r);
-	else
+	if (!profile_has_samples(&p, cli) || print(&r))
 		ret = -1;
 	report_free(&r);
 	profile_free(&p);

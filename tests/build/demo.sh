@@ -169,7 +169,7 @@ END
 broken "an empty recording" "is empty.*: delete .*truth-dwarf-defer and run make demo again" <<'END'
 put("perf.data", b"")
 END
-broken "a recording without samples" "perf.data has no sample with a user stack: record" <<'END'
+broken "a recording without samples" "perf.data: has no samples: record" <<'END'
 # One PERF_RECORD_FINISHED_ROUND and no features.
 text = bytearray(get("perf.data"))
 text[48:56], text[72:104] = b"\x08" + bytes(7), bytes(32)

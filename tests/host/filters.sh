@@ -62,9 +62,24 @@ is folded 'b;[unknown] 2'
 [ ! -s err ] || fail "of an event that was asked for, nothing need be said"
 "$ustack" fold -i periods --event page-faults -j 3 >folded 2>err || fail "fold --event -j"
 is folded 'b;[unknown] 2'
-status=0
-"$ustack" fold -i periods --event cycles >folded 2>err || status=$?
-[ $status = 1 ] && grep -qx "ustack: periods: has no event 'cycles', but cpu-clock, page-faults" err || fail "an event that is none"
+# none LINE OPTION...: without a sample, all that read a recording say this line alone
+none()
+{
+	local line=$1 command status
+	shift
+	for command in report script fold flamegraph pprof gecko stat diff; do
+		status=0
+		case $command in
+		diff) "$ustack" diff "$@" periods periods ;;
+		flamegraph | pprof | gecko) "$ustack" $command -i periods "$@" -o made ;;
+		*) "$ustack" $command -i periods "$@" ;;
+		esac >out 2>err || status=$?
+		[ $status = 1 ] && [ "$(sort -u err)" = "ustack: periods: $line" ] || fail "$command $*: status $status"
+		[ $command = stat ] || [ ! -s out ] && [ ! -e made ] || fail "$command $*: output without a sample"
+	done
+}
+none "has no event 'cycles', but cpu-clock, page-faults" --event cycles
+none "has no event 'cycles', but cpu-clock, page-faults" --event cycles -j 3
 "$ustack" script -i periods -F time,event 2>err >out || fail "script"
 [ "$(grep -c . out)" = 5 ] || fail "script shows every event"
 "$ustack" script -i periods -F time,event --event page-faults 2>err >out || fail "script --event"
@@ -86,12 +101,19 @@ filtered 5 --pid 10,20
 filtered 2 --tid 11
 filtered 3 --tid 10,20
 filtered 2 --tid 11 --pid 10 --comm b
-filtered 0 --tid 11 --pid 20
 filtered 4 --time 2,
 filtered 2 --time ,2.0
 filtered 2 --time 2,2.5
 filtered 1 --time 2.000000001,2.5
 filtered 1 --time 3.000000001,3.1
+
+# Of several events, those that show one name it.
+none 'has no sample that passes the filters' --event page-faults --comm a
+for command in report fold gecko; do
+	"$ustack" $command -i periods --comm nope >out 2>err && fail "$command --comm of none"
+	[ "$(cat err)" = 'ustack: periods: has no sample of cpu-clock that passes the filters; there are other events, page-faults: see --event' ] ||
+		fail "$command --comm of none"
+done
 
 # Each that reads a recording takes them: so many samples are in what it makes.
 cat >count.py <<'END_PY'

@@ -18,7 +18,9 @@ status 255 "$ustack" record -e cpu-clock -o f ./plain
 said 'cannot run ./plain: Permission denied'
 status 139 bash -c '"$@"; exit' - "$ustack" record -e cpu-clock -o f sh -c 'kill -SEGV $$'
 status 0 "$ustack" record -e cpu-clock -o f true
-"$ustack" fold -i f >out 2>err || fail "of a command that exits at once"
+# readable FILE: of a command that exits at once, of which there may be no sample
+readable() { "$ustack" fold -i "$1" >out 2>err || grep -qx "ustack: $1: has no samples: .*" err; }
+readable f || fail "of a command that exits at once"
 # The errors, too: by themselves, or with the accounts.
 for error in "-o f ./nocommand" "-o /nowhere/f true" "-o f -p 4194303" "--no" "-p 1 true" "-e cylces true"; do
 	"$ustack" record --json -e cpu-clock $error >out 2>err && fail "no error: $error"
@@ -71,7 +73,7 @@ done
 echo new >linked
 ln -s linked link
 status 0 "$ustack" record -e cpu-clock -o link true
-[ -L link ] && "$ustack" fold -i linked >out 2>err || fail "through a link"
+[ -L link ] && readable linked || fail "through a link"
 
 # --- it is ended: by ^C, SIGTERM, the end of what it looks at, or killed
 for signal in INT TERM HUP QUIT USR1 USR2 ALRM XCPU; do

@@ -95,6 +95,10 @@ grep -qE -- '^ +[0-9.]+%  -> leaf$' out && grep -qE -- '^ +[0-9.]+%    -> spin$'
 ! grep -q seldom out || fail "often() does not call seldom()"
 "$ustack" report --min 90 -i data >out 2>err || fail --min
 grep -q '^# [0-9]* more below 90%: see --min$' out && ! grep -q seldom out || fail "--min 90 shows too much"
+status=0
+"$ustack" report -i data --symbol nope >out 2>err || status=$?
+[ $status = 1 ] && [ "$(cat err)" = "ustack: data: no sample is in a function 'nope': ustack report without --symbol lists them" ] ||
+	fail "--symbol of none: status $status"
 
 # --- wrong arguments: one line, status 2
 for wrong in '--sort=' '--sort=symbol,size' '--sort=,' --min=x --min=-1 --min=101 --min= --callers=x; do

@@ -156,7 +156,7 @@ fails()
 }
 for command in flamegraph pprof gecko; do
 	rm -rf new
-	fails 1 'none.data: has no sample that passes the filters' $command -i none.data -o new
+	fails 1 'none.data: has no samples: record' $command -i none.data -o new
 	fails 1 'cannot write /nowhere/x: No such file' $command --event cpu-clock -i first.data -o /nowhere/x
 	fails 1 'cannot write /dev/full: No space left' $command --event cpu-clock -i first.data -o /dev/full
 	cp first.data same.data
@@ -176,6 +176,10 @@ for command in flamegraph pprof gecko; do
 done
 fails 2 'diff takes two recordings' diff first.data
 fails 2 'diff takes two recordings' diff first.data second.data none.data
+fails 1 'none.data: has no samples: record' diff none.data second.data
+[ ! -s out ] || fail "diff with a recording without samples: $(cat out)"
+fails 1 'none.data: has no samples: record' flamegraph --diff none.data -i second.data -o new
+[ ! -e new ] || fail "flamegraph --diff with a recording without samples"
 fails 2 "diff has no option '-i'" diff -i first.data second.data
 fails 2 "fold has no option '--diff'" fold --diff first.data
 fails 1 'nofile: cannot open' diff --event cpu-clock nofile second.data
