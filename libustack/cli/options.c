@@ -238,7 +238,9 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 	bool good = true;
 	int c;
 
-	snprintf(letters, sizeof(letters), "+:hj:%s%s%s",
+	/* Behind the files of diff there may be options. */
+	snprintf(letters, sizeof(letters), "%s:hj:%s%s%s",
+		 cmd->compares == COMPARES_TWO ? "" : "+",
 		 cmd->compares == COMPARES_TWO ? "" : "i:",
 		 cmd->fields ? "F:" : "", cmd->output ? "o:" : "");
 	find_options(options, cmd);

@@ -174,6 +174,10 @@ for command in flamegraph pprof gecko; do
 	name=$("$ustack" $command --help | sed -n 's/.*is written: \([^ ]*\) if.*/\1/p')
 	"$ustack" $command -i first.data 2>err && [ -s "$name" ] || fail "$command: no $name"
 done
+"$ustack" diff first.data second.data --pid 10 -j 2 >out 2>err || fail "options behind the files"
+"$ustack" diff --pid 10 -j 2 first.data second.data 2>err | cmp - out || fail "options behind the files are others"
+fails 2 "diff has no option '--nope'" diff first.data --nope second.data
+fails 2 '--comm needs an argument' diff first.data second.data --comm
 fails 2 'diff takes two recordings' diff first.data
 fails 2 'diff takes two recordings' diff first.data second.data none.data
 fails 1 'none.data: has no samples: record' diff none.data second.data
