@@ -103,7 +103,8 @@ bool report_min(struct cli *cli, const char *arg);
 
 /* Where long output goes: to a pager if standard output is a terminal. */
 FILE *pager_open(void);
-void pager_close(FILE *f);
+/* False after an error line: there is no such pager.  Next time it is not opened. */
+bool pager_close(FILE *f);
 
 /* --- filter.c -------------------------------------------------------------- */
 

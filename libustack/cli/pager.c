@@ -10,6 +10,8 @@
 #include "cli/cli.h"
 
 static pid_t pager;
+static bool no_pager; /* it could not be started */
+static void (*was_pipe)(int), (*was_int)(int); /* what the signals did without it */
 
 /* Behind a pager that is left early, nobody wants the rest. */
 static FILE *start(const char *command)
@@ -34,9 +36,9 @@ static FILE *start(const char *command)
 		close(fd[1]);
 		return NULL;
 	}
-	signal(SIGPIPE, SIG_IGN);
+	was_pipe = signal(SIGPIPE, SIG_IGN);
 	/* ^C is the pager's. */
-	signal(SIGINT, SIG_IGN);
+	was_int = signal(SIGINT, SIG_IGN);
 	return fdopen(fd[1], "w");
 }
 
@@ -45,7 +47,7 @@ FILE *pager_open(void)
 	const char *command = getenv("PAGER");
 	FILE *f;
 
-	if (!isatty(STDOUT_FILENO))
+	if (no_pager || !isatty(STDOUT_FILENO))
 		return stdout;
 	if (!command)
 		command = "less";
@@ -55,16 +57,20 @@ FILE *pager_open(void)
 	return f ? f : stdout;
 }
 
-void pager_close(FILE *f)
+bool pager_close(FILE *f)
 {
 	int status;
 
 	if (f == stdout)
-		return;
+		return true;
 	fclose(f);
 	while (waitpid(pager, &status, 0) < 0 && errno == EINTR)
 		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+	signal(SIGPIPE, was_pipe);
+	signal(SIGINT, was_int);
+	no_pager = WIFEXITED(status) && WEXITSTATUS(status) == 127;
+	if (no_pager)
 		fputs("ustack: there is no such pager: set PAGER, or to cat for none\n",
 		      stderr);
+	return !no_pager;
 }

@@ -324,10 +324,11 @@ static int print(struct report *r)
 	hash_free(&r->table);
 	qsort(r->rows, r->nr_rows, sizeof(*r->rows), by_self);
 	find_widths(r);
-	f = pager_open();
-	print_head(r, f);
-	any = print_rows(r, f);
-	pager_close(f);
+	do {
+		f = pager_open();
+		print_head(r, f);
+		any = print_rows(r, f);
+	} while (!pager_close(f));
 	if (!any && symbol)
 		cli_error(r->cli, "no sample is in a function '%s': ustack report without --symbol lists them",
 			  symbol);

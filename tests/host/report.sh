@@ -139,3 +139,6 @@ grep '^paged:' out | sed 's/^paged://' | cmp - plain || fail "not all goes throu
 PAGER='head -n 1' /usr/bin/python3 terminal.py "$ustack" report --sort symbol -i data >out || fail "a pager that is left early"
 PAGER=cat /usr/bin/python3 terminal.py "$ustack" report --sort symbol -i data >out || fail "report without a pager"
 cmp out plain || fail "PAGER=cat changes something"
+# The shell may tell why on the terminal: standard error is not on it.
+PAGER=/nonexistent /usr/bin/python3 terminal.py "$ustack" report --sort symbol -i data >out || fail "a pager that is none"
+cmp out plain || fail "no report where PAGER is none"
