@@ -165,9 +165,9 @@ struct ustack_images_opts {
 	void *arg;
 	uint64_t cxx_params;	/* 1: functions of C++ are shown with their parameters */
 	uint64_t debuginfod;	/* 1: what is not found is asked for from the servers
-				   in $DEBUGINFOD_URLS, by libdebuginfod.  When no
-				   byte comes for ten seconds, or for those in
-				   $DEBUGINFOD_TIMEOUT, none is asked any more. */
+				   in $DEBUGINFOD_URLS, by libdebuginfod; none any
+				   more after one that is too slow or sends too
+				   much: see ustack_images_new(3). */
 	const char *vmlinux;	/* the recorded kernel's, if it is in no usual place;
 				   not used if it has another build-id.  No root. */
 };
@@ -197,7 +197,8 @@ USTACK_API void ustack_images_trim(struct ustack_images *images);
  * cut, and what is left is used.  -EBADMSG: its debug information is damaged, and
  * what could not be read is left out.  -ENOEXEC: no ELF program or library of this
  * machine.  The kernel counts as a file: -EACCES: it hides its addresses.  So do
- * servers of debuginfod that are asked no more, with -ETIMEDOUT if that is why.
+ * servers of debuginfod that are asked no more: -ETIMEDOUT, they are too slow;
+ * -EFBIG: a file is too large.
  */
 USTACK_API size_t
 ustack_images_unusable(struct ustack_images *images,

@@ -183,7 +183,9 @@ static const char *why(const char *path, int err)
 	if (is_kernel_path(path))
 		return why_kernel(err);
 	if (err == -ETIMEDOUT)
-		return "the server does not answer, and is asked no more: see DEBUGINFOD_URLS";
+		return "the server does not answer, or too slowly, and is asked no more: see DEBUGINFOD_URLS, DEBUGINFOD_TIMEOUT";
+	if (err == -EFBIG)
+		return "a file the server sends is too large, and it is asked no more: see DEBUGINFOD_URLS, DEBUGINFOD_MAXSIZE";
 	if (err == -ELIBACC)
 		return "libdebuginfod cannot be loaded: install it, or unset DEBUGINFOD_URLS";
 	switch (err) {

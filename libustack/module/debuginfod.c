@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Files from debuginfod servers.  A server that hangs must not hang who reads a
- * profile: if no byte comes for a while, all servers are done with.
+ * Files from debuginfod servers.  A server that hangs, trickles or never ends must
+ * neither hang who reads a profile nor fill the disk: then all servers are done with.
  */
 #include <dlfcn.h>
 #include <elfutils/debuginfod.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,8 @@
 #include "module/images.h"
 
 #define SECONDS 10 /* without a byte; $DEBUGINFOD_TIMEOUT tells another number */
+#define SPEED (10L << 10) /* bytes a second, over as many, once the first has come */
+#define SIZE (2L << 30) /* of a file; $DEBUGINFOD_MAXSIZE tells another number */
 #define LIBRARY "libdebuginfod.so.1"
 
 struct debuginfod {
@@ -24,19 +28,21 @@ struct debuginfod {
 	debuginfod_client *client;
 	__typeof__(debuginfod_find_debuginfo) *find[2]; /* by enum debuginfod_file */
 	__typeof__(debuginfod_end) *end;
-	long bytes; /* that have come */
-	time_t since, seconds;
-	bool late;
+	long max_size, seconds, max_seconds; /* of one question; max_seconds may be 0 */
+	long bytes; /* as progress() was told last */
+	long got, mark; /* bytes that have come, now and at since */
+	long long start, since; /* ms */
+	int ended; /* -errno, by progress() */
 	int failed; /* -errno */
 	char urls[256];
 };
 
-static time_t now(void)
+static long long now(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
 /* Who asks, for progress(): the client is known there, but not the library. */
@@ -44,18 +50,28 @@ static __thread struct debuginfod *asking;
 
 /*
  * Called again and again; to return anything but 0 ends it.  While no server answers,
- * bytes is the number of these calls, and of is 0.
+ * bytes is the number of these calls, and of is 0; of stays 0 where no length is told.
  */
 static int progress(debuginfod_client *client, long bytes, long of)
 {
 	struct debuginfod *d = asking;
+	long long t = now();
 
 	(void)client;
 	if (bytes > d->bytes + !of)
-		d->since = now();
+		d->got += bytes - d->bytes;
 	d->bytes = bytes;
-	d->late = now() - d->since >= d->seconds;
-	return d->late;
+	/* A server may take its time to find a file: speed counts from the first byte. */
+	if (d->got - d->mark >= (d->mark ? SPEED * d->seconds : 1)) {
+		d->since = t;
+		d->mark = d->got;
+	}
+	if (d->got > d->max_size || of > d->max_size)
+		d->ended = -EFBIG;
+	else if (t - d->since >= d->seconds * 1000LL ||
+		 (d->max_seconds && t - d->start >= d->max_seconds * 1000LL))
+		d->ended = -ETIMEDOUT;
+	return d->ended;
 }
 
 static bool load(struct debuginfod *d)
@@ -81,11 +97,21 @@ static bool load(struct debuginfod *d)
 	return true;
 }
 
+/* A positive number in the environment, no more than max; or missing. */
+static long limit(const char *name, long missing, long max)
+{
+	const char *value = getenv(name);
+	long number = value ? atol(value) : 0;
+
+	if (number <= 0)
+		return missing;
+	return number < max ? number : max;
+}
+
 static int start(void *arg)
 {
 	struct ustack_images *images = arg;
 	const char *urls = getenv("DEBUGINFOD_URLS");
-	const char *seconds = getenv("DEBUGINFOD_TIMEOUT");
 	struct debuginfod *d;
 
 	if (!images->opts.debuginfod || !urls || !*urls)
@@ -95,13 +121,46 @@ static int start(void *arg)
 		return -ENOMEM;
 	pthread_mutex_init(&d->lock, NULL);
 	snprintf(d->urls, sizeof(d->urls), "%s", urls);
-	d->seconds = seconds ? atol(seconds) : 0;
-	if (d->seconds <= 0)
-		d->seconds = SECONDS;
+	d->seconds = limit("DEBUGINFOD_TIMEOUT", SECONDS, INT_MAX);
+	d->max_seconds = limit("DEBUGINFOD_MAXTIME", 0, INT_MAX);
+	d->max_size = limit("DEBUGINFOD_MAXSIZE", SIZE, LONG_MAX);
 	if (!load(d))
 		d->failed = -ELIBACC;
 	images->debuginfod = d;
 	return 0;
+}
+
+/*
+ * libdebuginfod of Debian 12 takes what progress() ended for a file that no server has:
+ * an empty one in its cache says so, and for ten minutes no server would be asked.
+ */
+static void forget_miss(enum debuginfod_file file, const struct elf_id *id)
+{
+	static const struct {
+		const char *variable, *dir;
+	} caches[] = {
+		{ "DEBUGINFOD_CACHE_PATH", "" },
+		{ "XDG_CACHE_HOME", "/debuginfod_client" },
+		{ "HOME", "/.cache/debuginfod_client" },
+		{ "HOME", "/.debuginfod_client_cache" },
+	};
+	const char *name = file == DEBUGINFOD_DEBUG ? "debuginfo" : "executable";
+	char hex[2 * sizeof(id->bytes) + 1], path[PATH_MAX];
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < id->size; i++)
+		snprintf(hex + 2 * i, 3, "%02x", id->bytes[i]);
+	for (i = 0; i < sizeof(caches) / sizeof(*caches); i++) {
+		const char *top = getenv(caches[i].variable);
+
+		if (!top || !*top)
+			continue;
+		/* A path that is cut is longer than any file's. */
+		snprintf(path, sizeof(path), "%s%s/%s/%s", top, caches[i].dir, hex, name);
+		if (!lstat(path, &st) && S_ISREG(st.st_mode) && !st.st_size)
+			unlink(path);
+	}
 }
 
 static int ask(struct debuginfod *d, enum debuginfod_file file,
@@ -111,16 +170,20 @@ static int ask(struct debuginfod *d, enum debuginfod_file file,
 
 	if (d->failed)
 		return -ENOENT;
-	d->bytes = 0;
-	d->late = false;
-	d->since = now();
+	d->bytes = d->got = d->mark = 0;
+	d->ended = 0;
+	d->start = d->since = now();
 	asking = d;
 	fd = d->find[file](d->client, id->bytes, id->size, NULL);
 	if (fd >= 0)
 		return fd;
 	/* What it returns when it is ended is no reason. */
-	if (d->late || fd == -ETIME)
+	if (d->ended) {
+		fd = d->ended;
+		forget_miss(file, id);
+	} else if (fd == -ETIME) { /* libdebuginfod's own limits */
 		fd = -ETIMEDOUT;
+	}
 	if (fd != -ENOENT)
 		__atomic_store_n(&d->failed, fd, __ATOMIC_RELAXED);
 	return -ENOENT;

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 #
-# Names and lines from a debuginfod server; from one that hangs, or that is not there,
-# one line, and the profile without them.
+# Names and lines from a debuginfod server; from one that hangs, trickles, sends too
+# much, or is not there, one line, and the profile without them.
 . "$(dirname "$0")/common"
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$tmp"' EXIT
 
@@ -22,7 +22,9 @@ strip work other
 "$ustack" record -e cpu-clock:u -F 997 -o data ./work 2>err || fail record
 "$ustack" record -e cpu-clock:u -F 997 -o other.data ./other 2>err || fail record
 
-# Serves files, and says on which port; with an argument it takes requests, and no more.
+# Serves files, and says on which port.  With an argument it is a bad one, which says
+# when it is asked: hang never answers; endless and huge send as fast as they can, huge
+# after a length; steady sends about 400 KB a second, trickle 50 bytes.
 cat >server.py <<'END_PY'
 import http.server
 import os
@@ -40,10 +42,27 @@ else:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
     port = server.server_address[1]
 print(port, flush=True)
+length = {"huge": b"Content-Length: 3000000000\r\n"}
+chunk = {"steady": 40000, "trickle": 5}
+
+def answer(c, kind):
+    c.recv(65536)
+    c.sendall(b"HTTP/1.0 200 OK\r\n" + length.get(kind, b"") + b"\r\n")
+    for _ in range(1000): # no full disk where nobody hangs up
+        c.sendall(bytes(chunk.get(kind, 65536)))
+        time.sleep(0.1 if kind in chunk else 0)
+    c.close()
+
 kept = []
 while len(sys.argv) > 1:
-    kept.append(s.accept())
+    c = s.accept()[0]
+    kept.append(c)
     print("asked", flush=True)
+    try:
+        if sys.argv[1] != "hang":
+            answer(c, sys.argv[1])
+    except OSError:
+        pass
 server.serve_forever()
 END_PY
 # serve NAME [ARGUMENT]: its port is in $port
@@ -54,7 +73,7 @@ serve()
 	port=$(head -n 1 "$1.out")
 }
 export DEBUGINFOD_CACHE_PATH=$tmp/cache
-unset DEBUGINFOD_URLS DEBUGINFOD_TIMEOUT
+unset DEBUGINFOD_URLS DEBUGINFOD_TIMEOUT DEBUGINFOD_MAXTIME DEBUGINFOD_MAXSIZE
 
 "$ustack" fold --inline -i data >without 2>err || fail fold
 ! grep -q ';leaf' without || fail "the program was stripped"
@@ -76,11 +95,34 @@ cmp out without || fail "a server that hangs costs more than names"
 # It is tried again for the first file, and not asked for others.
 [ "$(grep -c asked bad.out)" -le 4 ] || fail "a server that hangs is asked again and again"
 
-# Where nobody says how long, elfutils alone would wait for 90 seconds.
+# ended KIND MESSAGE: one question to that server, one line, and nothing left of it
+ended()
+{
+	local -x DEBUGINFOD_URLS DEBUGINFOD_CACHE_PATH=$tmp/cache-$1
+	DEBUGINFOD_URLS=http://127.0.0.1:$(head -n 1 "$1.out")
+	timeout 60 "$ustack" fold --inline -i data >"$1.folded" 2>"$1.err" || fail "fold: $1: $(cat "$1.err")"
+	cmp "$1.folded" without || fail "a bad server costs more than names: $1"
+	[ "$(wc -l <"$1.err")" = 1 ] && grep -q "from $DEBUGINFOD_URLS: .*$2" "$1.err" || fail "nobody says why no server is asked: $1: $(cat "$1.err")"
+	[ "$(grep -c asked "$1.out")" = 1 ] || fail "it is asked again: $1"
+	[ -z "$(find "cache-$1" -name 'debuginfo*' -o -name 'executable*')" ] || fail "it leaves a file: $1"
+}
+for kind in trickle steady huge endless; do serve $kind $kind; done
+# Where nobody says how long, elfutils alone would wait for 90 seconds, three times.
 unset DEBUGINFOD_TIMEOUT
+ended trickle "too slowly" &
+trickle=$!
 rm -rf cache
 timeout 60 "$ustack" fold --inline -i data >out 2>err || fail "a server that hangs, and no time said"
 cmp out without || fail "a server that hangs costs more than names, with no time said"
+wait $trickle || fail "see above"
+
+DEBUGINFOD_MAXTIME=2 ended steady "too slowly"
+ended huge "too large"
+DEBUGINFOD_MAXSIZE=1000000 ended endless "too large"
+# Its cache does not tell a good one that nobody has the file.
+DEBUGINFOD_CACHE_PATH=$tmp/cache-endless DEBUGINFOD_URLS=http://127.0.0.1:$(head -n 1 good.out) \
+	"$ustack" fold --inline -i data >out 2>err || fail "fold with a good server after a bad one"
+grep -q ';main;outer;leaf;spin [1-9]' out || fail "no names from a good server after a bad one"
 
 kill %1
 wait %1 2>/dev/null || :
