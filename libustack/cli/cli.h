@@ -122,6 +122,8 @@ void cli_say_events(struct cli *cli);
 
 /* 0 if the file is a vDSO, else exit status 1 after an error line. */
 int cli_check_vdso(const char *path);
+/* The same of an ELF file: whether it is of the recorded kernel is seen later. */
+int cli_check_vmlinux(const char *path);
 
 /* --- recording.c: the file that is read -------------------------------------- */
 

@@ -78,6 +78,8 @@ int cli_open(struct cli *cli)
 
 	if (cli->vdso && cli_check_vdso(cli->vdso))
 		return 1;
+	if (cli->vmlinux && cli_check_vmlinux(cli->vmlinux))
+		return 1;
 	ret = ustack_images_new(&cli->images, &opts);
 	if (!ret)
 		ret = ustack_reader_new(&cli->reader, cli->images);
@@ -213,6 +215,13 @@ static void say_unusable(void *arg, const char *path, int err)
 
 	if (u->nr++ >= UNUSABLE_LINES)
 		return;
+	/* /proc/kallsyms may have had the names all the same. */
+	if (u->cli->vmlinux && err == -ESTALE &&
+	    !strcmp(path, "[kernel.kallsyms]")) {
+		cli_error(u->cli, "no names from %s: it is not of the recorded kernel, by its build-id",
+			  u->cli->vmlinux);
+		return;
+	}
 	cli_error(u->cli, "%s %s %s: %s",
 		  err == -ENODATA || err == -E2BIG || err == -EBADMSG ?
 			  "not all" :

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* Is the file of --vdso one?  With another, frames would be missing or wrong. */
+/*
+ * Are the files of --vdso and --vmlinux such?  With others, frames and names would be
+ * missing or wrong.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
@@ -62,10 +65,25 @@ static bool has_name(Elf *elf)
 	return false;
 }
 
-static bool is_vdso(int fd)
+static bool is_vdso(Elf *elf)
+{
+	GElf_Ehdr ehdr;
+
+	return gelf_getehdr(elf, &ehdr) && ehdr.e_type == ET_DYN &&
+	       has_name(elf);
+}
+
+static bool is_elf(Elf *elf)
+{
+	GElf_Ehdr ehdr;
+
+	return gelf_getehdr(elf, &ehdr);
+}
+
+/* Is it a regular file that is so? */
+static bool file_is(int fd, bool (*is)(Elf *elf))
 {
 	struct stat st;
-	GElf_Ehdr ehdr;
 	bool good;
 	Elf *elf;
 
@@ -73,22 +91,34 @@ static bool is_vdso(int fd)
 		return false;
 	elf_version(EV_CURRENT);
 	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	good = elf && gelf_getehdr(elf, &ehdr) && ehdr.e_type == ET_DYN &&
-	       has_name(elf);
+	good = elf && is(elf);
 	elf_end(elf);
 	return good;
 }
 
-int cli_check_vdso(const char *path)
+/* 0, or exit status 1 after an error line: what is wrong with the file of option. */
+static int check(const char *option, const char *path, bool (*is)(Elf *elf),
+		 const char *wrong)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	bool good = fd >= 0 && is_vdso(fd);
+	bool good = fd >= 0 && file_is(fd, is);
 
 	if (!good)
-		fprintf(stderr, "ustack: --vdso %s: %s\n", path,
-			fd < 0 ? strerror(errno) :
-				 "is not a vDSO, a shared object named linux-vdso.so.1 or linux-gate.so.1");
+		fprintf(stderr, "ustack: %s %s: %s\n", option, path,
+			fd < 0 ? strerror(errno) : wrong);
 	if (fd >= 0)
 		close(fd);
 	return good ? 0 : 1;
+}
+
+int cli_check_vdso(const char *path)
+{
+	return check("--vdso", path, is_vdso,
+		     "is not a vDSO, a shared object named linux-vdso.so.1 or linux-gate.so.1");
+}
+
+int cli_check_vmlinux(const char *path)
+{
+	return check("--vmlinux", path, is_elf,
+		     "is no ELF file: name the vmlinux of the recorded kernel, not a bzImage");
 }

@@ -49,6 +49,11 @@ grep -q 'no names of \[kernel.kallsyms\]: neither the kernel that runs here nor 
 	fail "nobody says that it was another kernel"
 HOME=$tmp "$ustack" fold --vmlinux work -i another >folded 2>err || fail "fold --vmlinux of another file"
 grep -q '_\[k\]' folded && fail "a file that is no vmlinux of it gives names"
+grep -qx 'ustack: another: no names from work: it is not of the recorded kernel, by its build-id' err || fail "nobody says that --vmlinux is another kernel's"
+# Where /proc/kallsyms has them, they are as without it.
+HOME=$tmp "$ustack" script --vmlinux work -F ip,sym,symoff -i data >other 2>err || fail "script --vmlinux of another file"
+cmp out other || fail "--vmlinux of another file costs the names of /proc/kallsyms"
+grep -qx 'ustack: data: no names from work: it is not of the recorded kernel, by its build-id' err || fail "nobody says that --vmlinux is not used"
 # What perf kept of that kernel.
 mkdir -p .debug/.build-id/ab/$(printf 'ab%.0s' {1..19})
 cat /proc/kallsyms >.debug/.build-id/ab/$(printf 'ab%.0s' {1..19})/kallsyms

@@ -38,6 +38,12 @@ libc=$(gcc -print-file-name=libc.so.6)
 for file in other empty . fifo "$ustack" "$libc"; do
 	refused "--vdso $file: is not a vDSO" "$ustack" stat -i empty --vdso "$file"
 done
+# So does --vmlinux: an ELF file, whatever build-id it has.
+refused '--vmlinux nofile: No such file' "$ustack" stat -i empty --vmlinux nofile
+for file in other empty . fifo; do
+	refused "--vmlinux $file: is no ELF file" "$ustack" stat -i empty --vmlinux "$file"
+done
+refused 'is empty' "$ustack" stat -i empty --vmlinux "$ustack"
 cat >dump.c <<'END'
 #include <elf.h>
 #include <string.h>
