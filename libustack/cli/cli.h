@@ -143,6 +143,8 @@ int cli_next(struct cli *cli, const struct ustack_sample **sample);
 int cli_close(struct cli *cli, int status);
 /* After a write to standard output that failed: cli_flush() says why. */
 void cli_write_failed(void);
+/* Was it as nobody reads standard output any more? */
+bool cli_pipe_left(void);
 /* 0 if all of standard output was written, else 1 after an error line. */
 int cli_flush(void);
 /* Prints "ustack: FILE: ..." and returns 1, the exit status. */

@@ -22,6 +22,11 @@ void cli_write_failed(void)
 				       errno ? errno : EIO);
 }
 
+bool cli_pipe_left(void)
+{
+	return write_error == EPIPE;
+}
+
 int cli_error(const struct cli *cli, const char *fmt, ...)
 {
 	char what[2 * PATH_MAX], line[sizeof(what) * NAME_ROOM];

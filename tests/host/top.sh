@@ -59,6 +59,12 @@ for end in INT:0 TERM:143; do
 done
 status 255 timeout 60 sh -c '"$@" >/dev/full' - "$ustack" top -e cpu-clock -d 0.2 ./work 100000
 said 'cannot write the output: No space left'
+# left COMMAND...: the exit status of top, of whose output only a line is read
+left() { bash -c '"$@" | head -n 1 >line; echo ${PIPESTATUS[0]}' - "$@" 2>err; }
+[ "$(left timeout 60 env --default-signal=PIPE "$ustack" top -e cpu-clock -d 0.2 ./work 100000)" = 141 ] && [ ! -s err ] && [ -s line ] ||
+	fail "not silent when nobody reads it any more"
+[ "$(left timeout 60 env --ignore-signal=PIPE "$ustack" top -e cpu-clock -d 0.2 ./work 100000)" = 255 ] && [ -s line ] || fail "SIGPIPE was ignored"
+said 'cannot write the output: Broken pipe'
 
 # --- on a terminal: as much as there is room for, and keys
 ./work 100000 & pid=$!

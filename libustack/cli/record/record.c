@@ -544,8 +544,10 @@ static void die(int signo)
 
 static int run(struct cmdline *l, int argc, char **argv)
 {
+	struct sigaction pipe;
 	int status;
 
+	sigaction(SIGPIPE, NULL, &pipe);
 	l->o.path = "perf.data";
 	l->o.argv = argv - 1;
 	l->o.argc = argc + 1;
@@ -559,6 +561,9 @@ static int run(struct cmdline *l, int argc, char **argv)
 	line_free(l);
 	if (l->o.json)
 		record_error_json(record_json(&l->o), "{", "}\n");
+	/* As a program that does not record ends, of the signal that we ignored. */
+	if (l->o.top && cli_pipe_left() && pipe.sa_handler != SIG_IGN)
+		die(SIGPIPE);
 	if (cli_flush() && !status)
 		status = RECORD_FAILED;
 	if (status < 0) {
