@@ -76,8 +76,8 @@ $(USTACK_OUT)/libustack.so: $(USTACK_OUT)/$(USTACK_SONAME)
 	ln -sf $(USTACK_SONAME) $@
 
 # The tool uses the library as any program does, and has its own copy of the
-# hash table.
-$(USTACK_OUT)/ustack: $(USTACK_CLI_OBJ) $(USTACK_OUT)/util/hash.o $(USTACK_OUT)/libustack.a
+# hash table, and of what knows where /proc has the memory of a process.
+$(USTACK_OUT)/ustack: $(USTACK_CLI_OBJ) $(addprefix $(USTACK_OUT)/util/,hash.o proc.o) $(USTACK_OUT)/libustack.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(USTACK_LIBS) $(USTACK_CLI_LIBS)
 
 # What a directory is below PREFIX, for a .pc file that is moved with it.

@@ -17,6 +17,7 @@
 #include "module/kernel.h"
 #include "module/path.h"
 #include "module/section.h"
+#include "util/proc.h"
 
 /* Old recordings pad short build-ids to 20 bytes and truncate longer ones. */
 bool elf_id_is(const struct elf_id *file, const struct elf_id *told)
@@ -170,13 +171,14 @@ static int image_try(struct image *image, enum way way)
 	case WAY_MAPPED:
 		if (is_alive(image))
 			fd = open_path(&size, "/proc/%" PRIu32 "/map_files/%" PRIx64 "-%" PRIx64,
-				       image->map.pid, image->map.addr,
+				       proc_with_memory(image->map.pid),
+				       image->map.addr,
 				       image->map.addr + image->map.size);
 		break;
 	case WAY_PROCESS:
 		if (is_alive(image))
 			fd = open_path(&size, "/proc/%" PRIu32 "/root%s",
-				       image->map.pid, path);
+				       proc_with_memory(image->map.pid), path);
 		break;
 	case WAY_CACHE:
 		fd = open_build_id(opts->build_id_dir,

@@ -9,6 +9,7 @@
 
 #include "ustack.h"
 #include "module/path.h"
+#include "util/proc.h"
 
 /* A line, as perf would have recorded it.  0: not code. */
 static int parse_line(struct ustack_map *map, char *line, char *jit)
@@ -44,7 +45,8 @@ int ustack_space_add_process(struct ustack_space *space, uint32_t pid)
 	int err = 0;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/maps", pid);
+	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/maps",
+		 proc_with_memory(pid));
 	path_of_jit(jit, pid);
 	f = fopen(path, "re");
 	if (!f)

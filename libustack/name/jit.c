@@ -20,6 +20,7 @@
 #include "module/find_file.h"
 #include "module/images.h"
 #include "name/symbols.h"
+#include "util/proc.h"
 
 /* A bound, as anyone may write such a file: bytes kept of all its versions. */
 #define TEXT_MAX (256 << 20)
@@ -193,7 +194,7 @@ static char *jit_of_process(uint32_t pid)
 		if (!strncmp(line, "NSpid:", 6))
 			own = strrchr(line, '\t');
 	if (own && asprintf(&path, "/proc/%" PRIu32 "/root/tmp/perf-%lu.map",
-			    pid, strtoul(own, NULL, 10)) < 0)
+			    proc_with_memory(pid), strtoul(own, NULL, 10)) < 0)
 		path = NULL;
 	free(line);
 	if (f)

@@ -172,6 +172,43 @@ kill $pid
 wait $pid 2>/dev/null || :
 misused 'exclude each other' --off-cpu --raw true
 
+# --- a process whose main thread has ended: /proc/PID has no maps and files then
+cat >headless.c <<'END'
+#include <pthread.h>
+#include <unistd.h>
+#define KEEP __attribute__((noinline))
+KEEP static void leaf(void) { for (volatile int i = 0; i < 1000000; i++) ; }
+KEEP static void hang(int fd) { char c; if (read(fd, &c, 1)) __asm__(""); }
+static int fds[2];
+static void *runs(void *arg) { for (;;) leaf(); return arg; }
+static void *waits(void *arg) { hang(fds[0]); return arg; }
+int main(void)
+{
+	pthread_t t;
+	if (pipe(fds) || pthread_create(&t, 0, waits, 0) || pthread_create(&t, 0, runs, 0))
+		return 1;
+	pthread_exit(0);
+}
+END
+gcc -O1 -pthread -o headless headless.c
+./headless & pid=$!
+until grep -q '^State:.*Z' /proc/$pid/status && grep -qs '^0 ' /proc/$pid/task/*/syscall; do
+	kill -0 $pid || fail "headless"
+	sleep 0.02
+done
+rm headless
+for target in "-p $pid" "-t $(ls /proc/$pid/task | paste -sd,)"; do
+	status 130 timeout --preserve-status -s INT 1 "$ustack" record -e cpu-clock -o f $target
+	said ', 100.0 % complete'
+	"$ustack" fold -i f >folds
+	grep -q '^headless;.*;runs;leaf [0-9]*$' folds || fail "$target without a main thread: $(cat folds)"
+	status 130 timeout --preserve-status -s INT 1 "$ustack" record --off-cpu -o f $target
+	"$ustack" fold -i f >folds
+	grep -q '^headless;.*;waits;hang;.* [0-9]\{9,\}$' folds || fail "--off-cpu $target without a main thread: $(cat folds)"
+done
+kill $pid
+wait $pid 2>/dev/null || :
+
 # --- as much of the stack as it takes: less than is usual, or more, by the last time
 export XDG_CACHE_HOME=$tmp/cache
 mkdir cache

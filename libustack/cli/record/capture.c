@@ -166,25 +166,30 @@ static bool is_offline(int err, int cpu)
 	return err == -ENODEV && !cpu_is_online(cpu);
 }
 
-/* Finds what all events can have together, by opening each once. */
+/*
+ * Finds what all events can have together, by opening each once: of a thread that
+ * lives, as the main thread may have ended long ago.
+ */
 static int settle(struct capture *c)
 {
 	const uint32_t given = c->stack;
-	size_t i = 0, cpu = 0;
+	size_t i = 0, cpu = 0, t = 0;
 	int ret;
 
 	all_features(c, given);
 	while (i < c->events->nr) {
-		ret = open_event(c, &c->events->ev[i], c->tid[0], cpu);
+		ret = open_event(c, &c->events->ev[i], c->tid[t], cpu);
 		if (ret >= 0) {
 			close(ret);
 			i++;
+		} else if (ret == -ESRCH && t + 1 < c->nr_tids) {
+			t++;
 		} else if (is_offline(ret, cpu) && cpu + 1 < c->nr_cpus) {
 			cpu++;
 		} else if (less(c, i, ret, given)) {
 			i = 0;
 		} else {
-			return refusal_say(c, &c->events->ev[i], c->tid[0],
+			return refusal_say(c, &c->events->ev[i], c->tid[t],
 					  ret);
 		}
 	}

@@ -14,6 +14,7 @@
 
 #include "cli/record/proc.h"
 #include "util/note.h"
+#include "util/proc.h"
 
 #ifndef PERF_RECORD_MISC_MMAP_BUILD_ID
 #define PERF_RECORD_MISC_MMAP_BUILD_ID (1 << 14)
@@ -229,12 +230,13 @@ static bool parse_map(char *line, struct any *r, bool data)
 static int put_maps(struct record_file *f, uint32_t pid, bool data,
 		    uint64_t time)
 {
+	const uint32_t memory = proc_with_memory(pid);
 	char path[64], *line = NULL;
 	size_t cap = 0;
 	FILE *p;
 	int ret = 0;
 
-	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/maps", pid);
+	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/maps", memory);
 	p = fopen(path, "re");
 	if (!p)
 		return 0;
@@ -246,7 +248,7 @@ static int put_maps(struct record_file *f, uint32_t pid, bool data,
 		if (!parse_map(line, &r, data))
 			continue;
 		r.map.pid = r.map.tid = pid;
-		path_id(pid, r.map.path, &id);
+		path_id(memory, r.map.path, &id);
 		if (id.size) {
 			r.h.misc |= PERF_RECORD_MISC_MMAP_BUILD_ID;
 			r.map.size = id.size;

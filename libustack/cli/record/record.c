@@ -14,6 +14,7 @@
 #include "cli/record/depth.h"
 #include "cli/record/proc.h"
 #include "cli/record/say.h"
+#include "util/proc.h"
 
 #define FREQ 999
 #define FREQ_MAX 1000000000ul
@@ -486,7 +487,8 @@ static void find_stack(struct cmdline *l)
 	if (!l->stack_auto)
 		return;
 	if (l->o.nr_pids) {
-		snprintf(path, sizeof(path), "/proc/%d/exe", l->o.pid[0]);
+		snprintf(path, sizeof(path), "/proc/%u/exe",
+			 proc_with_memory(l->o.pid[0]));
 		l->o.program = realpath(path, NULL);
 	} else if (l->o.command) {
 		l->o.program = find_program(l->o.command[0]);

@@ -17,6 +17,7 @@
 
 #include "cli/record/run.h"
 #include "cli/record/say.h"
+#include "util/proc.h"
 
 #define TICK_MS 100
 #define RELEASE_EVERY 256 /* samples */
@@ -173,18 +174,20 @@ static int open_image(void *arg, enum ustack_file file,
 		      const struct ustack_map *map)
 {
 	char path[PATH_MAX + 64];
+	uint32_t memory;
 	int fd;
 
 	(void)arg;
 	if (file != USTACK_FILE_IMAGE || !map->pid || !map->path ||
 	    *map->path != '/')
 		return -ENOSYS;
-	snprintf(path, sizeof(path), "/proc/%u/root%s", map->pid, map->path);
+	memory = proc_with_memory(map->pid);
+	snprintf(path, sizeof(path), "/proc/%u/root%s", memory, map->path);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0) {
 		/* Deleted, but mapped. */
 		snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx",
-			 map->pid, (unsigned long long)map->addr,
+			 memory, (unsigned long long)map->addr,
 			 (unsigned long long)(map->addr + map->size));
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 	}
