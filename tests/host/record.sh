@@ -171,6 +171,9 @@ fi
 kill $pid
 wait $pid 2>/dev/null || :
 misused 'exclude each other' --off-cpu --raw true
+for rate in -F -c; do
+	misused "--off-cpu takes every wait, whatever $rate: .* -e" --off-cpu $rate 100 true
+done
 
 # --- a process whose main thread has ended: /proc/PID has no maps and files then
 cat >headless.c <<'END'

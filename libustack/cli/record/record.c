@@ -205,6 +205,9 @@ static bool parse_rate(struct cmdline *l)
 		return false;
 	}
 	l->rate.given = l->freq || l->count;
+	if (l->rate.given && l->o.off_cpu && !l->nr_event)
+		return !record_error("--off-cpu takes every wait, whatever %s: name another event with -e; see ustack record --help",
+				     l->freq ? "-F" : "-c");
 	if (l->count) {
 		if (!number(l->count, true, LONG_MAX, &n))
 			return misuse("-c", l->count, "a number of events from 1 on");
