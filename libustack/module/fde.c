@@ -601,11 +601,16 @@ int cfi_find(const struct cfi **cfi, uint64_t pc, struct fde *fde)
 
 		if (all && !cfi_find_in(all, pc, fde, &from, &to, &odd)) {
 			/* The table may have something to say of other pcs. */
-			narrow(&from, &to, pc, pc + 1);
+			to = 0;
 			*cfi = all;
 			err = 0;
 		}
 		if (!err) {
+			/* What is not sorted tells nothing of other pcs, either. */
+			if (pc < from || pc >= to) {
+				from = pc;
+				to = pc + 1;
+			}
 			fde->from = from;
 			fde->to = to;
 			return 0;
