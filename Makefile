@@ -97,7 +97,7 @@ build/perf/.done: build/perf.id perf-integration/build
 	@touch $@
 .PHONY: perf
 
-# With all that Debian's has, from build/perf-full. The prefix is in it: for another
+# With most of what Debian's has, from build/perf-full. The prefix is in it: for another
 # one a part is built again. It looks for libustack in ../lib of where it is.
 install-perf: build/perf.id ## install perf, with its libustack, to DESTDIR and PREFIX
 	@tests/deps perf
