@@ -272,11 +272,48 @@ static int machine_run(struct machine *m, struct buf *b, uint64_t pc)
 		if (pc - m->start < delta) {
 			if (delta < m->end - m->start)
 				m->end = m->start + delta;
+			b->p = p;
 			return 1;
 		}
 		m->start += delta;
 	}
 	return 0;
+}
+
+/* The word at CFA + off is below sp: nothing that is saved there would last. */
+static bool below_sp(const struct machine *m, int64_t off)
+{
+	const struct cfi_rule *cfa = &m->now.cfa;
+
+	if (cfa->kind != CFI_VAL_OFFSET || cfa->reg != REG_SP)
+		return false;
+	off += cfa->off;
+	return (m->cfi->is_32 ? (int32_t)off : off) < 0;
+}
+
+/*
+ * Assembly of i386 with a sign that is wrong, as glibc's, has CFI that loses count
+ * there and for the rest of the function.  It shows where the return address would
+ * be below sp: the function's other rows are not better then.
+ */
+static bool loses_count(struct machine *m, const struct fde *fde)
+{
+	struct buf insns = fde->insns;
+	int more;
+
+	copy_state(&m->now, &m->initial);
+	m->nr_saved = 0;
+	m->start = fde->start;
+	do {
+		m->end = fde->end;
+		more = machine_run(m, &insns, m->start);
+		if (m->now.set & 1u << REG_PC &&
+		    m->now.reg[REG_PC].kind == CFI_OFFSET &&
+		    below_sp(m, m->now.reg[REG_PC].off))
+			return true;
+		m->start = m->end;
+	} while (more > 0);
+	return false;
 }
 
 /* The row of pc in an FDE that was found. */
@@ -325,6 +362,8 @@ fde_row(const struct cfi *cfi, const struct fde *fde, uint64_t pc,
 
 		row->reg[reg] = m.now.reg[reg];
 	}
+	/* Where the caller's stack would begin below this one. */
+	row->doubted = below_sp(&m, 0) || (cfi->is_32 && loses_count(&m, fde));
 	return 0;
 }
 

@@ -37,6 +37,7 @@ struct cfi_row {
 	bool signal;		/* frame of a signal trampoline */
 	bool lands;		/* it jumps there: no call is before that pc */
 	bool installs;		/* see arch_installed_context() */
+	bool doubted;		/* its FDE does not keep count of the stack */
 	struct cfi_rule cfa;
 	struct cfi_rule reg[NR_REGS];
 };

@@ -40,7 +40,8 @@ void rule_compile(struct rule *rule, const struct cfi_row *row)
 {
 	const struct cfi_rule *ra = &row->reg[row->ra];
 
-	rule->flags = row->signal ? RULE_SIGNAL : 0;
+	rule->flags = (row->signal ? RULE_SIGNAL : 0) |
+		      (row->doubted ? RULE_DOUBTED : 0);
 	rule->saved = 0;
 	rule->depth = 1;
 	memset(rule->slot, -1, sizeof(rule->slot));

@@ -21,6 +21,7 @@ enum {
 	RULE_SIGNAL = 8,	/* a signal trampoline */
 	RULE_EDGE = 32,		/* no return address is behind it: see step_edge() */
 	RULE_SWITCHED = 64,	/* it has left the stack of its caller */
+	RULE_DOUBTED = 128,	/* CFI that is likely to be wrong: see step_doubted() */
 	RULE_FULL = 16,		/* does not fit in here: use cfi_row(), or arch_scan() */
 };
 

@@ -91,6 +91,16 @@ int step_row(struct cursor *c, const struct cfi_row *row, uint64_t *cfa);
  */
 bool step_edge(struct cursor *c, const struct map *map, uint64_t pc,
 	       struct ustack_frame *frame, int *end);
+/* A pc with CFI that is not to be relied on. */
+int step_doubted(struct cursor *c, const struct map *map, uint64_t pc,
+		 struct ustack_frame *frame);
+/*
+ * The pc of an instruction, and a row that leads to no caller: 1 if its code leads to
+ * one, and *end is how that step ended.
+ */
+bool step_misled(struct cursor *c, const struct map *map,
+		 const struct cfi_row *row, struct ustack_frame *frame,
+		 int *end);
 /* A pc without CFI, in a file that is known. */
 int step_without_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 		     struct ustack_frame *frame);

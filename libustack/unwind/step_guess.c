@@ -96,22 +96,22 @@ static int step_frame_pointer(struct cursor *c, const struct map *jit,
 	return step_to(c, &to, false);
 }
 
-/* Is there a return address, behind a call, at CFA + ra_off? */
+/* Is there a return address, behind a call, at CFA + ra_off?  None is below sp. */
 static bool leads_on(struct cursor *c, unsigned int cfa_reg, int64_t cfa_off,
 		     int64_t ra_off)
 {
-	uint64_t cfa = c->cpu.reg[cfa_reg] + cfa_off, ra;
+	uint64_t at = c->cpu.reg[cfa_reg] + cfa_off + ra_off, ra;
 
 	if (c->mem.is_32)
-		cfa = (uint32_t)cfa;
-	return cpu_knows(&c->cpu, cfa_reg) &&
-	       !mem_read_word(&c->mem, cfa + ra_off, &ra) && returns_to(c, ra);
+		at = (uint32_t)at;
+	return cpu_knows(&c->cpu, cfa_reg) && at >= cpu_sp(&c->cpu) &&
+	       !mem_read_word(&c->mem, at, &ra) && returns_to(c, ra);
 }
 
 static bool rule_leads_on(struct cursor *c, const struct rule *rule)
 {
 	return !(rule->flags & (RULE_NONE | RULE_BROKEN | RULE_OUTERMOST |
-				RULE_FULL | RULE_SWITCHED)) &&
+				RULE_FULL | RULE_SWITCHED | RULE_DOUBTED)) &&
 	       leads_on(c, rule->cfa_reg, rule->cfa_off, ra_addr(0));
 }
 
@@ -149,6 +149,35 @@ static bool step_scanned(struct cursor *c, const struct image *image,
 	c->fallback = true;
 	*end = step_row(c, &row, &frame->cfa);
 	return true;
+}
+
+int step_doubted(struct cursor *c, const struct map *map, uint64_t pc,
+		 struct ustack_frame *frame)
+{
+	struct cfi_row row;
+	int end;
+
+	if (!step_scanned(c, map->image, c->exact ? pc : pc + 1, frame, &end)) {
+		if (rule_row(map->image, pc, &row) || !row_leads_on(c, &row))
+			return USTACK_END_NO_RULE;
+		c->fallback = c->guessed = true;
+		end = step_row(c, &row, &frame->cfa);
+	}
+	/* It depends on more than what is remembered of a frame. */
+	c->entry->plain = false;
+	return end;
+}
+
+bool step_misled(struct cursor *c, const struct map *map,
+		 const struct cfi_row *row, struct ustack_frame *frame,
+		 int *end)
+{
+	if (row->signal || row->lands || row->installs ||
+	    row->cfa.kind != CFI_VAL_OFFSET ||
+	    row->reg[row->ra].kind != CFI_OFFSET || row_leads_on(c, row))
+		return false;
+	return step_scanned(c, map->image, cpu_pc(&c->cpu) - map->bias, frame,
+			    end);
 }
 
 /*

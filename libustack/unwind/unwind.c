@@ -98,17 +98,22 @@ int step_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 	     const struct rule *rule, struct ustack_frame *frame)
 {
 	struct cfi_row row;
+	int end;
 
 	if (rule->flags & RULE_OUTERMOST)
 		return USTACK_END_FINISHED;
 	if (rule->flags & RULE_SWITCHED)
 		return USTACK_END_NO_RULE;
+	if (rule->flags & RULE_DOUBTED)
+		return step_doubted(c, map, pc, frame);
 	if (rule->flags & RULE_SIGNAL)
 		mark_signal(frame);
 	if (!(rule->flags & (RULE_FULL | RULE_BROKEN)))
 		return step_rule(c, rule, &frame->cfa);
 	if (rule_row(map->image, pc, &row))
 		return USTACK_END_NO_RULE;
+	if (c->mem.is_32 && c->exact && step_misled(c, map, &row, frame, &end))
+		return end;
 	return step_row(c, &row, &frame->cfa);
 }
 

@@ -98,7 +98,13 @@ static void put_insn(struct bytes *b)
 
 	switch (choose(16)) {
 	case 0 ... 3:
-		put(b, (const uint8_t[]){ DW_CFA_def_cfa_offset, 8 * words }, 2);
+		/* Now and then it is below sp. */
+		if (words == 6 && reg == 15)
+			put(b, (const uint8_t[]){ DW_CFA_def_cfa_offset_sf,
+						  1 }, 2);
+		else
+			put(b, (const uint8_t[]){ DW_CFA_def_cfa_offset,
+						  8 * words }, 2);
 		break;
 	case 4 ... 6:
 		put(b, (const uint8_t[]){ DW_CFA_offset | reg, 1 + words }, 2);

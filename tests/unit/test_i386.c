@@ -61,6 +61,8 @@ static void put_fde_32(size_t cie, uint32_t pc, uint32_t size,
  * 1400: lea 4(%esp),%ecx; and $-16,%esp; ... push %ecx		realigned
  * 1500: no CFI: push %ebp; mov %esp,%ebp; ...
  * 1600: pop %eax; mov $119,%eax; int $0x80		__kernel_sigreturn
+ * 1900: see counts_wrong, whose CFI has the sign of its push wrong
+ * 1940: see counts_wrong, whose CFI does not tell of its push
  */
 static int setup(void **state)
 {
@@ -88,6 +90,12 @@ static int setup(void **state)
 	       0x72, DW_CFA_offset_extended_sf, 4, 0x79,
 	       DW_CFA_offset_extended_sf, 5, 0x7a, DW_CFA_advance_loc | 1,
 	       DW_CFA_def_cfa_offset, 0);
+	/* CFA = esp + 4, from 1901 on esp + 0, from 1903 on esp + 4. */
+	FDE_32(cie, 0x1900, 0x20, DW_CFA_advance_loc | 1,
+	       DW_CFA_def_cfa_offset, 0, DW_CFA_advance_loc | 2,
+	       DW_CFA_def_cfa_offset, 4);
+	FDE_32(cie, 0x1920, 0x10, DW_CFA_def_cfa_offset, 0);
+	FDE_32(cie, 0x1940, 0x10);
 	assert_int_equal(ustack_images_new(&images, NULL), 0);
 	assert_int_equal(ustack_space_new(&space, images), 0);
 	assert_int_equal(ustack_unwinder_new(&unwinder), 0);
@@ -459,6 +467,78 @@ static void start_of_a_function(void **state)
 	CHAIN(stack, USTACK_END_FINISHED, 0x8049201, 0x8049200);
 }
 
+/*
+ * CFI by hand, as glibc's of strchr(): 1901 would have its return address below esp,
+ * and what comes behind in the same function is no better.
+ * 1900: push %edi; nop; pop %edi; ret
+ * 1904: push %esi; nop; pop %esi; ret
+ * 1908: push %esi; add %eax,%ebx; jmp *%ebx; nop
+ * 190e: add %eax,%ebx; jmp *%ebx
+ * 1920: add %eax,%ebx; jmp *%ebx
+ * 1940: push %eax; nop; pop %eax; ret
+ */
+static void counts_wrong(void **state)
+{
+	static const uint8_t insns[] = {
+		0x57, 0x90, 0x5f, 0xc3, 0x56, 0x90, 0x5e, 0xc3,
+		0x56, 0x01, 0xc3, 0xff, 0xe3, 0x90, 0x01, 0xc3, 0xff, 0xe3,
+	};
+	static const uint8_t untold[] = { 0x50, 0x90, 0x58, 0xc3 };
+	/* As if esi held a return address: that of another call. */
+	static const uint32_t stack[] = {
+		0x8049119, 0x8049109, 1, 0xb, SP + 0x100, 0x8049012,
+	};
+	static const uint32_t other[] = {
+		0x51, 0x8049109, 1, 0xb, SP + 0x100, 0x8049012,
+	};
+
+	(void)state;
+	put_call();
+	memcpy(code.data + 0x114, code.data + 0x104, 5);
+	memcpy(code.data + 0x900, insns, sizeof(insns));
+	memcpy(code.data + 0x920, insns + 9, 4);
+	memcpy(code.data + 0x940, untold, sizeof(untold));
+	reg(BP, SP + 16);
+	/* In whichever order they come. */
+	for (int i = 0; i < 2; i++) {
+		reg(ESP, SP);
+		reg(EIP, 0x8049901);
+		CHAIN(stack, USTACK_END_FINISHED, 0x8049901, 0x8049109,
+		      0x8049012);
+		assert_true(frames[0].cfa == SP + 8);
+		assert_int_equal(frames[1].flags,
+				 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+		reg(EIP, 0x8049905);
+		CHAIN(stack, USTACK_END_FINISHED, 0x8049905, 0x8049109,
+		      0x8049012);
+		/* What its code does not tell, nor CFI, is cut. */
+		reg(EIP, 0x8049909);
+		CHAIN(other, USTACK_END_NO_RULE, 0x8049909);
+		/* Nor is what is left below esp a return address. */
+		reg(EIP, 0x8049920);
+		reg(ESP, SP + 4);
+		CHAIN(stack, USTACK_END_NO_RULE, 0x8049920);
+		/* A row that leads to a caller is better than none. */
+		reg(EIP, 0x804990e);
+		reg(ESP, SP + 4);
+		CHAIN(other, USTACK_END_FINISHED, 0x804990e, 0x8049109,
+		      0x8049012);
+		assert_int_equal(frames[1].flags,
+				 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+		/* A single row that leads nowhere. */
+		reg(EIP, 0x8049941);
+		reg(ESP, SP);
+		CHAIN(other, USTACK_END_FINISHED, 0x8049941, 0x8049109,
+		      0x8049012);
+		/* It does lead somewhere: its word is as good as the code's. */
+		reg(EIP, 0x8049940);
+		reg(ESP, SP + 4);
+		CHAIN(other, USTACK_END_FINISHED, 0x8049940, 0x8049109,
+		      0x8049012);
+		assert_int_equal(frames[1].flags, USTACK_FRAME_RETURN);
+	}
+}
+
 static void frame_pointer(void **state)
 {
 	static const uint32_t stack[] = {
@@ -499,6 +579,7 @@ int main(void)
 		TEST(signal_frame_of_a_vdso_without_a_file),
 		TEST(trampolines_without_cfi), TEST(pcs_that_wrap),
 		TEST(start_of_a_function), TEST(file_of_the_other_class),
+		TEST(counts_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

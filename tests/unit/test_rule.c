@@ -302,6 +302,21 @@ static void code_of_init(void **state)
 	assert_int_equal(guess(&row, 0x1017), -ENOENT);
 }
 
+static void ret_to_what_was_pushed(void **state)
+{
+	struct cfi_row row;
+
+	(void)state;
+	CODE(0x74, 0x02,			/* 1000: je 1004 */
+	     0x50,				/* 1002: push %rax */
+	     0xc3,				/* 1003: ret */
+	     0x5b,				/* 1004: pop %rbx */
+	     0xc3);				/* 1005: ret */
+	is(0x1000, REG_RSP, 16);
+	is(0x1003, REG_RSP, 8);
+	assert_int_equal(guess(&row, 0x1002), -ENOENT);
+}
+
 static void code_with_pushes(void **state)
 {
 	struct cfi_row row;
@@ -723,7 +738,8 @@ int main(void)
 		TEST(made_once),	TEST(overlapping),
 		TEST(guessed_from_one_place),
 		TEST(code_of_init),
-		TEST(code_with_pushes), TEST(code_that_jumps),
+		TEST(code_with_pushes), TEST(ret_to_what_was_pushed),
+		TEST(code_that_jumps),
 		TEST(code_that_loops),	TEST(code_that_cleans_up),
 		TEST(code_that_loads),	TEST(code_of_a_tail_call),
 		TEST(code_of_a_switch), TEST(code_behind_a_last_call),

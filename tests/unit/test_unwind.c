@@ -784,6 +784,42 @@ static void no_cfi(void **state)
 }
 
 /* JIT code: there is only the frame pointer. */
+/*
+ * 1300: push %rax; nop; pop %rax; ret, whose CFI has the sign of the push wrong: what
+ * it says is below rsp, where something else was once.
+ * 1310: push %rax; hlt
+ */
+static void cfa_below_sp(void **state)
+{
+	STACK(SP - 16, 0x401109, 1, 2, 0x401109, 3, 4, 5, 0x401012, 0);
+
+	(void)state;
+	FDE(&cfi, cie, 0x1300, 4, DW_CFA_advance_loc | 1,
+	    DW_CFA_def_cfa_offset_sf, 1, DW_CFA_advance_loc | 2,
+	    DW_CFA_def_cfa_offset, 8);
+	FDE(&cfi, cie, 0x1310, 4, DW_CFA_advance_loc | 1,
+	    DW_CFA_def_cfa_offset_sf, 1);
+	two_functions();
+	put_call_before(0x1109);
+	memcpy(code.data + 0x300, (const uint8_t[]){ 0x50, 0x90, 0x58, 0xc3 },
+	       4);
+	memcpy(code.data + 0x310, (const uint8_t[]){ 0x50, 0xf4 }, 2);
+	/* For all of its row, and whatever came before. */
+	for (int i = 0; i < 4; i++) {
+		at(0x401301 + i % 2, SP);
+		CHAIN(USTACK_END_FINISHED, 0x401301 + i % 2, 0x401109, 0x401012);
+		assert_true(frames[0].cfa == SP + 16);
+		assert_int_equal(frames[1].flags,
+				 USTACK_FRAME_RETURN | USTACK_FRAME_FALLBACK);
+		at(0x401303, SP + 8);
+		CHAIN(USTACK_END_FINISHED, 0x401303, 0x401109, 0x401012);
+		assert_int_equal(frames[1].flags, USTACK_FRAME_RETURN);
+	}
+	/* Nor does this code lead to a caller. */
+	at(0x401311, SP);
+	CHAIN(USTACK_END_NO_RULE, 0x401311);
+}
+
 static void frame_pointer(void **state)
 {
 	static const uint8_t call[] = { 0xff, 0xd0 };
@@ -1504,7 +1540,7 @@ int main(void)
 		TEST(signal_in_a_vsyscall),
 		TEST(alternate_stack),
 		TEST(no_cfi),
-		TEST(frame_pointer),
+		TEST(frame_pointer), TEST(cfa_below_sp),
 		TEST(no_frame_pointer),
 		TEST(frame_pointer_in_prologue),
 		TEST(entry_point),

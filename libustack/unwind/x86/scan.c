@@ -254,7 +254,8 @@ static void scan_insn(struct scan *s, const struct insn *i)
 /* The row that says: CFA behind the return address that sp points at. */
 static int scan_row(const struct scan *s, uint64_t pc, struct cfi_row *row)
 {
-	if (s->sp.base == NR_REGS)
+	/* A ret to what was pushed on the way calls that. */
+	if (s->sp.base == NR_REGS || (s->sp.base == REG_RSP && s->sp.off < 0))
 		return -ENOENT;
 	*row = (struct cfi_row){ .start = pc, .end = pc + 1, .ra = REG_RIP };
 	row->cfa.kind = CFI_VAL_OFFSET;
