@@ -97,24 +97,31 @@ static void read_build_id(struct elf_id *id, Elf *elf, uint64_t offset,
 	}
 }
 
-/* Go's build-id: type 4, of the owner "Go". */
-static bool is_go_note(Elf *elf, const GElf_Phdr *ph)
+/* Go's build-id, of type 4 and the owner "Go": with cgo there are others before it. */
+static bool has_go_note(Elf *elf, const GElf_Phdr *ph)
 {
 	Elf_Data *notes = elf_getdata_rawchunk(elf, ph->p_offset, ph->p_filesz,
 					       ELF_T_NHDR);
-	size_t name, desc;
+	size_t at = 0, name, desc;
 	GElf_Nhdr note;
 
-	return notes && gelf_getnote(notes, 0, &note, &name, &desc) &&
-	       note.n_type == 4 && note.n_namesz == 4 &&
-	       !memcmp((const char *)notes->d_buf + name, "Go\0", 4);
+	while (notes && (at = gelf_getnote(notes, at, &note, &name, &desc)))
+		if (note.n_type == 4 && note.n_namesz == 4 &&
+		    !memcmp((const char *)notes->d_buf + name, "Go\0", 4))
+			return true;
+	return false;
 }
 
-/* *linked: it is a program or library, which ld made to be started or loaded. */
-static int read_segments(struct image *image, Elf *elf, size_t nr, bool *linked)
+/* What ld made to be started or loaded. */
+struct linked {
+	bool interp, dynamic;
+};
+
+static int read_segments(struct image *image, Elf *elf, size_t nr,
+			 struct linked *linked)
 {
 	struct section *hdr = &image->eh_frame_hdr;
-	bool first = true, starts = false;
+	bool first = true;
 	size_t left;
 	GElf_Phdr ph;
 
@@ -125,7 +132,8 @@ static int read_segments(struct image *image, Elf *elf, size_t nr, bool *linked)
 	for (size_t i = 0; i < nr; i++) {
 		if (!gelf_getphdr(elf, i, &ph))
 			return -ENOEXEC;
-		starts |= ph.p_type == PT_DYNAMIC || ph.p_type == PT_INTERP;
+		linked->interp |= ph.p_type == PT_INTERP;
+		linked->dynamic |= ph.p_type == PT_DYNAMIC;
 		if (ph.p_type == PT_GNU_EH_FRAME) {
 			hdr->vaddr = ph.p_vaddr;
 			hdr->size = ph.p_filesz;
@@ -141,7 +149,7 @@ static int read_segments(struct image *image, Elf *elf, size_t nr, bool *linked)
 					(struct code_segment){ ph.p_vaddr,
 							       ph.p_memsz };
 		} else if (ph.p_type == PT_NOTE) {
-			image->is_go |= is_go_note(elf, &ph);
+			image->is_go |= has_go_note(elf, &ph);
 			if (!image->id_found.size)
 				read_build_id(&image->id_found, elf, ph.p_offset,
 					      ph.p_filesz, ph.p_align);
@@ -150,7 +158,6 @@ static int read_segments(struct image *image, Elf *elf, size_t nr, bool *linked)
 	hdr->data = hdr->size ? image_at(image, hdr->vaddr, &left) : NULL;
 	if (hdr->data && hdr->size > left)
 		hdr->size = left;
-	*linked = starts;
 	return 0;
 }
 
@@ -199,9 +206,29 @@ static void read_note_sections(struct image *image, Elf *elf)
 				      sh.sh_size, sh.sh_addralign);
 }
 
+/* Where Go has left its build-id out, as for builds that are reproducible. */
+static bool has_go_section(Elf *elf)
+{
+	Elf_Scn *scn = NULL;
+	size_t names;
+	GElf_Shdr sh;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return false;
+	while ((scn = elf_nextscn(elf, scn))) {
+		const char *name = NULL;
+
+		if (gelf_getshdr(scn, &sh))
+			name = elf_strptr(elf, names, sh.sh_name);
+		if (name && !strcmp(name, ".go.buildinfo"))
+			return true;
+	}
+	return false;
+}
+
 static int read_headers(struct image *image, Elf *elf, bool is_dyn)
 {
-	bool linked = false;
+	struct linked linked = { 0 };
 	size_t nr;
 	int err = 0;
 
@@ -209,12 +236,15 @@ static int read_headers(struct image *image, Elf *elf, bool is_dyn)
 		return -ENOEXEC;
 	if (nr)
 		err = read_segments(image, elf, nr, &linked);
-	if (!err && is_dyn && !linked)
+	if (!err && is_dyn && !linked.interp && !linked.dynamic)
 		err = read_jit_object(image, elf);
 	if (!err && !nr && !image->nr_segments)
 		err = -ENOEXEC;
 	if (!err && !image->id_found.size)
 		read_note_sections(image, elf);
+	/* Of programs: to look for it in every library takes too long. */
+	if (!err && !image->is_go && (linked.interp || !linked.dynamic))
+		image->is_go = has_go_section(elf);
 	return err;
 }
 

@@ -82,7 +82,7 @@ struct image {
 	struct mapping mapping;	/* of data, if it was mapped */
 	struct elf_id id_found;	/* the build-id in the file */
 	bool is_64;		/* ELFCLASS64 */
-	bool is_go;		/* made by Go's own linker */
+	bool is_go;		/* there is code of Go, and of C with cgo */
 	uint64_t entry;		/* 0: nothing starts there */
 	uint64_t base;		/* vaddr of the first segment */
 	struct segment *segments;

@@ -145,7 +145,8 @@ static void go_rule(struct rule *rule, const struct image *image,
 	uint64_t from = pc - row->func > SWITCH_MAX ? pc - SWITCH_MAX :
 						      row->func;
 
-	if (row->func_end - row->func > SWITCHER_MAX ||
+	/* C, which cgo adds, may move its rsp; then its CFA is on rbp. */
+	if (row->cfa.reg != REG_SP || row->func_end - row->func > SWITCHER_MAX ||
 	    !arch_switches_stack(image, row->func, row->func_end))
 		return;
 	row->start = pc;

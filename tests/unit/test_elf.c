@@ -201,6 +201,68 @@ static void build_id(void **state)
 	skip();
 }
 
+/* A program with two notes and, behind .shstrtab, a section of one name. */
+static bool is_go(const char *second_owner, uint32_t interp, const char *section)
+{
+	struct {
+		Elf64_Ehdr ehdr;
+		Elf64_Phdr phdr[3];
+		struct {
+			Elf64_Nhdr nhdr;
+			char owner[4];
+			uint8_t desc[4];
+		} note[2];
+		char names[64];
+		Elf64_Shdr shdr[3];
+	} f = {
+		.ehdr = { .e_ident = ELFMAG, .e_type = ET_DYN,
+			  .e_machine = EM_X86_64, .e_version = EV_CURRENT,
+			  .e_phoff = sizeof(f.ehdr), .e_ehsize = sizeof(f.ehdr),
+			  .e_phentsize = sizeof(f.phdr[0]), .e_phnum = 3,
+			  .e_shoff = (char *)f.shdr - (char *)&f,
+			  .e_shentsize = sizeof(f.shdr[0]), .e_shnum = 3,
+			  .e_shstrndx = 1 },
+		.phdr = { { .p_type = PT_LOAD, .p_flags = PF_R | PF_X,
+			    .p_filesz = sizeof(f), .p_memsz = sizeof(f) },
+			  { .p_type = PT_NOTE, .p_align = 4,
+			    .p_offset = (char *)f.note - (char *)&f,
+			    .p_filesz = sizeof(f.note) },
+			  { .p_type = interp } },
+		.note = { { { 4, 4, 1 }, "GNU", { 1 } },
+			  { { 4, 4, 4 }, "", { 2 } } },
+		.shdr = { { 0 },
+			  { .sh_name = 40, .sh_type = SHT_STRTAB,
+			    .sh_offset = f.names - (char *)&f,
+			    .sh_size = sizeof(f.names) },
+			  { .sh_name = 1, .sh_type = SHT_PROGBITS } },
+	};
+	struct image *image;
+
+	f.ehdr.e_ident[EI_CLASS] = ELFCLASS64;
+	f.ehdr.e_ident[EI_DATA] = ELFDATA2LSB;
+	f.ehdr.e_ident[EI_VERSION] = EV_CURRENT;
+	strcpy(f.note[1].owner, second_owner);
+	strcpy(f.names + 1, section);
+	strcpy(f.names + 40, ".shstrtab");
+	done(NULL);
+	fresh(NULL);
+	write_file(&f, sizeof(f));
+	image = image_of(images, file, NULL, 0);
+	assert_int_equal(open_image(image), 0);
+	return image->is_go;
+}
+
+static void code_of_go(void **state)
+{
+	(void)state;
+	assert_true(is_go("Go", PT_DYNAMIC, ".text"));
+	assert_false(is_go("GNU", PT_INTERP, ".text"));
+	/* -buildid= */
+	assert_true(is_go("GNU", PT_INTERP, ".go.buildinfo"));
+	assert_true(is_go("GNU", PT_NULL, ".go.buildinfo"));
+	assert_false(is_go("GNU", PT_DYNAMIC, ".go.buildinfo"));
+}
+
 static void vdso(void **state)
 {
 	struct image *image = image_of(images, "[vdso]", NULL, 0);
@@ -245,7 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(own_file),	      TEST(no_file),  TEST(foreign),
 		TEST(cut_and_broken), TEST(build_id), TEST(vdso),
-		TEST(root),
+		TEST(root),	      TEST(code_of_go),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1306,6 +1306,43 @@ static void stacks_of_go(void **state)
 	}
 }
 
+/*
+ * 1540: mov %rdi,%r12; mov 0x40(%r13),%r12; mov %rbp,%rsp; mov %rsp,%rsi
+ * 154d: call *%rax
+ * 1560: push %rbp; mov %rsp,%rbp; mov %rbx,%rsp; call *%rax	C, of cgo
+ */
+static void go_that_stays_on_its_stack(void **state)
+{
+	static const uint8_t stays[] = {
+		0x49, 0x89, 0xfc, 0x4d, 0x8b, 0x65, 0x40, 0x48, 0x89, 0xec,
+		0x48, 0x89, 0xe6, 0xff, 0xd0,
+	};
+	static const uint8_t moves[] = { 0x55, 0x48, 0x89, 0xe5, 0x48, 0x89,
+					 0xdc, 0xff, 0xd0 };
+
+	(void)state;
+	memcpy(code.data + 0x540, stays, sizeof(stays));
+	memcpy(code.data + 0x560, moves, sizeof(moves));
+	FDE(&cfi, cie, 0x1540, 0x20, DW_CFA_nop);
+	FDE(&cfi, cie, 0x1560, 0x20, DW_CFA_advance_loc | 4, DW_CFA_def_cfa,
+	    6, 16);
+	put_call_before(0x1109);
+	two_functions();
+	prog->is_go = true;
+	{
+		STACK(SP, 0xb, 0x40154f, 0x401109, 1, 2, 3, 0x401012);
+		at(0x401201, SP);
+		CHAIN(USTACK_END_FINISHED, 0x401201, 0x40154f, 0x401109,
+		      0x401012);
+	}
+	{
+		STACK(SP, 0xb, 0x401569, 1, 0, 0x401109, 1, 2, 3, 0x401012);
+		reg(BP, SP + 24);
+		CHAIN(USTACK_END_FINISHED, 0x401201, 0x401569, 0x401109,
+		      0x401012);
+	}
+}
+
 static void map_at(uint64_t addr, uint64_t end_, uint64_t pgoff,
 		   const char *path)
 {
@@ -1541,6 +1578,7 @@ int main(void)
 		TEST(alternate_stack),
 		TEST(no_cfi),
 		TEST(frame_pointer), TEST(cfa_below_sp),
+		TEST(go_that_stays_on_its_stack),
 		TEST(no_frame_pointer),
 		TEST(frame_pointer_in_prologue),
 		TEST(entry_point),

@@ -8,14 +8,14 @@ static bool loads_sp(const uint8_t *p)
 {
 	uint8_t modrm = p[2];
 
-	/* REX.W, perhaps with a bit for the other register */
-	if ((p[0] & 0xfa) != 0x48)
-		return false;
+	/* REX.W, perhaps with the bit of the other register: with its own it is r12. */
 	if (p[1] == 0x89)
-		return (modrm & 0xc7) == 0xc4 && (modrm & 0x38) != 0x28;
-	if (p[1] != 0x8b || (modrm & 0x38) != 0x20)
+		return (p[0] & 0xfb) == 0x48 && (modrm & 0xc7) == 0xc4 &&
+		       (p[0] != 0x48 || modrm != 0xec);
+	if (p[1] != 0x8b || (p[0] & 0xfe) != 0x48 || (modrm & 0x38) != 0x20)
 		return false;
-	return modrm >> 6 == 3 ? modrm != 0xe5 : (modrm & 7) != 4;
+	return modrm >> 6 == 3 ? p[0] != 0x48 || modrm != 0xe5 :
+				 (modrm & 7) != 4;
 }
 
 bool arch_switches_stack(const struct image *image, uint64_t from, uint64_t pc)
