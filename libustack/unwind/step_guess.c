@@ -5,6 +5,7 @@
 #define ENTRY_SIZE 128		/* no _start or clone() without CFI is larger */
 #define BOTTOM_WORDS 64		/* nor a frame of the function called there */
 #define PUSHED_WORDS 8		/* what CFI does not tell of */
+#define FIRST_WORDS 14		/* of Java's first frame, without arguments */
 
 /* Could a function return to addr?  Of unknown code, to any. */
 static bool returns_to(struct cursor *c, uint64_t addr)
@@ -51,21 +52,45 @@ int step_land_nowhere(struct cursor *c, uint64_t sp)
 	return USTACK_END_FINISHED;
 }
 
+static bool is_jit(const struct cursor *c, uint64_t addr)
+{
+	struct map *map = space_find_code(c->space, addr);
+
+	return map && !map_usable(map);
+}
+
 /*
- * A JIT need not keep frame pointers: then rbp is that of the run-time that started
- * it, which called none of this.  An address of code of the JIT, in the frame as rbp
- * bounds it, may be where one that is skipped returns to.  Frames of interpreters,
- * which keep rbp, have such addresses, too; but what called those is code of the JIT.
+ * A JIT need not keep frame pointers: then rbp is that of code which keeps it, and
+ * called none of this: the run-time, an interpreter, or what the run-time starts code
+ * with.  Where the frame that rbp bounds has an address of a JIT's code, a frame that
+ * is skipped may return there.
+ *
+ * Frames that keep rbp have such addresses, too, left from calls before; so a step
+ * from JIT to JIT is only in doubt if rbp was saved once more below the address, as
+ * Java's compilers do, at a pc that may not have its frame yet.  leaves: the step is
+ * to other code.  That is rare, and at a return address the frame is one that code of
+ * the JIT starts with.  A call that keeps the stack aligned has its return address in
+ * every other word.  Java's has what it calls in word -2, and anything in arguments.
  */
-static bool may_skip_frames(const struct cursor *c, const struct map *jit,
-			    uint64_t from, uint64_t fp)
+static bool may_skip_frames(const struct cursor *c, uint64_t from, uint64_t fp,
+			    bool leaves)
 {
 	unsigned int word = mem_word_size(&c->mem);
-	uint64_t val;
+	uint64_t val, before = 0, sure = FIRST_WORDS * word;
+	bool javas = fp - from >= 2 * word &&
+		     !mem_read_word(&c->mem, fp - 2 * word, &val) &&
+		     is_jit(c, val);
 
-	for (uint64_t at = from; at < fp; at += word)
-		if (mem_read_word(&c->mem, at, &val) || map_holds(jit, val))
+	for (uint64_t at = from; at < fp; at += word, before = val) {
+		bool aligned = (fp - at) % (2 * word);
+
+		if (mem_read_word(&c->mem, at, &val))
 			return true;
+		if (is_jit(c, val) &&
+		    (before == fp || (leaves && c->exact) ||
+		     (leaves && aligned && (!javas || fp - at < sure))))
+			return true;
+	}
 	return false;
 }
 
@@ -79,13 +104,16 @@ static int step_frame_pointer(struct cursor *c, const struct map *jit,
 	struct cpu to = { 0 };
 	uint64_t fp = c->cpu.reg[REG_FP], next, ra;
 	unsigned int word = mem_word_size(&c->mem);
+	bool leaves;
 
 	if (!cpu_knows(&c->cpu, REG_FP) || fp % word ||
 	    fp < cpu_sp(&c->cpu) || mem_read_word(&c->mem, fp, &next) ||
 	    mem_read_word(&c->mem, fp + word, &ra) ||
-	    (ra && !returns_to(c, ra)) ||
-	    (jit && c->exact && space_find_image(c->space, ra - 1) &&
-	     may_skip_frames(c, jit, cpu_sp(&c->cpu), fp)))
+	    (ra && !returns_to(c, ra)))
+		return USTACK_END_NO_RULE;
+	leaves = space_find_image(c->space, ra - 1);
+	if (jit && (leaves || c->exact) &&
+	    may_skip_frames(c, cpu_sp(&c->cpu), fp, leaves))
 		return USTACK_END_NO_RULE;
 	*cfa = fp + 2 * word;
 	/* There is no telling which others the function saved, and where. */
@@ -359,7 +387,7 @@ static bool step_outside_frame(struct cursor *c, const struct map *jit,
 			return false;
 		at += word;
 	}
-	if (!map_holds(jit, ra) || at > fp || may_skip_frames(c, jit, at, fp))
+	if (!map_holds(jit, ra) || at > fp || may_skip_frames(c, at, fp, true))
 		return false;
 	*cfa = at;
 	cpu_set(&to, REG_FP, fp);

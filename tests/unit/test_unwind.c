@@ -883,6 +883,78 @@ static void no_frame_pointer(void **state)
  * 200: push %rbp     the JIT's
  * 201: mov %rsp,%rbp
  */
+static void frame_pointer_of_another(void **state)
+{
+	static const uint8_t call[] = { 0xff, 0xd0 };
+
+	(void)state;
+	memcpy(code.data + 0x107, call, sizeof(call));
+	two_functions();
+	/* Java has several maps. */
+	map_path(space, 0x7f0000000000, 0x10000, 0, "//anon");
+	map_path(space, 0x7f0000100000, 0x10000, 0, "//anon");
+	at(0x7f0000000200, SP);
+	{
+		STACK(SP, 1, 0x7f0000100100, 2, 0x7f0000100180, 3, 0x401109, 1,
+		      2, 3, 0x401012);
+		reg(BP, SP + 32);
+		CHAIN(USTACK_END_NO_RULE, 0x7f0000000200);
+	}
+	{
+		STACK(SP, 0x7f0000100100, 1, 2, 3, 4, 0x401109, 1, 2, 3,
+		      0x401012);
+		CHAIN(USTACK_END_NO_RULE, 0x7f0000000200);
+	}
+	{
+		/* From JIT to JIT: saved by a frame that is skipped, or not. */
+		STACK(SP, 1, SP + 32, 0x7f0000100180, 2, SP + 0x1000,
+		      0x7f0000100100);
+		CHAIN(USTACK_END_NO_RULE, 0x7f0000000200);
+	}
+	{
+		STACK(SP, 1, SP + 40, 0x7f0000100180, 2, SP + 0x1000,
+		      0x7f0000100100);
+		CHAIN(USTACK_END_NO_RULE, 0x7f0000000200, 0x7f0000100100);
+	}
+}
+
+/* The second frame is where the run-time starts the JIT's code, or is not. */
+static void frame_pointer_at_a_return_address(void **state)
+{
+	static const uint8_t call[] = { 0xff, 0xd0 };
+	uint64_t words[] = {
+		SP + 144, 0x7f0000000100, [18] = 3, 0x401109, 1, 2, 3, 0x401012,
+	};
+	uint64_t *fp = words + 18;
+
+	(void)state;
+	memcpy(code.data + 0x107, call, sizeof(call));
+	two_functions();
+	map_path(space, 0x7f0000000000, 0x10000, 0, "//anon");
+	at(0x7f0000000200, SP);
+	reg(BP, SP);
+	ranges[0] = (struct ustack_range){ SP, sizeof(words),
+					   (const uint8_t *)words };
+	nr_ranges = 1;
+	CHAIN(USTACK_END_FINISHED, 0x7f0000000200, 0x7f0000000100, 0x401109,
+	      0x401012);
+	/* No call that keeps the stack aligned has its return address there. */
+	fp[-4] = 0x7f0000000180;
+	CHAIN(USTACK_END_FINISHED, 0x7f0000000200, 0x7f0000000100, 0x401109,
+	      0x401012);
+	fp[-15] = 0x7f0000000180;
+	CHAIN(USTACK_END_NO_RULE, 0x7f0000000200, 0x7f0000000100);
+	/* Java's: in arguments, but not behind an rbp that was saved. */
+	fp[-2] = 0x7f0000000300;
+	CHAIN(USTACK_END_FINISHED, 0x7f0000000200, 0x7f0000000100, 0x401109,
+	      0x401012);
+	fp[-16] = SP + 144;
+	CHAIN(USTACK_END_NO_RULE, 0x7f0000000200, 0x7f0000000100);
+	fp[-16] = 0;
+	fp[-13] = 0x7f0000000180;
+	CHAIN(USTACK_END_NO_RULE, 0x7f0000000200, 0x7f0000000100);
+}
+
 static void frame_pointer_in_prologue(void **state)
 {
 	static const uint8_t call[] = { 0xff, 0xd0 };
@@ -1579,6 +1651,8 @@ int main(void)
 		TEST(no_cfi),
 		TEST(frame_pointer), TEST(cfa_below_sp),
 		TEST(go_that_stays_on_its_stack),
+		TEST(frame_pointer_of_another),
+		TEST(frame_pointer_at_a_return_address),
 		TEST(no_frame_pointer),
 		TEST(frame_pointer_in_prologue),
 		TEST(entry_point),
