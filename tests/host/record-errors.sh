@@ -22,7 +22,7 @@ status 0 "$ustack" record -e cpu-clock -o f true
 readable() { "$ustack" fold -i "$1" >out 2>err || grep -qx "ustack: $1: has no samples: .*" err; }
 readable f || fail "of a command that exits at once"
 # The errors, too: by themselves, or with the accounts.
-for error in "-o f ./nocommand" "-o /nowhere/f true" "-o f -p 4194303" "--no" "-p 1 true" "-e cylces true"; do
+for error in "-o f ./nocommand" "-o /nowhere/f true" "-o f -p 4194303" "--no" "-a -p 1" "-e cylces true"; do
 	"$ustack" record --json -e cpu-clock $error >out 2>err && fail "no error: $error"
 	[ "ustack: $(json '["error"]')" = "$(cat err)" ] || fail "$error: $(cat out)"
 done
@@ -297,7 +297,6 @@ fi
 
 # --- not permitted, not there
 misused 'nothing to record'
-misused '-p and a command exclude each other' -p 1 true
 misused '-p and -a exclude each other' -a -p 1
 misused '-t and -G exclude each other' -t 1 -G x
 misused 'exclude each other' -F 1 -c 1 true

@@ -125,6 +125,6 @@ wrong "'0' is not a number of seconds" -d 0
 wrong "'x' is not a number of tables" -n x
 wrong "top has no option '-o'" -o f
 wrong "top has no option '--off-cpu'" --off-cpu
-wrong 'exclude each other' -p 1 true
+wrong 'exclude each other' -p 1 -a
 status 255 "$ustack" top -e cpu-clock -p 4194303
 said 'there is no process 4194303'

@@ -83,7 +83,7 @@ static void target_help(void)
 static int help_top(void)
 {
 	puts("usage: ustack top [OPTION...] [-p PID | -t TID | -a | -G CGROUP]\n"
-	     "       ustack top [OPTION...] [--] COMMAND [ARG...]\n"
+	     "       ustack top [OPTION...] [-p PID | -t TID | -a | -G CGROUP] COMMAND...\n"
 	     "\n"
 	     "Shows the functions that take the most time, of all that runs if nothing is\n"
 	     "named, anew every second: how much each took itself, and with what it called.\n"
@@ -110,11 +110,11 @@ static int help_top(void)
 static int help(void)
 {
 	puts("usage: ustack record [OPTION...] [--] COMMAND [ARG...]\n"
-	     "       ustack record [OPTION...] -p PID | -t TID | -a | -G CGROUP\n"
+	     "       ustack record [OPTION...] -p PID | -t TID | -a | -G CGROUP [COMMAND...]\n"
 	     "\n"
-	     "Samples a command, or what runs already until it ends or ^C, unwinds the\n"
-	     "stacks meanwhile and writes a perf.data of ordinary callchains, for perf\n"
-	     "report, ustack fold and others.\n"
+	     "Samples a command; or what runs already, until it ends, or COMMAND does, or ^C.\n"
+	     "Unwinds the stacks meanwhile and writes a perf.data of ordinary callchains, for\n"
+	     "perf report, ustack fold and others.\n"
 	     "\n"
 	     "Options:");
 	target_help();
@@ -135,7 +135,7 @@ static int help(void)
 	     "\n"
 	     "Examples:\n"
 	     "  ustack record ./program && perf report\n"
-	     "  ustack record -F 4999 -o server.data -p $(pidof server)\n"
+	     "  ustack record -F 4999 -o server.data -p $(pidof server) sleep 10\n"
 	     "  ustack record -o - make -j4 | ustack fold -i - >folded");
 	return cli_flush();
 }
@@ -343,17 +343,16 @@ static bool wrong(char **argv, bool known)
 	return false;
 }
 
-/* Just one of a command, -p, -t and -a; -a goes with a command. */
+/* Just one of -p, -t and -a, until a command ends if there is one; or a command. */
 static bool check_target(const struct cmdline *l)
 {
-	const char *const all = l->o.cgroup ? "-G" : "-a";
 	const struct {
 		bool given;
 		const char *name;
 	} by[] = {
 		{ l->o.nr_pids, "-p" },
 		{ l->o.nr_tids, "-t" },
-		{ l->o.all || l->o.command, l->o.all ? all : "a command" },
+		{ l->o.all, l->o.cgroup ? "-G" : "-a" },
 	};
 	const char *before = NULL;
 	size_t i;
@@ -368,7 +367,7 @@ static bool check_target(const struct cmdline *l)
 	}
 	if (l->o.off_cpu && l->o.raw)
 		return !record_error("--off-cpu and --raw exclude each other; see ustack record --help");
-	return before ||
+	return before || l->o.command ||
 	       !record_error("nothing to record: name a command, or -p, -t, -a or -G; see ustack record --help");
 }
 
@@ -493,7 +492,7 @@ static void find_stack(struct cmdline *l)
 		snprintf(path, sizeof(path), "/proc/%u/exe",
 			 proc_with_memory(l->o.pid[0]));
 		l->o.program = realpath(path, NULL);
-	} else if (l->o.command) {
+	} else if (l->c.on_exec) {
 		l->o.program = find_program(l->o.command[0]);
 	} else {
 		l->o.program = strdup("-");

@@ -414,7 +414,7 @@ static int loop(struct recorder *r)
 		}
 		if (record_child_ended(&r->child))
 			break;
-		if (!capture_lives(r->c) && !r->o->all && !r->child.pid)
+		if (!capture_lives(r->c) && (r->o->nr_pids || r->o->nr_tids))
 			break;
 	}
 	free(p);

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+#
+# What ustack record looks at, and how long.
+. "${0%/*}/record-common"
+
+export XDG_CACHE_HOME=$tmp/cache
+
+# With a command it is until that ends, or what is looked at, as perf does it.
+./work 100000 & pid=$!
+for target in "-p $pid" "-t $pid"; do
+	status 3 timeout 60 "$ustack" record -e cpu-clock -o f $target sh -c 'sleep 0.4; exit 3'
+	[ "$(chains f)" -gt 20 ] || fail "$target COMMAND: nothing of what runs"
+	"$ustack" script -i f -F pid | sort -u | tr -d ' \n' >pids
+	[ "$(cat pids)" = $pid ] || fail "$target COMMAND: not only $pid but $(cat pids)"
+	status 0 timeout 60 "$ustack" record --json --stack auto -e cpu-clock -o f $target sleep 0.1
+	status 255 "$ustack" record -e cpu-clock -o f $target ./nocommand
+	said 'cannot run ./nocommand: No such file'
+done
+status 0 timeout 60 "$ustack" top -e cpu-clock -p $pid sleep 0.4
+grep -q ' leaf ' out || fail "top -p COMMAND"
+kill $pid
+wait $pid 2>/dev/null || true
+sleep 1000 & pid=$!
+status 0 timeout 60 "$ustack" record --off-cpu -o f -p $pid sleep 0.4
+"$ustack" script -i f -F pid | sort -u | tr -d ' \n' >pids
+[ "$(cat pids)" = $pid ] || fail "--off-cpu -p COMMAND: not $pid but $(cat pids)"
+kill $pid
+wait $pid 2>/dev/null || true
+./work 300 & pid=$!
+status 143 timeout 60 bash -c '"$@"; exit' - "$ustack" record -e cpu-clock -o f -p $pid sleep 1000
+[ "$(chains f)" -gt 0 ] || fail "-p of what ends before COMMAND"
+wait $pid
