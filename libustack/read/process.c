@@ -12,7 +12,12 @@
 #include "read/process.h"
 
 #define THREADS_MAX (1u << 22) /* the kernel's PID_MAX_LIMIT */
-#define DEAD_MAX 1024 /* ended threads that are kept for late records */
+/*
+ * Ended threads are kept for late records, but no more of them, and not for longer:
+ * each may hold the tables of a program that nobody else runs.
+ */
+#define DEAD_MAX 1024
+#define DEAD_NS 1000000000ull
 
 #ifndef PERF_RECORD_MISC_FORK_EXEC /* synthesized by perf: all maps follow */
 #define PERF_RECORD_MISC_FORK_EXEC (1 << 13)
@@ -239,6 +244,14 @@ int processes_fork(struct processes *ps, const struct record *r, size_t end)
 	return 0;
 }
 
+static void thread_forget(struct processes *ps, struct thread *th)
+{
+	thread_revive(ps, th);
+	hash_del(&ps->threads, &th->node);
+	process_put(ps, th->proc);
+	free(th);
+}
+
 int processes_exit(struct processes *ps, const struct record *r, size_t end,
 		   uint32_t *tid)
 {
@@ -256,13 +269,14 @@ int processes_exit(struct processes *ps, const struct record *r, size_t end,
 	else
 		ps->dead_head = th;
 	ps->dead_tail = th;
-	if (++ps->nr_dead > DEAD_MAX) {
-		th = ps->dead_head;
-		thread_revive(ps, th);
-		hash_del(&ps->threads, &th->node);
-		process_put(ps, th->proc);
-		free(th);
-	}
+	ps->nr_dead++;
+	th->ended = get64(r->data + 24);
+	if (th->ended > ps->last_end)
+		ps->last_end = th->ended;
+	while (ps->dead_head != th &&
+	       (ps->nr_dead > DEAD_MAX ||
+		ps->dead_head->ended + DEAD_NS < ps->last_end))
+		thread_forget(ps, ps->dead_head);
 	return 0;
 }
 

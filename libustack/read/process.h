@@ -35,6 +35,7 @@ struct thread {
 	struct process *proc;
 	uint64_t cookie; /* of its latest stay in the kernel, 0: none */
 	bool dead;
+	uint64_t ended; /* when, if it is dead */
 	struct thread *next_dead;
 	char comm[COMM_MAX];
 };
@@ -45,6 +46,7 @@ struct processes {
 	struct ustack_space *kernel; /* NULL until something of it is mapped */
 	struct thread *dead_head, *dead_tail; /* kept for late records, oldest first */
 	size_t nr_dead;
+	uint64_t last_end; /* the latest of them */
 };
 
 /* The thread, made if it is not known yet.  0 or -errno. */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,12 @@
 
 #define TICK_MS 100
 #define RELEASE_EVERY 256 /* samples */
-#define TRIM_EVERY 60 /* seconds: files that nobody maps any more */
+/*
+ * What is known of files that nobody maps any more goes once in so many seconds, as
+ * they may come again; and when memory has grown by that much.
+ */
+#define TRIM_EVERY 60
+#define TRIM_GROWN (16u << 20)
 /*
  * Who has more to do than there are CPUs would else wait for one while the rings
  * run full.  Root may; for others it stays as it is.
@@ -346,6 +352,29 @@ static void read_stats(const struct recorder *r, struct ustack_stats *st)
 	st->lost_by[USTACK_LOST_END] -= r->account.read_back;
 }
 
+/* Bytes of memory that are ours now; 0: nobody knows. */
+static uint64_t resident(void)
+{
+	uint64_t pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%*u %" SCNu64, &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static void trim(struct recorder *r, uint64_t now)
+{
+	if (now - r->trimmed < TRIM_EVERY &&
+	    resident() < r->resident + TRIM_GROWN)
+		return;
+	ustack_images_trim(r->images);
+	r->trimmed = now;
+	r->resident = resident();
+}
+
 /* Once a second: what a kill would lose is little, and a terminal shows it. */
 static int each_second(struct recorder *r, uint64_t *last)
 {
@@ -359,8 +388,7 @@ static int each_second(struct recorder *r, uint64_t *last)
 	ret = record_file_flush(r->file);
 	if (ret)
 		return record_write_failed(r, ret);
-	if (!((now - r->account.start) % TRIM_EVERY))
-		ustack_images_trim(r->images);
+	trim(r, now);
 	read_stats(r, &st);
 	if (!r->o->top)
 		account_progress(&r->account, &st, now);

@@ -29,6 +29,7 @@ struct recorder {
 	struct record_clock clock;
 	unsigned int know_again; /* so many ticks: see follow.c */
 	uint64_t disabled; /* when the events were, on the perf clock */
+	uint64_t trimmed, resident; /* when files were let go, and bytes there were then */
 	struct record_depth depth;
 	int signal; /* that ended it */
 	bool shown; /* the last table */
