@@ -33,6 +33,8 @@ int record_known_process(struct recorder *r, int pid, uint64_t time)
 		return record_write_failed(r, ret);
 	/* It may end at any time, or be nobody's to look at. */
 	ret = ustack_reader_add_process(r->reader, pid);
+	if (ret == -EACCES || ret == -EPERM)
+		ret = causes_unreadable(&r->account.causes, pid);
 	return ret == -ENOMEM ? record_fail(r, "", ret) : 0;
 }
 

@@ -214,6 +214,7 @@ static int open_reader(struct recorder *r)
 		ret = ustack_reader_new(&r->reader, r->images);
 	if (ret)
 		return record_fail(r, "", ret);
+	r->account.images = r->images;
 	cli_survive_sigbus(r->images);
 	ret = capture_describe(r->c, r->reader);
 	if (ret)
@@ -234,6 +235,9 @@ static int take_record(void *arg, const void *record)
 	if (h->type == PERF_RECORD_SWITCH ||
 	    h->type == PERF_RECORD_SWITCH_CPU_WIDE)
 		return waits_switch(&r->waits, r->file, record);
+	ret = causes_task(&r->account.causes, record);
+	if (ret)
+		return ret;
 	if (r->o->off_cpu &&
 	    (h->type == PERF_RECORD_FORK || h->type == PERF_RECORD_EXIT)) {
 		ret = waits_task(&r->waits, record);
@@ -276,15 +280,16 @@ static const struct ustack_sample *read_back(struct recorder *r,
 int record_take_sample(struct recorder *r, const struct ustack_sample *s)
 {
 	struct ustack_sample copy;
+	enum cause cause;
 	bool cut;
 	int ret;
 
 	s = read_back(r, s, &copy);
 	chain_fill(&r->chain, r->unwinder, r->frames, s);
-	ret = account_sample(&r->account, s, &r->chain);
+	ret = account_sample(&r->account, s, &r->chain, r->c->stack, &cause);
 	if (ret)
 		return record_fail(r, "", ret);
-	if (r->o->program && r->chain.unwound)
+	if (r->o->program && r->chain.unwound && !cause)
 		depth_chain(&r->depth, s->regs.val[USTACK_REG_X86_SP],
 			    r->frames, user_frames(&r->chain), r->chain.end);
 	if (r->o->top) {

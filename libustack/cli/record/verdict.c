@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* The accounts of ustack record: one line of words, or JSON for scripts. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -22,8 +23,9 @@ static void no_rule(struct record_account *a, const struct ustack_sample *s,
 	const char *path;
 	size_t i;
 
-	if (!c->nr || a->ends[USTACK_END_NO_RULE] > LOOK_UPS)
+	if (!c->nr || a->looked == LOOK_UPS)
 		return;
+	a->looked++;
 	ustack_symbolize(s->space, c->line[c->nr - 1].lookup, &sym);
 	path = sym.path ? sym.path : "";
 	for (i = 0; i < ACCOUNT_FILES; i++) {
@@ -47,16 +49,19 @@ static const struct line *innermost_user(const struct chain *c)
 }
 
 int account_sample(struct record_account *a, const struct ustack_sample *s,
-		   const struct chain *c)
+		   const struct chain *c, uint32_t stack, enum cause *cause)
 {
 	const struct line *line = innermost_user(c);
 
+	*cause = CAUSE_NONE;
 	a->samples++;
 	if (!c->unwound)
 		return 0;
 	a->chains++;
 	a->ends[c->end]++;
-	if (c->end == USTACK_END_NO_RULE)
+	*cause = causes_chain(&a->causes, stack, s, c);
+	a->unexplained[c->end] += !*cause;
+	if (c->end == USTACK_END_NO_RULE && !*cause)
 		no_rule(a, s, c);
 	return line ? names_sample(&a->names, s, line) : 0;
 }
@@ -126,6 +131,12 @@ add(struct list *l, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Is it worth a word?  One of a hundred is. */
+static bool matters(uint64_t nr, const struct record_account *a)
+{
+	return nr && nr * 100 >= a->samples;
+}
+
 static void add_lost(struct list *l, const struct record_account *a,
 		     const struct ustack_stats *st, uint64_t in_file)
 {
@@ -157,6 +168,21 @@ static void add_lost(struct list *l, const struct record_account *a,
 		    a->throttled);
 }
 
+/* Chains that nothing was to be done about; of each hundred one is worth a word. */
+static void add_causes(struct list *l, const struct record_account *a)
+{
+	static const char *const what[NR_CAUSES] = {
+		[CAUSE_EXEC] = "had no stack, in exec() or exit()",
+		[CAUSE_ABSENT] = "had a stack that was not all in memory",
+		[CAUSE_UNREADABLE] = "were of processes that may not be looked at",
+	};
+	int i;
+
+	for (i = CAUSE_NONE + 1; i < NR_CAUSES; i++)
+		if (matters(a->causes.nr[i], a))
+			add(l, "%" PRIu64 " %s", a->causes.nr[i], what[i]);
+}
+
 /* The file that most chains end in, NULL if there is none. */
 static const char *worst_file(const struct record_account *a)
 {
@@ -166,12 +192,6 @@ static const char *worst_file(const struct record_account *a)
 		if (a->file[i].nr > a->file[max].nr)
 			max = i;
 	return a->file[max].nr ? a->file[max].path : NULL;
-}
-
-/* Is it worth a word?  One of a hundred is. */
-static bool matters(uint64_t nr, const struct record_account *a)
-{
-	return nr && nr * 100 >= a->samples;
 }
 
 #define PATH_CUT 256
@@ -198,16 +218,43 @@ static void add_names_advice(struct list *l, struct record_account *a)
 		add(l, "functions of a JIT have no names: let it write /tmp/perf-PID.map, as node --perf-basic-prof does");
 }
 
+struct unusable {
+	const char *path;
+	int err; /* 0: it could be used */
+};
+
+static void find_unusable(void *arg, const char *path, int err)
+{
+	struct unusable *u = arg;
+
+	if (!strcmp(path, u->path))
+		u->err = err;
+}
+
+static int why_unusable(const struct record_account *a, const char *path)
+{
+	struct unusable u = { .path = path };
+
+	ustack_images_unusable(a->images, find_unusable, &u);
+	return u.err;
+}
+
 static void add_file_advice(struct list *l, const struct record_account *a)
 {
 	const char *path = worst_file(a);
 	char shown[PATH_SHOWN];
+	int err;
 
-	if (!path || !matters(a->ends[USTACK_END_NO_RULE], a))
+	if (!path || !matters(a->unexplained[USTACK_END_NO_RULE], a))
 		return;
-	if (!*path || !strncmp(path, "/tmp/perf-", 10))
+	if (!*path)
+		add(l, "chains end where nothing is known to be mapped");
+	else if (!strncmp(path, NAMES_JIT, strlen(NAMES_JIT)))
 		add(l,
 		    "code that is in no file, as a JIT's, has no unwind information: run it with frame pointers");
+	else if ((err = why_unusable(a, path)) == -EACCES || err == -EPERM)
+		add(l, "%s may not be read: be root, or who may",
+		    show_path(path, shown));
 	else
 		add(l, "%s lacks unwind information: its debug package may have it",
 		    show_path(path, shown));
@@ -242,7 +289,7 @@ static void add_advice(struct list *l, struct record_account *a,
 		       const struct ustack_stats *st,
 		       const struct record_options *o, const struct capture *c)
 {
-	if (matters(a->ends[USTACK_END_TRUNCATED], a))
+	if (matters(a->unexplained[USTACK_END_TRUNCATED], a))
 		add_stack_advice(l, o, c);
 	add_file_advice(l, a);
 	add_names_advice(l, a);
@@ -251,6 +298,8 @@ static void add_advice(struct list *l, struct record_account *a,
 		    (c->ring_size >> 10) * 4);
 	if (a->throttled)
 		add(l, "%s%s", less_often(c), c->defer ? "" : " or --stack");
+	if (matters(a->causes.nr[CAUSE_UNREADABLE], a))
+		add(l, "to unwind processes of others be root");
 	if (a->untraced)
 		add(l, "to see where threads wait be their user or root, with kernel.yama.ptrace_scope at most %d",
 		    geteuid() ? 0 : 2);
@@ -266,6 +315,7 @@ static void in_words(struct record_account *a,
 	struct list lost = { .between = ", " }, advice = { .between = "; " };
 
 	add_lost(&lost, a, st, in_file);
+	add_causes(&lost, a);
 	add_advice(&advice, a, st, o, c);
 	fprintf(stderr,
 		"ustack: %s: %" PRIu64 " samples, stacks %s, %s, %.1f %% complete, %" PRIu64
@@ -303,7 +353,12 @@ static void in_json(const struct record_account *a,
 	for (i = 0; i < NR_ENDS; i++)
 		fprintf(to, "%s\"%s\":%" PRIu64, i ? "," : "", end_word(i, word),
 			a->ends[i]);
-	fprintf(to, "},\"complete_pct\":%.2f", account_complete(a, st));
+	fprintf(to,
+		"},\"in_exec\":%" PRIu64 ",\"not_in_memory\":%" PRIu64
+		",\"unreadable\":%" PRIu64,
+		a->causes.nr[CAUSE_EXEC], a->causes.nr[CAUSE_ABSENT],
+		a->causes.nr[CAUSE_UNREADABLE]);
+	fprintf(to, ",\"complete_pct\":%.2f", account_complete(a, st));
 	record_error_json(to, ",", "");
 	fputs("}\n", to);
 }
@@ -331,4 +386,5 @@ void account_free(struct record_account *a)
 	for (i = 0; i < ACCOUNT_FILES; i++)
 		free(a->file[i].path);
 	names_free(&a->names);
+	causes_free(&a->causes);
 }

@@ -4,12 +4,14 @@
 #define USTACK_CLI_RECORD_VERDICT_H
 
 #include "cli/record/record.h"
+#include "cli/record/cause.h"
 #include "cli/record/names.h"
 
 /* Files without unwind information that are told apart. */
 #define ACCOUNT_FILES 8
 
 struct record_account {
+	struct ustack_images *images; /* borrowed */
 	uint64_t samples; /* all of them */
 	uint64_t chains; /* those with a stack */
 	uint64_t ends[NR_ENDS]; /* of chains */
@@ -18,7 +20,10 @@ struct record_account {
 	uint64_t cpus_came, cpus_went; /* while it went on */
 	uint64_t throttled; /* how often the kernel did it */
 	uint64_t lost; /* records, by the kernel's count at the end; 0: none, or no count */
-	/* Where chains end without a rule. */
+	struct record_causes causes;
+	uint64_t unexplained[NR_ENDS]; /* of chains without one of these */
+	uint64_t looked; /* chains without a rule, for which it is known */
+	/* where they end: */
 	struct {
 		char *path; /* "": no file is mapped there */
 		uint64_t nr;
@@ -28,9 +33,9 @@ struct record_account {
 	bool progress; /* there is a line to be cleared */
 };
 
-/* 0 or -ENOMEM. */
+/* 0 or -ENOMEM.  stack: bytes of it that were asked for. */
 int account_sample(struct record_account *a, const struct ustack_sample *s,
-		   const struct chain *c);
+		   const struct chain *c, uint32_t stack, enum cause *cause);
 /* Records and stacks; and of the stacks that there should be, %. */
 uint64_t account_lost(const struct record_account *a,
 		      const struct ustack_stats *st);
