@@ -86,3 +86,23 @@ if [ "$(id -u)" = 0 ] && $perfmon true 2>err; then
 	kill $pid
 	wait $pid 2>/dev/null || :
 fi
+
+# --- programs that the kernel takes its events from, as nobody may trace them
+nobody="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all"
+if [ -d free ] && [ "$(cat /proc/sys/kernel/perf_event_paranoid)" -le 2 ]; then
+	install -m 4755 static setuid
+	for program in ./secret ./setuid; do
+		status 0 $nobody ./ustack record -e cpu-clock -o free/f $program 50
+		said ': 0 samples, .* 1 program that the kernel keeps from being sampled, .*to do: to sample programs that are set-user-ID or may not be read be root, and take -a$'
+	done
+	status 0 $nobody ./ustack record --json -e cpu-clock -o free/f sh -c './work 50; ./setuid 50; ./secret 50; ./work 50'
+	[ "$(json '["unseen_programs"] == 2 and d["samples"] > 50')" = True ] || fail "two of four programs: $(cat out)"
+	# Who may trace them sees them.
+	status 0 "$ustack" record --json -e cpu-clock -o f sh -c './setuid 50; ./secret 50'
+	[ "$(json '["unseen_programs"] == 0 and d["samples"] > 50')" = True ] || fail "as root: $(cat out)"
+	./setuid 100000 & pid=$!
+	status 255 $nobody ./ustack record -e cpu-clock -o free/f -p $pid
+	said 'no permission to sample thread .*: it may be another user.s, or of a set-user-ID program'
+	kill $pid
+	wait $pid 2>/dev/null || :
+fi

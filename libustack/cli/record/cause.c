@@ -9,54 +9,87 @@
 
 /* As much there is room for in any sample, beside all else. */
 #define STACK_SURE (60u << 10)
+/* From the record of an exec to that of an end which is none. */
+#define BARE_NS 200000
+#define TIME_AT 24 /* bytes before the end of a record */
 
 struct process {
 	struct hash_node node;
+	bool unreadable;
+	uint64_t bare; /* the time of an exec, before anything is mapped; or 0 */
 };
 
-int causes_unreadable(struct record_causes *c, uint32_t pid)
+static struct process *find(const struct record_causes *c, uint32_t pid)
 {
-	struct process *p;
+	struct hash_node *n = hash_find(&c->processes, pid);
 
-	if (hash_find(&c->unreadable, pid))
-		return 0;
-	p = malloc(sizeof(*p));
-	if (!p || hash_add(&c->unreadable, &p->node, pid)) {
-		free(p);
-		return -ENOMEM;
+	return n ? container_of(n, struct process, node) : NULL;
+}
+
+static int set(struct record_causes *c, uint32_t pid, bool unreadable,
+	       uint64_t bare)
+{
+	struct process *p = find(c, pid);
+
+	if (!p) {
+		p = malloc(sizeof(*p));
+		if (!p || hash_add(&c->processes, &p->node, pid)) {
+			free(p);
+			return -ENOMEM;
+		}
 	}
+	p->unreadable = unreadable;
+	p->bare = bare;
 	return 0;
 }
 
-static void forget(struct record_causes *c, uint32_t pid)
+int causes_unreadable(struct record_causes *c, uint32_t pid)
 {
-	struct hash_node *n = hash_find(&c->unreadable, pid);
+	return set(c, pid, true, 0);
+}
 
-	if (!n)
-		return;
-	hash_del(&c->unreadable, n);
-	free(container_of(n, struct process, node));
+static bool is_unreadable(const struct record_causes *c, uint32_t pid)
+{
+	const struct process *p = find(c, pid);
+
+	return p && p->unreadable;
+}
+
+static void forget(struct record_causes *c, struct process *p)
+{
+	hash_del(&c->processes, &p->node);
+	free(p);
 }
 
 int causes_task(struct record_causes *c, const void *record)
 {
-	/* header, pid, ppid, tid, ptid; of a comm header, pid, tid */
+	/* header, pid, ppid, tid, ptid; of others than tasks header, pid, tid */
 	const uint8_t *r = record;
 	const uint32_t pid = get32(r + 8);
+	struct process *p;
 
 	switch (get32(r)) {
 	case PERF_RECORD_FORK:
-		if (pid != get32(r + 12) &&
-		    hash_find(&c->unreadable, get32(r + 12)))
+		if (pid != get32(r + 12) && is_unreadable(c, get32(r + 12)))
 			return causes_unreadable(c, pid);
 		break;
-	case PERF_RECORD_EXIT:
-		if (pid == get32(r + 16))
-			forget(c, pid);
-		break;
 	case PERF_RECORD_COMM:
+		/* From now on the kernel tells what is mapped. */
 		if (get16(r + 4) & PERF_RECORD_MISC_COMM_EXEC)
-			forget(c, pid);
+			return set(c, pid, false, get64(r + get16(r + 6) - TIME_AT));
+		break;
+	case PERF_RECORD_MMAP2:
+		p = find(c, pid);
+		if (p && p->bare)
+			forget(c, p);
+		break;
+	case PERF_RECORD_EXIT:
+		p = pid == get32(r + 16) ? find(c, pid) : NULL;
+		if (!p)
+			break;
+		/* No program ends so soon: it is out of sight. */
+		c->unseen += p->bare && get64(r + 24) - p->bare < BARE_NS;
+		forget(c, p);
 		break;
 	}
 	return 0;
@@ -91,8 +124,7 @@ static enum cause find_cause(const struct record_causes *c, uint32_t stack,
 
 	if (!chain->unwound || chain->end == USTACK_END_FINISHED)
 		return CAUSE_NONE;
-	if (chain->end == USTACK_END_NO_RULE && s->pid &&
-	    hash_find(&c->unreadable, s->pid))
+	if (chain->end == USTACK_END_NO_RULE && is_unreadable(c, s->pid))
 		return CAUSE_UNREADABLE;
 	if (s->pair != USTACK_PAIR_LEGACY)
 		return CAUSE_NONE;
@@ -123,7 +155,7 @@ void causes_free(struct record_causes *c)
 {
 	struct hash_node *n;
 
-	while ((n = hash_pop(&c->unreadable)))
+	while ((n = hash_pop(&c->processes)))
 		free(container_of(n, struct process, node));
-	hash_free(&c->unreadable);
+	hash_free(&c->processes);
 }

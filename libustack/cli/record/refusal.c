@@ -43,7 +43,7 @@ static int say_forbidden(const struct capture *c,
 				    tid < 0 || c->cgroup ? "" :
 				    kernel ? " to sample the kernel" : "",
 				    level, tid < 0 || c->cgroup ? 0 : 1);
-	return record_error("-e %s: no permission to sample thread %d: it may be another user's; be that user or root",
+	return record_error("-e %s: no permission to sample thread %d: it may be another user's, or of a set-user-ID program or one that may not be read; be that user or root",
 			    ev->name, tid);
 }
 

@@ -109,6 +109,11 @@ void account_progress_ends(struct record_account *a)
 
 /* --- the verdict in words ------------------------------------------------------- */
 
+static const char *plural(uint64_t nr)
+{
+	return nr == 1 ? "" : "s";
+}
+
 /* Text in parts, with something between them. */
 struct list {
 	char text[2048];
@@ -285,6 +290,13 @@ static const char *less_often(const struct capture *c)
 	return "a higher -c";
 }
 
+/* Events of threads are lost there; those of CPUs are not. */
+static uint64_t unseen(const struct record_account *a,
+		       const struct record_options *o)
+{
+	return o->all ? 0 : a->causes.unseen;
+}
+
 static void add_advice(struct list *l, struct record_account *a,
 		       const struct ustack_stats *st,
 		       const struct record_options *o, const struct capture *c)
@@ -303,7 +315,9 @@ static void add_advice(struct list *l, struct record_account *a,
 	if (a->untraced)
 		add(l, "to see where threads wait be their user or root, with kernel.yama.ptrace_scope at most %d",
 		    geteuid() ? 0 : 2);
-	if (!a->samples)
+	if (unseen(a, o))
+		add(l, "to sample programs that are set-user-ID or may not be read be root, and take -a");
+	else if (!a->samples)
 		add(l, "was it running at all, in user mode, for some milliseconds?");
 }
 
@@ -316,6 +330,9 @@ static void in_words(struct record_account *a,
 
 	add_lost(&lost, a, st, in_file);
 	add_causes(&lost, a);
+	if (unseen(a, o))
+		add(&lost, "%" PRIu64 " program%s that the kernel keeps from being sampled",
+		    unseen(a, o), plural(unseen(a, o)));
 	add_advice(&advice, a, st, o, c);
 	fprintf(stderr,
 		"ustack: %s: %" PRIu64 " samples, stacks %s, %s, %.1f %% complete, %" PRIu64
@@ -329,7 +346,8 @@ static void in_words(struct record_account *a,
 /* --- and for scripts ------------------------------------------------------------- */
 
 static void in_json(const struct record_account *a,
-		    const struct ustack_stats *st, const struct capture *c,
+		    const struct ustack_stats *st,
+		    const struct record_options *o, const struct capture *c,
 		    uint64_t in_file, uint64_t bytes, FILE *to)
 {
 	char word[END_WORD];
@@ -355,9 +373,9 @@ static void in_json(const struct record_account *a,
 			a->ends[i]);
 	fprintf(to,
 		"},\"in_exec\":%" PRIu64 ",\"not_in_memory\":%" PRIu64
-		",\"unreadable\":%" PRIu64,
+		",\"unreadable\":%" PRIu64 ",\"unseen_programs\":%" PRIu64,
 		a->causes.nr[CAUSE_EXEC], a->causes.nr[CAUSE_ABSENT],
-		a->causes.nr[CAUSE_UNREADABLE]);
+		a->causes.nr[CAUSE_UNREADABLE], unseen(a, o));
 	fprintf(to, ",\"complete_pct\":%.2f", account_complete(a, st));
 	record_error_json(to, ",", "");
 	fputs("}\n", to);
@@ -374,7 +392,7 @@ void account_verdict(struct record_account *a,
 		     uint64_t in_file, uint64_t bytes)
 {
 	if (o->json)
-		in_json(a, st, c, in_file, bytes, record_json(o));
+		in_json(a, st, o, c, in_file, bytes, record_json(o));
 	else
 		in_words(a, st, o, c, in_file, bytes);
 }
