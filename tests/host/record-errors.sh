@@ -70,11 +70,6 @@ for mistake in "./nocommand" "./plain" "-p 4194303" "-e cylces true"; do
 	"$ustack" record -e cpu-clock -o taken $mistake 2>err && fail "no error: $mistake"
 	[ "$(cat taken)" = new ] && [ "$(cat taken.old)" = old ] && [ "$(echo taken*)" = "taken taken.old" ] || fail "$mistake: $(ls taken*)"
 done
-echo new >linked
-ln -s linked link
-status 0 "$ustack" record -e cpu-clock -o link true
-[ -L link ] && readable linked || fail "through a link"
-
 # --- it is ended: by ^C, SIGTERM, the end of what it looks at, or killed
 for signal in INT TERM HUP QUIT USR1 USR2 ALRM XCPU; do
 	./work 100000 & pid=$!

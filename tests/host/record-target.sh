@@ -31,3 +31,19 @@ wait $pid 2>/dev/null || true
 status 143 timeout 60 bash -c '"$@"; exit' - "$ustack" record -e cpu-clock -o f -p $pid sleep 1000
 [ "$(chains f)" -gt 0 ] || fail "-p of what ends before COMMAND"
 wait $pid
+
+# --- the file is behind links: that one stays as FILE.old, or as it is after a mistake
+echo new >linked
+ln -s linked link
+ln -s link links
+status 255 "$ustack" record -e cpu-clock -o links ./nocommand
+[ "$(cat linked)" = new ] && [ ! -e linked.old ] || fail "a mistake through links"
+status 0 "$ustack" record -e cpu-clock -o links ./work 50
+[ -L links ] && [ -L link ] && [ "$(chains linked)" -gt 0 ] && [ "$(cat linked.old)" = new ] || fail "through links: $(ls -l link*)"
+[ "$(echo link*)" = "link linked linked.old links" ] || fail "files are left: $(ls link*)"
+# One that leads to nothing yet, and one to what is open.
+ln -s nothing dangling
+status 0 "$ustack" record -e cpu-clock -o dangling ./work 50
+[ -L dangling ] && [ "$(chains nothing)" -gt 0 ] || fail "through a link to nothing"
+"$ustack" record -e cpu-clock -o /dev/stdout ./work 50 >stdout 2>err || fail "/dev/stdout"
+[ "$(chains stdout)" -gt 0 ] && [ ! -e stdout.old ] || fail "/dev/stdout: $(ls stdout*)"

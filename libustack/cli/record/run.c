@@ -56,6 +56,18 @@ int record_write_failed(struct recorder *r, int err)
 
 /* --- before ------------------------------------------------------------------ */
 
+/*
+ * The file itself, where path is a link to it; links of the system lead to what is
+ * open already.
+ */
+static const char *target(const char *path, char real[PATH_MAX])
+{
+	return strncmp(path, "/dev/", 5) && strncmp(path, "/proc/", 6) &&
+			       realpath(path, real) ?
+		       real :
+		       path;
+}
+
 /* A file that is there becomes FILE.old, as perf does it. */
 static void keep_old(const char *path)
 {
@@ -109,7 +121,8 @@ static int put_features(struct recorder *r)
  */
 static int open_file(struct recorder *r)
 {
-	const char *path = r->o->path;
+	char real[PATH_MAX];
+	const char *path = target(r->o->path, real);
 	struct stat st;
 	int fd = -1;
 
@@ -129,7 +142,8 @@ static int open_file(struct recorder *r)
 /* Something is recorded: the file gets its name. */
 static int name_file(struct recorder *r)
 {
-	const char *path = r->o->path;
+	char real[PATH_MAX];
+	const char *path = target(r->o->path, real);
 	int ret = 0;
 
 	if (!r->temporary)
