@@ -118,6 +118,17 @@ int cli_next(struct cli *cli, const struct ustack_sample **sample)
 	return ret;
 }
 
+/* What loses fewer records: each wait is one. */
+static const char *less(const struct cli *cli)
+{
+	const char *name;
+
+	for (uint32_t nr = 0; (name = ustack_reader_event(cli->reader, nr)); nr++)
+		if (!strcmp(name, OFF_CPU_EVENT))
+			return "fewer processes";
+	return "a lower -F";
+}
+
 static void say_lost(const struct cli *cli)
 {
 	struct ustack_stats st = { .sz = sizeof(st) };
@@ -137,8 +148,8 @@ static void say_lost(const struct cli *cli)
 	/* No telling how many of them were samples. */
 	if (st.lost_records)
 		cli_error(cli,
-			  "%llu records, samples or others, are missing as the kernel had no room for them: record with a larger -m or a lower -F",
-			  (unsigned long long)st.lost_records);
+			  "%llu records, samples or others, are missing as the kernel had no room for them: record with a larger -m or %s",
+			  (unsigned long long)st.lost_records, less(cli));
 	if (st.late_samples)
 		cli_error(cli,
 			  "%llu samples are not in their place, as their stack came late: read them from a file",

@@ -351,7 +351,7 @@ said "too many open files: 41 threads on $(nproc --all) CPUs take about .*ulimit
 
 # --- what to do: it is about what was asked for, and about names that are missing
 stopped -c 100000 >out
-said 'records lost in full rings.*to do: .*a higher -c, or rings of'
+said 'records lost in full rings.*to do: rings of -m 256K, or a higher -c'
 ! grep -- -F err || fail "advice on -F, which was not given"
 strip -o stripped work
 status 0 "$ustack" record -e cpu-clock -o f ./stripped 200

@@ -106,3 +106,37 @@ if [ -d free ] && [ "$(cat /proc/sys/kernel/perf_event_paranoid)" -le 2 ]; then
 	kill $pid
 	wait $pid 2>/dev/null || :
 fi
+
+# --- records of waits that are lost: larger rings than for others, and no advice on a rate
+cat >naps.c <<'END'
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void *naps(void *arg) { for (;;) usleep(50); return arg; }
+int main(int argc, char **argv)
+{
+	pthread_t t;
+	for (int i = 0; i < 16; i++)
+		pthread_create(&t, 0, naps, 0);
+	usleep(argc > 1 ? atoi(argv[1]) * 1000 : 0);
+	return 0;
+}
+END
+gcc -O1 -pthread -o naps naps.c
+status 0 "$ustack" record --json --off-cpu -o f ./naps 10
+size=$(json '["ring_size"]')
+ram=$(($(getconf _PHYS_PAGES) * $(getconf PAGESIZE)))
+if [ "$(id -u)" = 0 ] && [ $((ram / 16 / 33554432)) -ge "$(nproc --all)" ]; then
+	[ "$size" = 33554432 ] || fail "rings of $size bytes for waits"
+fi
+"$ustack" record --off-cpu -m 64K --stack 8192 -o f ./naps 1000 2>err & recorder=$!
+sleep 0.4
+kill -STOP $recorder
+sleep 0.4
+kill -CONT $recorder
+wait $recorder || fail "stopped and continued"
+said 'records lost in full rings.*to do: rings of -m 256K, or fewer processes, as by -p$'
+for view in fold stat; do
+	"$ustack" $view -i f >out 2>err || fail "$view of waits"
+	said 'are missing .*: record with a larger -m or fewer processes$'
+done

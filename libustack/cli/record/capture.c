@@ -21,6 +21,8 @@
 #define SAMPLE_MAX 65536u /* with all that is not stack */
 #define RING_LEAST (512u << 10) /* by the rate: no less and no more */
 #define RING_MOST (8u << 20)
+#define RING_MOST_WAITS (32u << 20) /* where each switch of a thread is a sample */
+#define RAM_PART 16 /* of which, at most, these are on all CPUs together */
 
 /* --- one event ------------------------------------------------------------- */
 
@@ -227,9 +229,23 @@ static void limit_rate(struct capture *c)
 	}
 }
 
+static size_t most_ring(const struct capture *c)
+{
+	const uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) *
+			     sysconf(_SC_PAGESIZE);
+	size_t size = RING_MOST_WAITS;
+
+	if (!c->switches)
+		return RING_MOST;
+	while (size > RING_MOST && size * c->nr_cpus > ram / RAM_PART)
+		size /= 2;
+	return size;
+}
+
 /* Room for a quarter of a second of one CPU, if stacks are not all as large. */
 static size_t usual_ring(const struct capture *c)
 {
+	const size_t most_size = most_ring(c);
 	uint32_t most = c->stack > STACK_DEFERRED ? STACK_DEFERRED :
 						    STACK_COPIED;
 	uint32_t stack = c->stack < most ? c->stack : most;
@@ -239,9 +255,11 @@ static size_t usual_ring(const struct capture *c)
 	for (i = 0; i < c->events->nr; i++) {
 		const struct perf_event_attr *a = &c->events->ev[i].attr;
 
-		want += (a->freq ? a->sample_freq : 1000) * stack / 4;
+		/* Threads that wait may do so a hundred thousand times a second. */
+		want += (a->freq ? a->sample_freq : c->switches ? 100000 : 1000) *
+			stack / 4;
 	}
-	while (size < want && size < RING_MOST)
+	while (size < want && size < most_size)
 		size *= 2;
 	return size;
 }

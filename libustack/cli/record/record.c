@@ -19,7 +19,6 @@
 #define FREQ 999
 #define FREQ_MAX 1000000000ul
 #define STACK_MAX (8ul << 20)
-#define RING_MAX (1ul << 30)
 
 /* What getopt gives for options without a letter. */
 enum { OPT_STACK = 256, OPT_JSON, OPT_PLAIN, OPT_RAW, OPT_OFF_CPU };

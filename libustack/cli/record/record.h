@@ -14,6 +14,8 @@
 #include "cli/record/file.h"
 #include "cli/top.h"
 
+#define RING_MAX (1ul << 30) /* what -m takes */
+
 struct record_options {
 	const char *path; /* of the file; "-" is standard output */
 	bool all; /* CPUs, be it of one cgroup only */

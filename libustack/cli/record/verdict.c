@@ -279,11 +279,13 @@ static void add_stack_advice(struct list *l, const struct record_options *o,
 		    c->stack < most / 4 ? c->stack * 4 : most);
 }
 
-/* The option that makes less samples. */
+/* What makes less samples: of waits no option does. */
 static const char *less_often(const struct capture *c)
 {
 	size_t i;
 
+	if (c->switches)
+		return "fewer processes, as by -p";
 	for (i = 0; i < c->events->nr; i++)
 		if (c->events->ev[i].attr.freq)
 			return "a lower -F";
@@ -305,9 +307,11 @@ static void add_advice(struct list *l, struct record_account *a,
 		add_stack_advice(l, o, c);
 	add_file_advice(l, a);
 	add_names_advice(l, a);
-	if (lost_records(a, st))
-		add(l, "%s, or rings of -m %zuK", less_often(c),
-		    (c->ring_size >> 10) * 4);
+	if (lost_records(a, st) && c->ring_size <= RING_MAX / 4)
+		add(l, "rings of -m %zuK, or %s", (c->ring_size >> 10) * 4,
+		    less_often(c));
+	else if (lost_records(a, st))
+		add(l, "%s", less_often(c));
 	if (a->throttled)
 		add(l, "%s%s", less_often(c), c->defer ? "" : " or --stack");
 	if (matters(a->causes.nr[CAUSE_UNREADABLE], a))
