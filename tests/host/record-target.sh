@@ -47,3 +47,18 @@ status 0 "$ustack" record -e cpu-clock -o dangling ./work 50
 [ -L dangling ] && [ "$(chains nothing)" -gt 0 ] || fail "through a link to nothing"
 "$ustack" record -e cpu-clock -o /dev/stdout ./work 50 >stdout 2>err || fail "/dev/stdout"
 [ "$(chains stdout)" -gt 0 ] && [ ! -e stdout.old ] || fail "/dev/stdout: $(ls stdout*)"
+
+# --- in a PID namespace that has the /proc of another: its numbers are others' there
+if unshare --pid --fork true 2>err; then
+	for target in "-a" "-p 1" "-t 1" "--off-cpu ./work 50"; do
+		status 255 unshare --pid --fork "$ustack" record -e cpu-clock -o f $target
+		said '^ustack: /proc is that of another PID namespace, where this process is [0-9]* and not 1: mount this one.s'
+	done
+	status 0 unshare --pid --fork "$ustack" record --json -e cpu-clock -o f ./work 200
+	said '^ustack: /proc is that of another PID namespace: programs are found by their paths only$'
+	[ "$(json '["complete_pct"] > 95')" = True ] && [ "$(chains f)" -gt 50 ] || fail "in a PID namespace: $(cat out)"
+	unshare --pid --fork --mount-proc "$ustack" record -e cpu-clock -o f ./work 50 >out 2>err || fail "in a PID namespace with its own /proc"
+	! grep namespace err || fail "its own /proc"
+	status 255 unshare --pid --fork "$ustack" top -e cpu-clock -n 1
+	said 'another PID namespace'
+fi

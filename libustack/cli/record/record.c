@@ -461,6 +461,29 @@ static bool find_target(struct cmdline *l)
 	return true;
 }
 
+/*
+ * The kernel tells the numbers that processes have in our PID namespace.  If /proc is
+ * that of another one, they are other processes there: what runs already cannot be
+ * found, and of a command only what the kernel tells is used.
+ */
+static bool check_proc(struct cmdline *l)
+{
+	char number[32] = "";
+	const bool running = !l->o.command || l->o.nr_pids || l->o.nr_tids ||
+			     l->o.all || l->o.off_cpu;
+
+	if (readlink("/proc/self", number, sizeof(number) - 1) < 0 ||
+	    atoi(number) == getpid())
+		return true;
+	l->o.foreign_proc = true;
+	if (running)
+		return !record_error("/proc is that of another PID namespace, where this process is %s and not %d: mount this one's, as root: mount -t proc proc /proc",
+				     number, (int)getpid());
+	fprintf(stderr,
+		"ustack: /proc is that of another PID namespace: programs are found by their paths only\n");
+	return true;
+}
+
 /* The file of a program, as execvp() finds it. */
 static char *find_program(const char *name)
 {
@@ -556,7 +579,7 @@ static int run(struct cmdline *l, int argc, char **argv)
 	l->o.argc = argc + 1;
 	status = parse(l, argc, argv);
 	if (status < 0)
-		status = find_target(l) ? -1 : RECORD_FAILED;
+		status = check_proc(l) && find_target(l) ? -1 : RECORD_FAILED;
 	if (status < 0) {
 		find_stack(l);
 		status = record_run(&l->o, &l->c);

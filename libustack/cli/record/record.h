@@ -25,6 +25,7 @@ struct record_options {
 	bool json;
 	char *program; /* of --stack auto: what its stacks are kept for */
 	bool off_cpu; /* where threads wait, too */
+	bool foreign_proc; /* /proc has other processes by these numbers */
 	bool plain; /* nothing is compressed */
 	enum { RAW_NONE, RAW_CUT, RAW_ALL } raw; /* which samples keep their stack */
 	struct top *top; /* a table instead of a file; NULL: none */

@@ -194,11 +194,11 @@ static int open_image(void *arg, enum ustack_file file,
 		      const struct ustack_map *map)
 {
 	char path[PATH_MAX + 64];
+	const struct recorder *r = arg;
 	uint32_t memory;
 	int fd;
 
-	(void)arg;
-	if (file != USTACK_FILE_IMAGE || !map->pid || !map->path ||
+	if (r->o->foreign_proc || file != USTACK_FILE_IMAGE || !map->pid || !map->path ||
 	    *map->path != '/')
 		return -ENOSYS;
 	memory = proc_with_memory(map->pid);
@@ -219,6 +219,7 @@ static int open_reader(struct recorder *r)
 	const struct ustack_images_opts opts = {
 		.sz = sizeof(opts),
 		.open = open_image,
+		.arg = r,
 	};
 	int ret = ustack_images_new(&r->images, &opts);
 
@@ -280,7 +281,7 @@ static const struct ustack_sample *read_back(struct recorder *r,
 					     struct ustack_sample *copy)
 {
 	if (s->pair != USTACK_PAIR_LOST || s->lost != USTACK_LOST_END ||
-	    r->o->raw)
+	    r->o->raw || r->o->foreign_proc)
 		return s;
 	*copy = *s;
 	if (blocked_stack(&r->blocked, copy) <= 0)
