@@ -279,9 +279,10 @@ build/unit/test_reference: $(reference_obj)
 build/unit/test_reference: private unit_flags = $(reference_flags)
 build/unit/test_reference: private unit_libs = $(reference_libs) $$(pkg-config --libs cmocka)
 # Of the tool, not of the library.
-record_obj := $(addprefix $(USTACK_OUT)/cli/record/,file.o sample.o)
+record_obj := $(addprefix $(USTACK_OUT)/cli/record/,file.o held.o sample.o)
 build/unit/test_record_file: $(record_obj) $(USTACK_OUT)/cli/chain.o
 build/unit/test_record_depth: $(USTACK_OUT)/cli/record/depth.o
+build/unit/test_record_held: $(USTACK_OUT)/cli/record/held.o
 build/unit/test_record_wait: $(record_obj) $(USTACK_OUT)/cli/record/wait.o
 build/unit/test_named: $(addprefix $(USTACK_OUT)/cli/,frame.o out.o) $(USTACK_OUT)/util/hash.o
 # It compresses, too.

@@ -8,6 +8,7 @@
 #include <zstd.h>
 
 #include "cli/record/file.h"
+#include "cli/record/held.h"
 #include "cli/record/sample.h"
 #include "util/bytes.h"
 #include "util/hash.h"
@@ -83,6 +84,7 @@ struct record_file {
 	uint64_t end; /* all before it is written, and whole records */
 	uint64_t samples, buf_samples; /* written; in buf */
 	uint64_t first, last; /* times of samples */
+	struct record_held held;
 	struct hash_table aliases;
 	struct hash_table build_ids;
 	struct bytes feature[RECORD_FEATURES];
@@ -312,12 +314,19 @@ static int write_out(struct record_file *f)
 	return f->err;
 }
 
-int record_file_flush(struct record_file *f)
+static int flush(struct record_file *f)
 {
 	/* A file has its sections from the beginning. */
 	if (f->err || (!f->buf.size && (f->pipe || f->header.features[0])))
 		return f->err;
 	return write_out(f);
+}
+
+int record_file_flush(struct record_file *f)
+{
+	int ret = held_turn(&f->held);
+
+	return ret ? ret : flush(f);
 }
 
 /* Room for size bytes in the buffer; NULL: f->err says why. */
@@ -326,7 +335,7 @@ static uint8_t *room(struct record_file *f, size_t size)
 	uint8_t *p;
 
 	if (f->buf.cap - f->buf.size < size)
-		record_file_flush(f);
+		flush(f);
 	if (f->err)
 		return NULL;
 	p = f->buf.p + f->buf.size;
@@ -452,8 +461,9 @@ static uint64_t file_id(const struct record_file *f, uint64_t id)
 	return n ? container_of(n, const struct alias, node)->as : id;
 }
 
-int record_file_record(struct record_file *f, const void *record)
+static int write_record(void *arg, const void *record)
 {
+	struct record_file *f = arg;
 	const struct perf_event_header *h = record;
 	uint64_t id;
 	uint8_t *to;
@@ -474,11 +484,20 @@ int record_file_record(struct record_file *f, const void *record)
 	return 0;
 }
 
+int record_file_record(struct record_file *f, const void *record)
+{
+	return f->nowhere ? 0 : held_record(&f->held, record);
+}
+
 int record_file_sample(struct record_file *f, const struct ustack_sample *s,
 		       const struct chain *c, bool stack)
 {
 	struct sample_plan plan;
 	uint8_t *p;
+	int ret = held_release(&f->held, s->pid, s->time);
+
+	if (ret)
+		return ret;
 
 	sample_plan(&plan, f->stacks, f->events[0].attr.sample_regs_user, s, c,
 		    stack);
@@ -661,6 +680,7 @@ int record_file_new(struct record_file **out, int fd,
 	f->nr_events = nr;
 	memcpy(f->header.magic, "PERFILE2", 8);
 	f->nowhere = flags & RECORD_NOWHERE;
+	held_init(&f->held, write_record, f);
 	/* A device is no disk: /dev/null can be seeked, and has no end. */
 	f->pipe = f->nowhere || fstat(fd, &st) || !S_ISREG(st.st_mode);
 	f->stacks = flags & RECORD_STACKS;
@@ -724,6 +744,7 @@ void record_file_free(struct record_file *f)
 
 	if (!f)
 		return;
+	held_free(&f->held);
 	while ((n = hash_pop(&f->build_ids)))
 		free(container_of(n, struct build_id, node));
 	hash_free(&f->build_ids);
