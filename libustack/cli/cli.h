@@ -313,6 +313,8 @@ char *put_name(char *to, const char *name);
 
 /* --- words.c: enums in the output --------------------------------------------- */
 
+/* What is behind the noun of so many: "s", or nothing. */
+const char *plural(uint64_t nr);
 const char *pair_word(enum ustack_pair pair);
 const char *pair_what(enum ustack_pair pair);
 const char *lost_what(enum ustack_lost lost);

@@ -91,9 +91,9 @@ static void print_diff(const struct cli *cli, const struct profile *p)
 			row[nr++] = row[i];
 	qsort(row, nr, sizeof(*row), by_change);
 	for (i = NR_TURNS; i--;)
-		printf("# %s: %llu samples of %s\n", i == NOW ? "after" : "before",
+		printf("# %s: %llu sample%s of %s\n", i == NOW ? "after" : "before",
 		       (unsigned long long)p->total[i].value.samples,
-		       p->total[i].event);
+		       plural(p->total[i].value.samples), p->total[i].event);
 	print_rows(row, nr);
 	free(row);
 }

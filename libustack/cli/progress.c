@@ -46,8 +46,8 @@ static void show(const struct ustack_stats *st, uint64_t ns)
 	int n;
 
 	if (!st->data_size) {
-		fprintf(stderr, "\r\033[Kustack: %llu samples, %llu s",
-			(unsigned long long)st->samples,
+		fprintf(stderr, "\r\033[Kustack: %llu sample%s, %llu s",
+			(unsigned long long)st->samples, plural(st->samples),
 			(unsigned long long)(ns / 1000000000));
 		return;
 	}

@@ -142,21 +142,26 @@ static void say_lost(const struct cli *cli)
 				      n ? ", " : "", ustack_lost_name(lost),
 				      (unsigned long long)st.lost_by[lost]);
 	if (st.lost)
-		cli_error(cli, "%llu of %llu samples lost their stack (%s)",
+		cli_error(cli, "%llu of %llu sample%s lost their stack (%s)",
 			  (unsigned long long)st.lost,
-			  (unsigned long long)st.samples, why);
+			  (unsigned long long)st.samples, plural(st.samples),
+			  why);
 	/* No telling how many of them were samples. */
 	if (st.lost_records)
 		cli_error(cli,
-			  "%llu records, samples or others, are missing as the kernel had no room for them: record with a larger -m or %s",
-			  (unsigned long long)st.lost_records, less(cli));
+			  "%llu record%s, samples or others, %s missing as the kernel had no room for them: record with a larger -m or %s",
+			  (unsigned long long)st.lost_records,
+			  plural(st.lost_records),
+			  st.lost_records == 1 ? "is" : "are", less(cli));
 	if (st.late_samples)
 		cli_error(cli,
-			  "%llu samples are not in their place, as their stack came late: read them from a file",
-			  (unsigned long long)st.late_samples);
+			  "%llu sample%s not in order, as the stack came late: read them from a file",
+			  (unsigned long long)st.late_samples,
+			  st.late_samples == 1 ? " is" : "s are");
 	if (st.late_records)
-		cli_error(cli, "%llu records came too late for their place",
-			  (unsigned long long)st.late_records);
+		cli_error(cli, "%llu record%s came too late for the order",
+			  (unsigned long long)st.late_records,
+			  plural(st.late_records));
 }
 
 #define UNUSABLE_LINES 10
@@ -272,8 +277,8 @@ int cli_close(struct cli *cli, int status)
 	if (cli->images)
 		ustack_images_unusable(cli->images, say_unusable, &u);
 	if (u.nr > UNUSABLE_LINES)
-		cli_error(cli, "and from %zu more files",
-			  u.nr - UNUSABLE_LINES);
+		cli_error(cli, "and from %zu more file%s",
+			  u.nr - UNUSABLE_LINES, plural(u.nr - UNUSABLE_LINES));
 	if (cli_flush())
 		status = 1;
 	ustack_reader_free(cli->reader);

@@ -263,11 +263,13 @@ static void print_head(const struct report *r, FILE *f)
 	const struct total *t = &r->p->total[NOW];
 	bool first = true;
 
-	fprintf(f, "# %llu samples of %s",
-		(unsigned long long)t->value.samples, t->event);
+	fprintf(f, "# %llu sample%s of %s",
+		(unsigned long long)t->value.samples, plural(t->value.samples),
+		t->event);
 	if (profile_by_period(r->p))
-		fprintf(f, "; shares are of %llu events",
-			(unsigned long long)t->value.period);
+		fprintf(f, "; shares are of %llu event%s",
+			(unsigned long long)t->value.period,
+			plural(t->value.period));
 	fprintf(f, "\n#  self    total  ");
 	for (int i = 0; i < NR_KEYS; i++)
 		if (r->by & BIT(order[i])) {

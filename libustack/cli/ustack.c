@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* ustack: records, and chains, folded stacks and accounts of a perf.data file. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -75,11 +77,25 @@ static bool alone(int argc, char **argv)
 	return argc == 2;
 }
 
+/*
+ * Where one of these is closed the next file would take its place, and be written to
+ * as standard output.  What is there instead fails as a closed one does.
+ */
+static void keep_places(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : NULL;
 	size_t i;
 
+	keep_places();
 	if (!word) {
 		fputs("ustack: no command; see ustack --help for those there are\n",
 		      stderr);

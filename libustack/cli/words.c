@@ -4,6 +4,11 @@
 
 #include "cli/cli.h"
 
+const char *plural(uint64_t nr)
+{
+	return nr == 1 ? "" : "s";
+}
+
 const char *pair_word(enum ustack_pair pair)
 {
 	static const char *const words[] = {

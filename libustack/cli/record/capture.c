@@ -211,6 +211,7 @@ static int settle(struct capture *c)
 /* The rate may be limited. */
 static void limit_rate(struct capture *c)
 {
+	char room[REFUSAL_ROOM];
 	long max;
 	size_t i;
 
@@ -222,8 +223,8 @@ static void limit_rate(struct capture *c)
 		if (!a->freq || a->sample_freq <= (uint64_t)max)
 			continue;
 		fprintf(stderr,
-			"ustack: -e %s: %ld samples a second, not %llu: kernel.perf_event_max_sample_rate allows no more\n",
-			c->events->ev[i].name, max,
+			"ustack: %s%ld samples a second, not %llu: kernel.perf_event_max_sample_rate allows no more\n",
+			refusal_prefix(c, &c->events->ev[i], room), max,
 			(unsigned long long)a->sample_freq);
 		a->sample_freq = max;
 	}
@@ -379,6 +380,7 @@ static bool is_elsewhere(const struct record_event *ev, int err)
 /* An event of all threads on one CPU. */
 static int open_threads(struct capture *c, struct record_event *ev, int cpu)
 {
+	char room[REFUSAL_ROOM];
 	size_t t;
 	int fd, ret;
 
@@ -392,8 +394,8 @@ static int open_threads(struct capture *c, struct record_event *ev, int cpu)
 			continue; /* threads end at any time */
 		if (is_elsewhere(ev, fd)) {
 			fprintf(stderr,
-				"ustack: -e %s: CPU %d cannot sample it, others do\n",
-				ev->name, cpu);
+				"ustack: %sCPU %d cannot sample it, others do\n",
+				refusal_prefix(c, ev, room), cpu);
 			return 0;
 		}
 		if (fd < 0)

@@ -23,6 +23,7 @@
 
 struct record_event {
 	char *name;
+	bool given; /* by -e */
 	struct perf_event_attr attr; /* as the kernel got it */
 	uint64_t *ids; /* of its descriptors */
 	size_t nr_ids;

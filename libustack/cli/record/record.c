@@ -117,7 +117,8 @@ static int help(void)
 	     "\n"
 	     "Options:");
 	target_help();
-	help_line("--off-cpu", "where threads wait, and how long; -e: where they run, too");
+	help_line("--off-cpu", "where threads wait, and how long; -e: where they run, too,");
+	help_line("", "which -F and -c are for: alone it takes neither");
 	help_line("--stack SIZE", "bytes of user stack: as many as are cheap if not given;");
 	help_line("", "auto is a little more than the program had the last time");
 	help_line("-m SIZE", "of the ring of each CPU: by rate and --stack if not given");
@@ -379,6 +380,8 @@ static bool add_events(struct cmdline *l)
 		return record_events_add(&l->events, "cycles", &l->rate);
 	for (i = 0; i < l->nr_event && good; i++)
 		good = record_events_add(&l->events, l->event[i], &l->rate);
+	for (i = 0; i < l->events.nr; i++)
+		l->events.ev[i].given = true;
 	if (good && l->o.off_cpu)
 		good = record_events_add_off_cpu(&l->events);
 	return good;

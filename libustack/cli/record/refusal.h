@@ -7,6 +7,11 @@
 
 /* A number of /proc/sys/kernel: false if it is not there. */
 bool refusal_limit(const char *name, long *to);
+/* What a line on an event begins with: its option, and none if nobody asked for it. */
+#define REFUSAL_ROOM 512
+const char *refusal_prefix(const struct capture *c,
+			   const struct record_event *ev,
+			   char room[REFUSAL_ROOM]);
 /* That an event cannot be opened on tid, or no ring of asked bytes be mapped.  1. */
 int refusal_say(const struct capture *c, const struct record_event *ev,
 		int tid, int err);

@@ -171,6 +171,8 @@ static int open_output(struct recorder *r)
 			return record_fail(r,
 				    "is a terminal; name a file with -o, or a pipe",
 				    0);
+		if ((fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY)
+			return record_fail(r, "is closed, or not to be written", 0);
 		r->fd = STDOUT_FILENO;
 	} else {
 		r->fd = open_file(r);
@@ -425,7 +427,7 @@ static int show_top(struct recorder *r,
 
 	read_stats(r, &st);
 	head.lost = account_lost(&r->account, &st);
-	head.complete = account_complete(&r->account, &st);
+	head.complete = account_complete(&r->account);
 	ret = show(r->o->top, &head);
 	return ret < 0 ? record_fail(r, "", ret) : ret;
 }
@@ -499,9 +501,12 @@ static int rest(struct recorder *r)
 static int last_waits(struct recorder *r)
 {
 	int ret = waits_end(&r->waits, r->file, r->disabled);
+	size_t i;
 
 	/* They are no samples that got lost on the way. */
 	r->account.samples -= r->waits.no_waits;
+	for (i = 0; i < NR_ENDS; i++)
+		r->account.ends[i] -= r->waits.no_wait_ends[i];
 	return ret ? record_write_failed(r, ret) : 0;
 }
 

@@ -74,15 +74,24 @@ static uint8_t *put_lines(uint8_t *p, const struct chain *c, size_t lines)
 	return p;
 }
 
+bool sample_end(const struct ustack_sample *s, const struct chain *c,
+		enum ustack_end *end)
+{
+	*end = s->pair == USTACK_PAIR_LOST ? USTACK_END_TRUNCATED :
+	       c->unwound		   ? c->end :
+					     USTACK_END_FINISHED;
+	return s->pair == USTACK_PAIR_LOST || c->unwound;
+}
+
 /* Why the chain is not complete. */
 static enum ustack_end chain_end(const struct ustack_sample *s,
 				 const struct chain *c, size_t lines)
 {
-	if (lines < c->nr)
-		return USTACK_END_LIMIT;
-	if (s->pair == USTACK_PAIR_LOST)
-		return USTACK_END_TRUNCATED;
-	return c->unwound ? c->end : USTACK_END_FINISHED;
+	enum ustack_end end = USTACK_END_LIMIT;
+
+	if (lines == c->nr)
+		sample_end(s, c, &end);
+	return end;
 }
 
 /* --- stacks ------------------------------------------------------------------ */

@@ -21,6 +21,12 @@ struct sample_plan {
 };
 
 /*
+ * How the user's part of c ended, as the file tells it: of a stack that was lost
+ * nothing was captured.  false: there was none to unwind.
+ */
+bool sample_end(const struct ustack_sample *s, const struct chain *c,
+		enum ustack_end *end);
+/*
  * stacks: samples of the file may have registers, those of mask, and a stack;
  * stack: this one shall have them.
  */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/record/sample.h"
 #include "cli/record/say.h"
 #include "cli/record/verdict.h"
 
@@ -52,13 +53,14 @@ int account_sample(struct record_account *a, const struct ustack_sample *s,
 		   const struct chain *c, uint32_t stack, enum cause *cause)
 {
 	const struct line *line = innermost_user(c);
+	enum ustack_end end;
 
 	*cause = CAUSE_NONE;
 	a->samples++;
+	if (sample_end(s, c, &end))
+		a->ends[end]++;
 	if (!c->unwound)
 		return 0;
-	a->chains++;
-	a->ends[c->end]++;
 	*cause = causes_chain(&a->causes, stack, s, c);
 	a->unexplained[c->end] += !*cause;
 	if (c->end == USTACK_END_NO_RULE && !*cause)
@@ -66,11 +68,13 @@ int account_sample(struct record_account *a, const struct ustack_sample *s,
 	return line ? names_sample(&a->names, s, line) : 0;
 }
 
-double account_complete(const struct record_account *a,
-			const struct ustack_stats *st)
+double account_complete(const struct record_account *a)
 {
-	uint64_t all = a->chains + st->lost + a->untraced;
+	uint64_t all = 0;
+	int i;
 
+	for (i = 0; i < NR_ENDS; i++)
+		all += a->ends[i];
 	return all ? 100.0 * a->ends[USTACK_END_FINISHED] / all : 100;
 }
 
@@ -95,7 +99,7 @@ void account_progress(struct record_account *a, const struct ustack_stats *st,
 		"\r\033[Kustack: %" PRIu64 " s, %" PRIu64
 		" samples/s, %" PRIu64 " lost, %.1f %% complete",
 		now - a->start, a->samples - a->shown,
-		account_lost(a, st), account_complete(a, st));
+		account_lost(a, st), account_complete(a));
 	a->shown = a->samples;
 	a->progress = true;
 }
@@ -108,11 +112,6 @@ void account_progress_ends(struct record_account *a)
 }
 
 /* --- the verdict in words ------------------------------------------------------- */
-
-static const char *plural(uint64_t nr)
-{
-	return nr == 1 ? "" : "s";
-}
 
 /* Text in parts, with something between them. */
 struct list {
@@ -153,24 +152,25 @@ static void add_lost(struct list *l, const struct record_account *a,
 			add(&why, "%s %" PRIu64, ustack_lost_name(lost),
 			    st->lost_by[lost]);
 	if (st->lost)
-		add(l, "%" PRIu64 " stacks lost (%s)", st->lost, why.text);
+		add(l, "%" PRIu64 " stack%s lost (%s)", st->lost,
+		    plural(st->lost), why.text);
 	if (lost_records(a, st))
-		add(l, "%" PRIu64 " records lost in full rings",
-		    lost_records(a, st));
+		add(l, "%" PRIu64 " record%s lost in full rings",
+		    lost_records(a, st), plural(lost_records(a, st)));
 	if (a->untraced)
-		add(l, "%" PRIu64 " stacks of threads that wait lost (no permission to trace them)",
-		    a->untraced);
+		add(l, "%" PRIu64 " stack%s of threads that wait lost (no permission to trace them)",
+		    a->untraced, plural(a->untraced));
 	if (a->samples > in_file)
-		add(l, "%" PRIu64 " samples not written",
-		    a->samples - in_file);
+		add(l, "%" PRIu64 " sample%s not written", a->samples - in_file,
+		    plural(a->samples - in_file));
 	if (!l->n)
 		add(l, "0 lost");
 	if (a->cpus_came || a->cpus_went)
-		add(l, "CPUs came %" PRIu64 " times and went %" PRIu64,
-		    a->cpus_came, a->cpus_went);
+		add(l, "CPUs came %" PRIu64 " time%s and went %" PRIu64,
+		    a->cpus_came, plural(a->cpus_came), a->cpus_went);
 	if (a->throttled)
-		add(l, "throttled %" PRIu64 " times by the kernel",
-		    a->throttled);
+		add(l, "throttled %" PRIu64 " time%s by the kernel",
+		    a->throttled, plural(a->throttled));
 }
 
 /* Chains that nothing was to be done about; of each hundred one is worth a word. */
@@ -179,7 +179,7 @@ static void add_causes(struct list *l, const struct record_account *a)
 	static const char *const what[NR_CAUSES] = {
 		[CAUSE_EXEC] = "had no stack, in exec() or exit()",
 		[CAUSE_ABSENT] = "had a stack that was not all in memory",
-		[CAUSE_UNREADABLE] = "were of processes that may not be looked at",
+		[CAUSE_UNREADABLE] = "of processes that may not be looked at",
 	};
 	int i;
 
@@ -339,17 +339,38 @@ static void in_words(struct record_account *a,
 		    unseen(a, o), plural(unseen(a, o)));
 	add_advice(&advice, a, st, o, c);
 	fprintf(stderr,
-		"ustack: %s: %" PRIu64 " samples, stacks %s, %s, %.1f %% complete, %" PRIu64
+		"ustack: %s: %" PRIu64 " sample%s, stacks %s, %s, %.1f %% complete, %" PRIu64
 		" bytes a sample%s%s\n",
 		strcmp(o->path, "-") ? o->path : "standard output", in_file,
-		c->defer ? "deferred" : "copied in the interrupt", lost.text,
-		account_complete(a, st), in_file ? bytes / in_file : 0,
+		plural(in_file), c->defer ? "deferred" : "copied in the interrupt", lost.text,
+		account_complete(a), in_file ? bytes / in_file : 0,
 		advice.n ? "; to do: " : "", advice.text);
 }
 
 /* --- and for scripts ------------------------------------------------------------- */
 
-static void in_json(const struct record_account *a,
+/* What the line in words has behind "to do". */
+static void json_advice(FILE *to, struct record_account *a,
+			const struct ustack_stats *st,
+			const struct record_options *o, const struct capture *c)
+{
+	struct list l = { .between = "\n" };
+	const char *between = "";
+	char *at = l.text, *one;
+
+	add_advice(&l, a, st, o, c);
+	fputs(",\"to_do\":[", to);
+	while (*at && (one = strsep(&at, "\n"))) {
+		fputs(between, to);
+		output_json(to, one);
+		between = ",";
+		if (!at)
+			break;
+	}
+	fputs("]", to);
+}
+
+static void in_json(struct record_account *a,
 		    const struct ustack_stats *st,
 		    const struct record_options *o, const struct capture *c,
 		    uint64_t in_file, uint64_t bytes, FILE *to)
@@ -380,7 +401,8 @@ static void in_json(const struct record_account *a,
 		",\"unreadable\":%" PRIu64 ",\"unseen_programs\":%" PRIu64,
 		a->causes.nr[CAUSE_EXEC], a->causes.nr[CAUSE_ABSENT],
 		a->causes.nr[CAUSE_UNREADABLE], unseen(a, o));
-	fprintf(to, ",\"complete_pct\":%.2f", account_complete(a, st));
+	fprintf(to, ",\"complete_pct\":%.2f", account_complete(a));
+	json_advice(to, a, st, o, c);
 	record_error_json(to, ",", "");
 	fputs("}\n", to);
 }

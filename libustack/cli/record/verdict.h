@@ -13,8 +13,7 @@
 struct record_account {
 	struct ustack_images *images; /* borrowed */
 	uint64_t samples; /* all of them */
-	uint64_t chains; /* those with a stack */
-	uint64_t ends[NR_ENDS]; /* of chains */
+	uint64_t ends[NR_ENDS]; /* of their chains, as the file tells them */
 	uint64_t read_back; /* stacks that the recording was too short for, but /proc had */
 	uint64_t untraced; /* threads whose stack nobody let us read */
 	uint64_t cpus_came, cpus_went; /* while it went on */
@@ -39,8 +38,7 @@ int account_sample(struct record_account *a, const struct ustack_sample *s,
 /* Records and stacks; and of the stacks that there should be, %. */
 uint64_t account_lost(const struct record_account *a,
 		      const struct ustack_stats *st);
-double account_complete(const struct record_account *a,
-			const struct ustack_stats *st);
+double account_complete(const struct record_account *a);
 /* The line of a terminal; now in seconds. */
 void account_progress(struct record_account *a, const struct ustack_stats *st,
 		      uint64_t now);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/record/sample.h"
 #include "cli/record/wait.h"
 #include "util/bytes.h"
 
@@ -28,6 +29,8 @@ struct held {
 	size_t nr;
 	bool unwound;
 	enum ustack_end end;
+	bool stack; /* it was to have one */
+	enum ustack_end told; /* in the file, if so */
 	struct line line[];
 };
 
@@ -115,13 +118,24 @@ static void drop_held(struct thread *t)
 	free(pop_held(t));
 }
 
+/* A sample that is no wait, and not in the file. */
+static void no_wait(struct record_waits *w, bool stack, enum ustack_end end)
+{
+	w->no_waits++;
+	w->no_wait_ends[end] += stack;
+}
+
+static void drop_no_wait(struct record_waits *w, struct thread *t)
+{
+	no_wait(w, t->first->stack, t->first->told);
+	drop_held(t);
+}
+
 /* Who is dead waits for nothing. */
 static void bury(struct record_waits *w, struct thread *t)
 {
-	while (t->first && t->dead && t->first->s.time >= t->dead) {
-		w->no_waits++;
-		drop_held(t);
-	}
+	while (t->first && t->dead && t->first->s.time >= t->dead)
+		drop_no_wait(w, t);
 }
 
 /* Lets go the samples whose threads came back, by the switches that are known. */
@@ -140,8 +154,7 @@ static int serve(struct record_waits *w, struct record_file *f,
 		if (sw->in) {
 			ret = write_held(w, f, t, sw->time);
 		} else if (sw->preempted) {
-			w->no_waits++;
-			drop_held(t);
+			drop_no_wait(w, t);
 		}
 		bury(w, t);
 	}
@@ -228,12 +241,14 @@ int waits_task(struct record_waits *w, const void *record)
 int waits_sample(struct record_waits *w, struct record_file *f,
 		 const struct ustack_sample *s, const struct chain *c)
 {
+	enum ustack_end end;
+	const bool stack = sample_end(s, c, &end);
 	struct thread *t;
 	struct held *h;
 
 	/* The idle task, and one that has no number any more. */
 	if (!s->tid || s->tid == UINT32_MAX) {
-		w->no_waits++;
+		no_wait(w, stack, end);
 		return 0;
 	}
 	t = thread_of(w, s->tid);
@@ -247,6 +262,8 @@ int waits_sample(struct record_waits *w, struct record_file *f,
 	h->nr = c->nr;
 	h->unwound = c->unwound;
 	h->end = c->end;
+	h->stack = stack;
+	h->told = end;
 	memcpy(h->line, c->line, c->nr * sizeof(*h->line));
 	if (t->last)
 		t->last->next = h;

@@ -13,7 +13,8 @@
 struct record_waits {
 	struct hash_table threads;
 	uint64_t last; /* time of the last switch */
-	uint64_t no_waits; /* samples: of threads that were preempted, or at their end */
+	/* Samples of threads that were preempted, or at their end; and their chains. */
+	uint64_t no_waits, no_wait_ends[NR_ENDS];
 	size_t forget_at; /* as many threads */
 	struct chain scratch;
 };
