@@ -12,6 +12,16 @@ fail() { echo "FAIL: $*"; exit 1; }
 "$top/tests/truth/build" "$work/t" --seed "$seed" --stack 7000 --threads 1
 "$work/t/truth" --loops 1
 
+# What loads plugins and what chooses functions is a tree, too, and ends.
+for shape in dlopen ifunc; do
+	"$top/tests/truth/build" "$work/$shape" --seed "$seed" --shape $shape --edges --threads 0
+	"$work/$shape/truth" --loops 2
+	"$top/tests/truth/check" --places "$work/$shape" </dev/null >"$work/$shape/kinds"
+	for kind in prologue epilogue call plt; do
+		grep -q "^${kind}_instructions [1-9]" "$work/$shape/kinds" || fail "$shape has no instructions of a $kind"
+	done
+done
+
 # refused WHAT AWK: check --verify must not accept the tree as AWK changes it.
 refused()
 {
