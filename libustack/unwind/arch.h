@@ -47,6 +47,11 @@ bool arch_is_sigreturn(const struct image *image, uint64_t pc);
  * stack?  Then what is on this one called nobody.
  */
 bool arch_switches_stack(const struct image *image, uint64_t from, uint64_t pc);
+/*
+ * Such code is at the return address in cpu, which becomes that of the code's caller,
+ * if the stack that it left can be read.
+ */
+bool arch_left_stack(const struct mem *mem, struct cpu *cpu);
 /* Corrects what CFI says of pc, and the pcs that it holds for, where code knows better. */
 void arch_mend_row(const struct image *image, uint64_t pc, struct cfi_row *row);
 /*

@@ -91,6 +91,8 @@ int step_row(struct cursor *c, const struct cfi_row *row, uint64_t *cfa);
  */
 bool step_edge(struct cursor *c, const struct map *map, uint64_t pc,
 	       struct ustack_frame *frame, int *end);
+/* Code that has left its caller's stack. */
+int step_switched(struct cursor *c, uint64_t *cfa);
 /* A pc with CFI that is not to be relied on. */
 int step_doubted(struct cursor *c, const struct map *map, uint64_t pc,
 		 struct ustack_frame *frame);

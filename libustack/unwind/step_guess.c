@@ -179,6 +179,17 @@ static bool step_scanned(struct cursor *c, const struct image *image,
 	return true;
 }
 
+int step_switched(struct cursor *c, uint64_t *cfa)
+{
+	struct cpu to = c->cpu;
+
+	if (c->exact || c->mem.is_32 || !arch_left_stack(&c->mem, &to) ||
+	    !returns_to(c, cpu_pc(&to)))
+		return USTACK_END_NO_RULE;
+	*cfa = cpu_sp(&to);
+	return step_to(c, &to, false);
+}
+
 int step_doubted(struct cursor *c, const struct map *map, uint64_t pc,
 		 struct ustack_frame *frame)
 {
@@ -359,7 +370,7 @@ int step_without_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 		return USTACK_END_FINISHED;
 	/* Not even by frame pointer: rbp is of the stack that was left. */
 	if (rule_guess(c->rules, image, insn)->flags & RULE_SWITCHED)
-		return USTACK_END_NO_RULE;
+		return step_switched(c, &frame->cfa);
 	c->fallback = true;
 	if (step_to_bottom(c, &frame->cfa, &end))
 		return end;

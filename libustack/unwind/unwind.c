@@ -103,7 +103,7 @@ int step_cfi(struct cursor *c, const struct map *map, uint64_t pc,
 	if (rule->flags & RULE_OUTERMOST)
 		return USTACK_END_FINISHED;
 	if (rule->flags & RULE_SWITCHED)
-		return USTACK_END_NO_RULE;
+		return step_switched(c, &frame->cfa);
 	if (rule->flags & RULE_DOUBTED)
 		return step_doubted(c, map, pc, frame);
 	if (rule->flags & RULE_SIGNAL)

@@ -1379,6 +1379,67 @@ static void stacks_of_go(void **state)
 }
 
 /*
+ * A goroutine in C, whose stack was captured too:
+ * 1580: mov 0x38(%rsi),%rsp; sub $64,%rsp; and $-16,%rsp; call *%rax	asmcgocall
+ */
+static void stack_that_a_goroutine_left(void **state)
+{
+	static const uint8_t asmcgocall[] = {
+		0x48, 0x8b, 0x66, 0x38, 0x48, 0x83, 0xec, 0x40,
+		0x48, 0x83, 0xe4, 0xf0, 0xff, 0xd0,
+	};
+	enum { G = 0xc000000000, LO = 0xc000100000, HI = LO + 0x1000 };
+	uint64_t left[] = { 0x401109, 1, 2, 3, 0x401012 };
+	uint64_t g[] = { LO, HI, 0, 0, 0, 0, 0, HI - sizeof(left) };
+	/* f() of C, called with rsp = SP + 16 */
+	uint64_t words[] = {
+		0xb, 0x40158e, 0, 0, 0, 0, 0, sizeof(left), G, 0x401109,
+	};
+	struct ustack_range three[] = {
+		{ SP, sizeof(words), (const uint8_t *)words },
+		{ G, sizeof(g), (const uint8_t *)g },
+		{ HI - sizeof(left), sizeof(left), (const uint8_t *)left },
+	};
+
+	(void)state;
+	memcpy(code.data + 0x580, asmcgocall, sizeof(asmcgocall));
+	put_call_before(0x1109);
+	FDE(&cfi, cie, 0x1580, 0x20, DW_CFA_nop);
+	two_functions();
+	prog->is_go = true;
+	at(0x401201, SP);
+	for (int again = 0; again < 2; again++) {
+		nr = unwind_stack(unwinder, space, &regs, three, 3, frames, 16,
+				  &end);
+		assert_int_equal(end, USTACK_END_FINISHED);
+		assert_int_equal(nr, 4);
+		assert_true(frames[1].ip == 0x40158e);
+		assert_true(frames[1].cfa == HI - sizeof(left) + 8);
+		assert_true(frames[2].ip == 0x401109);
+		assert_true(frames[3].ip == 0x401012);
+		/* Not captured, or not where it left it, or no return address. */
+		for (int lacks = 1; lacks < 3; lacks++) {
+			nr = unwind_stack(unwinder, space, &regs, three, lacks,
+					  frames, 16, &end);
+			assert_int_equal(end, USTACK_END_NO_RULE);
+			assert_int_equal(nr, 2);
+		}
+		g[7] += 8;
+		nr = unwind_stack(unwinder, space, &regs, three, 3, frames, 16,
+				  &end);
+		assert_int_equal(end, USTACK_END_NO_RULE);
+		assert_int_equal(nr, 2);
+		g[7] -= 8;
+		left[0] = 0x401105;
+		nr = unwind_stack(unwinder, space, &regs, three, 3, frames, 16,
+				  &end);
+		assert_int_equal(end, USTACK_END_NO_RULE);
+		assert_int_equal(nr, 2);
+		left[0] = 0x401109;
+	}
+}
+
+/*
  * 1540: mov %rdi,%r12; mov 0x40(%r13),%r12; mov %rbp,%rsp; mov %rsp,%rsi
  * 154d: call *%rax
  * 1560: push %rbp; mov %rsp,%rbp; mov %rbx,%rsp; call *%rax	C, of cgo
@@ -1651,6 +1712,7 @@ int main(void)
 		TEST(no_cfi),
 		TEST(frame_pointer), TEST(cfa_below_sp),
 		TEST(go_that_stays_on_its_stack),
+		TEST(stack_that_a_goroutine_left),
 		TEST(frame_pointer_of_another),
 		TEST(frame_pointer_at_a_return_address),
 		TEST(no_frame_pointer),

@@ -31,6 +31,32 @@ bool arch_switches_stack(const struct image *image, uint64_t from, uint64_t pc)
 	return false;
 }
 
+/* Words of Go's struct g: its stack's bounds, and the sp that it was left with. */
+enum { G_STACK_LO, G_STACK_HI, G_SCHED_SP = 7 };
+
+/*
+ * asmcgocall() has aligned rsp and, in the words above the arguments of C, the
+ * goroutine, and how far below its stack's upper bound rsp was: there is where
+ * asmcgocall() returns to.
+ */
+bool arch_left_stack(const struct mem *mem, struct cpu *cpu)
+{
+	uint64_t sp = cpu_sp(cpu), depth, g, lo, hi, left, ra;
+
+	if (mem_read_u64(mem, sp + 40, &depth) ||
+	    mem_read_u64(mem, sp + 48, &g) ||
+	    mem_read_u64(mem, g + 8 * G_STACK_LO, &lo) ||
+	    mem_read_u64(mem, g + 8 * G_STACK_HI, &hi) ||
+	    mem_read_u64(mem, g + 8 * G_SCHED_SP, &left) ||
+	    left != hi - depth || left < lo || left >= hi ||
+	    mem_read_u64(mem, left, &ra))
+		return false;
+	*cpu = (struct cpu){ 0 };
+	cpu_set(cpu, REG_SP, left + 8);
+	cpu_set(cpu, REG_PC, ra);
+	return true;
+}
+
 /* nop; here: call goexit1; nop */
 bool arch_is_goexit(const struct image *image, uint64_t ra)
 {
