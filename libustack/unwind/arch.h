@@ -31,6 +31,8 @@ void arch_regs(struct ustack_regs *regs, enum ustack_abi abi,
 /* The task is in a system call that its image made before pc, which cpu has. */
 bool arch_in_syscall(const struct cpu *cpu, const struct image *image,
 		     uint64_t pc);
+/* Is pc where code goes on right behind a system call, by its result? */
+bool arch_behind_syscall(const struct image *image, uint64_t pc);
 /* Could the instruction before the return address ra be a call? */
 bool arch_after_call(const struct image *image, uint64_t ra);
 

@@ -230,7 +230,7 @@ static bool is_new_thread(struct cursor *c, const struct image *image,
 	uint64_t start, end;
 
 	if (!c->exact || !cpu_knows(&c->cpu, REG_RESULT) ||
-	    c->cpu.reg[REG_RESULT])
+	    c->cpu.reg[REG_RESULT] || !arch_behind_syscall(image, pc))
 		return false;
 	cfi_hole(&image->cfi, pc, &start, &end);
 	return end != UINT64_MAX && end - pc < ENTRY_SIZE &&

@@ -1017,6 +1017,33 @@ static void clone_of_both(void **state)
 	at(0x401607, SP + 40);
 	reg(AX, 0);
 	CHAIN(USTACK_END_FINISHED, 0x401607);
+	at(0x40160a, SP + 40);
+	CHAIN(USTACK_END_FINISHED, 0x40160a);
+}
+
+/*
+ * Code without CFI, as of a main() that _start comes right behind, has no new thread,
+ * whatever is in rax:
+ * 1630: syscall; ret
+ * 1633: nop; ret
+ * 1640: _start, another FDE: undefined return address
+ */
+static void zero_before_the_outermost(void **state)
+{
+	static const uint8_t bytes[] = { 0x0f, 0x05, 0xc3, 0x90, 0xc3 };
+	static const uint8_t call[] = { 0xff, 0xd0 };
+
+	(void)state;
+	memcpy(code.data + 0x630, bytes, sizeof(bytes));
+	memcpy(code.data + 0x107, call, sizeof(call));
+	FDE(&cfi, cie, 0x1640, 9, DW_CFA_undefined, 16);
+	two_functions();
+	STACK(SP, 0x401109, 1, 2, 3, 0x401012);
+	reg(AX, 0);
+	at(0x401633, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401633, 0x401109, 0x401012);
+	at(0x401634, SP);
+	CHAIN(USTACK_END_FINISHED, 0x401634, 0x401109, 0x401012);
 }
 
 /*
@@ -1712,6 +1739,7 @@ int main(void)
 		TEST(no_cfi),
 		TEST(frame_pointer), TEST(cfa_below_sp),
 		TEST(go_that_stays_on_its_stack),
+		TEST(zero_before_the_outermost),
 		TEST(stack_that_a_goroutine_left),
 		TEST(frame_pointer_of_another),
 		TEST(frame_pointer_at_a_return_address),

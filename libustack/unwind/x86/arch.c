@@ -113,6 +113,24 @@ bool arch_in_syscall(const struct cpu *cpu, const struct image *image,
 	return (p[0] == 0xcd && p[1] == 0x80) || (p[0] == 0x0f && p[1] == 0x34);
 }
 
+#define TEST_MAX 16		/* bytes of code that tells a result */
+
+bool arch_behind_syscall(const struct image *image, uint64_t pc)
+{
+	for (uint64_t at = pc; pc - at < TEST_MAX; at--) {
+		size_t left;
+		const uint8_t *p = image_at(image, at - 2, &left);
+
+		if (!p || left < 2)
+			return false;
+		if ((image->is_64 ? p[0] == 0x0f && p[1] == 0x05 :
+				    p[0] == 0xcd && p[1] == 0x80) &&
+		    arch_straight(image, at, pc))
+			return true;
+	}
+	return false;
+}
+
 /*
  * 32-bit tasks enter the kernel from __kernel_vsyscall in the vDSO.  It pushes
  * ecx, edx and ebp, and then copies esp to ebp; a sample may be of any of its
