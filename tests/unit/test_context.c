@@ -414,6 +414,213 @@ static void frame_without_contexts(void **state)
 	CHAIN(USTACK_END_BAD_MEMORY, 0x40162b);
 }
 
+static bool starts(bool is_64, size_t size, ...)
+{
+	static int nr;
+	char path[20];
+	va_list ap;
+
+	va_start(ap, size);
+	code.size = size;
+	for (size_t n = 0; n < size; n++)
+		code.data[n] = va_arg(ap, int);
+	va_end(ap);
+	snprintf(path, sizeof(path), "/start-%d", nr++);
+	return arch_starts_context(literal_image_of(images, path, &code, NULL,
+						    is_64),
+				   0x1000);
+}
+
+/* Every byte of it counts, and none behind the end of the file. */
+static void code_of_a_bottom(void **state)
+{
+	(void)state;
+	assert_true(starts(true, 7, 0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24));
+	assert_true(starts(true, 7, 0x48, 0x89, 0xdc, 0x5f, 0, 0, 0));
+	assert_false(starts(true, 7, 0x48, 0x89, 0xdc, 0x5e, 0, 0, 0));
+	assert_false(starts(true, 7, 0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x25));
+	assert_false(starts(true, 6, 0x48, 0x89, 0xdc, 0x5f, 0, 0));
+	assert_true(starts(true, 11, 0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x89, 0xdc,
+			   0x5f, 0, 0, 0));
+	assert_false(starts(true, 11, 0xf3, 0x0f, 0x1f, 0xfa, 0x48, 0x89, 0xdc,
+			    0x5f, 0, 0, 0));
+	assert_false(starts(true, 11, 0xf3, 0x0f, 0x1d, 0xfa, 0x48, 0x89, 0xdc,
+			    0x5f, 0, 0, 0));
+	assert_false(starts(true, 11, 0xf3, 0x0e, 0x1e, 0xfa, 0x48, 0x89, 0xdc,
+			    0x5f, 0, 0, 0));
+	assert_false(starts(true, 10, 0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x89, 0xdc,
+			    0x5f, 0, 0));
+	assert_true(starts(false, 7, 0x8d, 0x24, 0x9c, 0, 0, 0, 0));
+	assert_false(starts(false, 7, 0x8e, 0x24, 0x9c, 0, 0, 0, 0));
+	assert_false(starts(false, 7, 0x8d, 0x25, 0x9c, 0, 0, 0, 0));
+	assert_false(starts(false, 7, 0x8d, 0x24, 0x9b, 0, 0, 0, 0));
+	assert_false(starts(false, 7, 0x48, 0x89, 0xdc, 0x5f, 0, 0, 0));
+}
+
+/* What CFI says of every function at its start: the row of one at 1300. */
+static struct cfi_row plain_row(uint64_t func_end)
+{
+	return (struct cfi_row){
+		.start = 0x1300, .end = func_end, .func = 0x1300,
+		.func_end = func_end, .ra = REG_RIP,
+		.cfa = { .kind = CFI_VAL_OFFSET, .reg = REG_RSP, .off = 8 },
+		.reg = { [REG_RIP] = { .kind = CFI_OFFSET, .off = -8 } },
+	};
+}
+
+static uint8_t ra_mended(const struct image *image, struct cfi_row row)
+{
+	arch_mend_row(image, 0x1300, &row);
+	return row.reg[REG_RIP].kind;
+}
+
+/* Only a row that says nothing is mended. */
+static void rows_of_a_bottom(void **state)
+{
+	struct image *image;
+	struct cfi_row row = plain_row(0x131a);
+
+	(void)state;
+	start_context();
+	image = literal_image(images, "/prog", &code, &cfi);
+	assert_int_equal(ra_mended(image, row), CFI_UNDEFINED);
+	row.signal = true;
+	assert_int_equal(ra_mended(image, row), CFI_OFFSET);
+	row = plain_row(0x131a);
+	row.end--;
+	assert_int_equal(ra_mended(image, row), CFI_OFFSET);
+	row = plain_row(0x131a);
+	row.start++;
+	assert_int_equal(ra_mended(image, row), CFI_OFFSET);
+	row = plain_row(0x131a);
+	row.cfa.off = 16;
+	assert_int_equal(ra_mended(image, row), CFI_OFFSET);
+	row = plain_row(0x131a);
+	row.cfa.reg = REG_RBP;
+	assert_int_equal(ra_mended(image, row), CFI_OFFSET);
+	row = plain_row(0x131a);
+	row.reg[REG_RBX] = (struct cfi_rule){ .kind = CFI_OFFSET, .off = -16 };
+	assert_int_equal(ra_mended(image, row), CFI_OFFSET);
+	row = plain_row(0x1300 + 512);
+	assert_int_equal(ra_mended(image, row), CFI_UNDEFINED);
+	row = plain_row(0x1300 + 513);
+	assert_int_equal(ra_mended(image, row), CFI_OFFSET);
+}
+
+/*
+ * 1400: mov 8(%rdx),%rsp; mov 16(%rdx),%rcx; push %rcx; ret, or with what makes it
+ * another function.
+ */
+static void loads_of_a_context(void **state)
+{
+	static const struct {
+		uint8_t base, pushed;
+		bool loads;
+	} of[] = {
+		{ 0x4a, 0x51, true },	/* rdx, rcx */
+		{ 0x4e, 0x51, false },	/* from rsi */
+		{ 0x4a, 0x50, false },	/* rax, which was not loaded */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		struct cfi_row row = plain_row(0x130a);
+		char path[20];
+
+		CODE(0x1300, 0x48, 0x8b, 0x62, 8, 0x48, 0x8b, of[i].base, 16,
+		     of[i].pushed, 0xc3);
+		snprintf(path, sizeof(path), "/load-%zu", i);
+		arch_mend_row(literal_image(images, path, &code, &cfi), 0x1304,
+			      &row);
+		assert_int_equal(row.lands, of[i].loads);
+		if (!of[i].loads) {
+			assert_int_equal(row.end, 0x130a);
+			continue;
+		}
+		assert_int_equal(row.start, 0x1304);
+		assert_int_equal(row.end, 0x1305);
+		assert_int_equal(row.cfa.reg, REG_RDX);
+		assert_int_equal(row.reg[REG_RIP].kind, CFI_OFFSET);
+		assert_int_equal(row.reg[REG_RIP].off, 16);
+	}
+}
+
+/* The last instruction of the file: jmp *%rcx, which lands with all that is loaded. */
+static void jump_at_the_end(void **state)
+{
+	struct cfi_row row = {
+		.start = 0x1302, .end = 0x1304, .func = 0x1300,
+		.func_end = 0x1304, .ra = REG_RIP,
+		.cfa = { .kind = CFI_VAL_OFFSET, .reg = REG_RSP },
+		.reg = { [REG_RIP] = { .kind = CFI_OFFSET, .off = -8 },
+			 [REG_RAX] = { .kind = CFI_OFFSET, .off = -24 },
+			 [REG_RDX] = { .kind = CFI_OFFSET, .off = -32 } },
+	};
+
+	(void)state;
+	CODE(0x1302, 0xff, 0xe1);
+	code.size = 0x304;
+	arch_mend_row(literal_image(images, "/prog", &code, &cfi), 0x1302,
+		      &row);
+	assert_true(row.lands);
+	assert_int_equal(row.start, 0x1302);
+	assert_int_equal(row.end, 0x1303);
+	for (int n = 0; n < REG_RIP; n++)
+		assert_int_equal(row.reg[n].kind, CFI_SAME);
+}
+
+/* Behind a ret, another function's jmp *%rcx is no landing of this one. */
+static void installing_ends_at_a_ret(void **state)
+{
+	const struct cfi_row made = {
+		.start = 0x1300, .end = 0x1310, .func = 0x1300,
+		.func_end = 0x1310, .ra = REG_RIP,
+		.cfa = { .kind = CFI_VAL_OFFSET, .reg = REG_RBP, .off = 16 },
+		.reg = { [REG_RIP] = { .kind = CFI_OFFSET, .off = -8 },
+			 [REG_RAX] = { .kind = CFI_OFFSET, .off = -24 },
+			 [REG_RDX] = { .kind = CFI_OFFSET, .off = -32 } },
+	};
+	struct cfi_row row = made;
+	struct image *image;
+
+	(void)state;
+	CODE(0x1300, 0x90, 0xc3, 0x90, 0x59, 0xff, 0xe1);
+	image = literal_image(images, "/prog", &code, &cfi);
+	arch_mend_row(image, 0x1300, &row);
+	assert_false(row.installs);
+	row = made;
+	arch_mend_row(image, 0x1302, &row);
+	assert_true(row.installs);
+}
+
+/* What a callee may change is not taken from a context. */
+static void registers_of_a_context(void **state)
+{
+	enum { WORDS = 40, CFA = SP + 8 * WORDS };
+	uint64_t words[WORDS] = { 0 };
+	const struct ustack_range range = { SP, sizeof(words),
+					    (const uint8_t *)words };
+	struct cpu cpu = { 0 };
+	struct mem mem;
+
+	(void)state;
+	words[1] = 0x55;
+	for (int n = 0; n < 18; n++)
+		words[4 + n] = SP + 8;
+	words[4 + 18] = CFA + 64;
+	words[4 + 19] = 0x401150;
+	words[4 + 24] = 1ULL << 62;
+	mem_init(&mem, &range, 1);
+	cpu_set(&cpu, REG_RSP, SP);
+	cpu_set(&cpu, REG_RAX, 7);
+	cpu_set(&cpu, REG_RBX, 7);
+	assert_true(arch_installed_context(&mem, CFA, &cpu));
+	assert_int_equal(cpu.reg[REG_RBX], 0x55);
+	assert_int_equal(cpu.reg[REG_RAX], 7);
+	assert_int_equal(cpu.reg[REG_RSP], CFA + 64);
+	assert_int_equal(cpu.reg[REG_RIP], 0x401150);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -427,6 +634,10 @@ int main(void)
 		TEST(exception_is_installed),
 		TEST(exception_lands),
 		TEST(frame_without_contexts),
+		TEST(code_of_a_bottom), TEST(rows_of_a_bottom),
+		TEST(loads_of_a_context), TEST(jump_at_the_end),
+		TEST(installing_ends_at_a_ret),
+		TEST(registers_of_a_context),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
