@@ -621,6 +621,76 @@ static void registers_of_a_context(void **state)
 	assert_int_equal(cpu.reg[REG_RIP], 0x401150);
 }
 
+/* mov to rsp, but from rbp and from the stack itself. */
+static void stacks_that_go_loads(void **state)
+{
+	static const struct {
+		uint8_t insn[3];
+		bool loads;
+	} of[] = {
+		{ { 0x48, 0x89, 0xdc }, true },		/* %rbx,%rsp */
+		{ { 0x4c, 0x89, 0xe4 }, true },		/* %r12,%rsp */
+		{ { 0x4c, 0x89, 0xec }, true },		/* %r13,%rsp */
+		{ { 0x48, 0x89, 0xec }, false },	/* %rbp,%rsp */
+		{ { 0x49, 0x89, 0xdc }, false },	/* %rbx,%r12 */
+		{ { 0x48, 0x89, 0xdd }, false },	/* %rbx,%rbp */
+		{ { 0x48, 0x8b, 0xe3 }, true },		/* %rbx,%rsp */
+		{ { 0x49, 0x8b, 0xe5 }, true },		/* %r13,%rsp */
+		{ { 0x48, 0x8b, 0xe5 }, false },	/* %rbp,%rsp */
+		{ { 0x4c, 0x8b, 0xe3 }, false },	/* %rbx,%r12 */
+		{ { 0x48, 0x8b, 0x63 }, true },		/* d(%rbx),%rsp */
+		{ { 0x49, 0x8b, 0x66 }, true },		/* d(%r14),%rsp */
+		{ { 0x48, 0x8b, 0x65 }, true },		/* d(%rbp),%rsp */
+		{ { 0x48, 0x8b, 0x64 }, false },	/* d(%rsp),%rsp */
+		{ { 0x48, 0x8b, 0x2b }, false },	/* (%rbx),%rbp */
+	};
+	struct image *image;
+
+	(void)state;
+	code.size = 3;
+	image = literal_image(images, "/prog", &code, &cfi);
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		CODE(0x1000, of[i].insn[0], of[i].insn[1], of[i].insn[2]);
+		assert_int_equal(arch_switches_stack(image, 0x1000, 0x1003),
+				 of[i].loads);
+	}
+	CODE(0x1000, 0x48, 0x89, 0xdc);
+	assert_false(arch_switches_stack(image, 0x1000, 0x1002));
+	assert_false(arch_switches_stack(image, 0x1000, 0x1004));
+}
+
+/* asmcgocall()'s: of the registers only where it goes on. */
+static void goroutine_that_was_left(void **state)
+{
+	enum { G = 0xc000000000, LO = 0xc000100000 };
+	uint64_t g[8] = { LO, LO + 64, [7] = LO }, left[8] = { 0x401149 };
+	uint64_t words[8] = { [5] = 64, [6] = G };
+	const struct ustack_range all[] = {
+		{ SP, sizeof(words), (const uint8_t *)words },
+		{ G, sizeof(g), (const uint8_t *)g },
+		{ LO, sizeof(left), (const uint8_t *)left },
+	};
+	struct cpu cpu = { 0 };
+	struct mem mem;
+
+	(void)state;
+	mem_init(&mem, all, 3);
+	cpu_set(&cpu, REG_RSP, SP);
+	cpu_set(&cpu, REG_RBP, 7);
+	assert_true(arch_left_stack(&mem, &cpu));
+	assert_int_equal(cpu.reg[REG_RIP], 0x401149);
+	assert_int_equal(cpu.reg[REG_RSP], LO + 8);
+	assert_int_equal(cpu.known, 1u << REG_RIP | 1u << REG_RSP);
+	/* It is not on its stack. */
+	cpu_set(&cpu, REG_RSP, SP);
+	g[0] = LO + 8;
+	assert_false(arch_left_stack(&mem, &cpu));
+	g[0] = LO;
+	g[1] = words[5] = 0;
+	g[7] = 0;
+	assert_false(arch_left_stack(&mem, &cpu));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -638,6 +708,8 @@ int main(void)
 		TEST(loads_of_a_context), TEST(jump_at_the_end),
 		TEST(installing_ends_at_a_ret),
 		TEST(registers_of_a_context),
+		TEST(stacks_that_go_loads),
+		TEST(goroutine_that_was_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
