@@ -8,6 +8,9 @@
 #include "module/debug_file.h"
 #include "module/section.h"
 #include "name/symbols.h"
+#include "name/text.h"
+
+#define DAMAGED_PART 8 /* of a table: some linkers leave a few odd symbols */
 
 static bool symbol_wanted(const GElf_Sym *sym, const char *name)
 {
@@ -29,18 +32,25 @@ static bool is_cut(const struct image *file, const GElf_Shdr *sh)
 	       sh->sh_size > file->size - sh->sh_offset;
 }
 
+/* Only the first of a table says nothing, and what has a name has one that is none. */
+static bool is_damaged(const GElf_Sym *sym, const char *name)
+{
+	return sym->st_name ? !name || !*name || !name_is_text(name) :
+			      !sym->st_value && !sym->st_info && !sym->st_shndx;
+}
+
 /*
  * Adds the symbols of one table of file, which is image or completes it.  1, 0 if
  * there is no such table, or -ENOMEM.
  */
-static int read_elf_table(struct symbols *symbols, const struct image *image,
+static int read_elf_table(struct symbols *symbols, struct image *image,
 			  struct image *file, unsigned int type)
 {
 	Elf *elf = image_elf(file);
 	Elf_Data *data = NULL;
 	Elf_Scn *scn = NULL;
 	GElf_Shdr sh;
-	size_t nr;
+	size_t nr, damaged = 0;
 
 	while (!data && elf && (scn = elf_nextscn(elf, scn)))
 		if (gelf_getshdr(scn, &sh) && sh.sh_type == type &&
@@ -58,6 +68,10 @@ static int read_elf_table(struct symbols *symbols, const struct image *image,
 		if (!gelf_getsym(data, i, &sym))
 			break;
 		name = elf_strptr(elf, sh.sh_link, sym.st_name);
+		if (i && is_damaged(&sym, name)) {
+			damaged++;
+			continue;
+		}
 		if (!symbol_wanted(&sym, name))
 			continue;
 		s = symbols_add(symbols);
@@ -70,11 +84,13 @@ static int read_elf_table(struct symbols *symbols, const struct image *image,
 		s->name = name;
 		s->bind = GELF_ST_BIND(sym.st_info);
 	}
+	if (damaged > nr / DAMAGED_PART)
+		image_lacks(image, -EBADMSG);
 	return nr > 0;
 }
 
 /* The same of a file, which may be NULL. */
-static int read_table(struct symbols *symbols, const struct image *image,
+static int read_table(struct symbols *symbols, struct image *image,
 		      struct image *file, unsigned int type)
 {
 	int ret;

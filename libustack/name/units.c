@@ -19,6 +19,7 @@
 
 #include "module/debug_file.h"
 #include "module/section.h"
+#include "name/text.h"
 #include "name/units.h"
 #include "util/hash.h"
 #include "util/search.h"
@@ -213,7 +214,7 @@ static const char *string_of(struct units *u, Dwarf_Die *die, unsigned int at)
 	if (!dwarf_attr_integrate(die, at, &attr))
 		return NULL;
 	s = dwarf_formstring(&attr);
-	if (s && strnlen(s, NAME_MAX_SIZE) < NAME_MAX_SIZE)
+	if (s && strnlen(s, NAME_MAX_SIZE) < NAME_MAX_SIZE && name_is_text(s))
 		return *s ? s : NULL;
 	u->damaged = true;
 	return NULL;
@@ -422,19 +423,41 @@ static const char *full_path(struct units *u, Dwarf_Die *cu, const char *file)
 	return p->full;
 }
 
+/* The same, of what may be none.  false: it is damaged. */
+static bool source_path(struct units *u, Dwarf_Die *cu, const char *file,
+			const char **out)
+{
+	/* A directory alone ends in a slash. */
+	if (file && (!*file || file[strlen(file) - 1] == '/' ||
+		     !name_is_text(file))) {
+		u->damaged = true;
+		return false;
+	}
+	*out = full_path(u, cu, file);
+	return true;
+}
+
 static void find_line(struct units *u, struct unit *unit, uint64_t vaddr,
 		      struct place *out)
 {
 	Dwarf_Die die;
+	Dwarf_Lines *lines;
 	Dwarf_Line *line;
+	size_t nr;
 	int n;
 
 	if (!dwarf_offdie(u->own.dwarf, unit->die, &die))
 		return;
 	line = dwarf_getsrc_die(&die, vaddr);
-	if (!line)
+	if (!line) {
+		/* None is there, or none can be read. */
+		if (dwarf_hasattr(&die, DW_AT_stmt_list) &&
+		    dwarf_getsrclines(&die, &lines, &nr))
+			u->damaged = true;
 		return;
-	out->file = full_path(u, &die, dwarf_linesrc(line, NULL, NULL));
+	}
+	if (!source_path(u, &die, dwarf_linesrc(line, NULL, NULL), &out->file))
+		return;
 	if (!dwarf_lineno(line, &n))
 		out->line = n;
 	if (!dwarf_linecol(line, &n))
@@ -482,11 +505,11 @@ static void find_call(struct units *u, Dwarf_Die *die, struct scope *s)
 	if (dwarf_diecu(die, &cu, NULL, NULL) &&
 	    !dwarf_getsrcfiles(&cu, &files, &nr) &&
 	    dwarf_offdie(u->own.dwarf, s->unit, &unit))
-		s->file = full_path(u, &unit,
-				    dwarf_filesrc(files,
-						  number_of(die,
-							    DW_AT_call_file),
-						  NULL, NULL));
+		source_path(u, &unit,
+			    dwarf_filesrc(files,
+					  number_of(die, DW_AT_call_file),
+					  NULL, NULL),
+			    &s->file);
 }
 
 void units_name(struct units *u, struct scope *s)
@@ -503,6 +526,9 @@ void units_name(struct units *u, struct scope *s)
 		s->name = string_of(u, &die, DW_AT_MIPS_linkage_name);
 	if (!s->name)
 		s->name = string_of(u, &die, DW_AT_name);
+	/* One that has no letters is none. */
+	if (!s->name && dwarf_hasattr_integrate(&die, DW_AT_name))
+		u->damaged = true;
 	if (s->inlined)
 		find_call(u, &die, s);
 }
@@ -662,21 +688,28 @@ static int add_unit(struct units *u, struct pieces *p, Dwarf_Die *die,
 	return 0;
 }
 
-static int find_units(struct units *u)
+static int find_units(struct units *u, struct image *file)
 {
 	Dwarf_Off at = 0, next;
 	struct pieces p = { 0 };
+	struct section info;
 	size_t header;
 	int ret, err = 0;
+
+	if (image_section(file, ".debug_info", &info))
+		info.size = 0;
 
 	while (!err && !(ret = dwarf_nextcu(u->own.dwarf, at, &next, &header, NULL,
 					    NULL, NULL))) {
 		Dwarf_Die die;
+		int tag = DW_TAG_invalid;
 
-		if (dwarf_offdie(u->own.dwarf, at + header, &die) &&
-		    (dwarf_tag(&die) == DW_TAG_compile_unit ||
-		     dwarf_tag(&die) == DW_TAG_skeleton_unit))
+		if (dwarf_offdie(u->own.dwarf, at + header, &die))
+			tag = dwarf_tag(&die);
+		if (tag == DW_TAG_compile_unit || tag == DW_TAG_skeleton_unit)
 			err = add_unit(u, &p, &die, next - at);
+		if (tag == DW_TAG_invalid || next > info.size)
+			u->damaged = true;
 		at = next;
 	}
 	if (!err && ret < 0)
@@ -701,7 +734,7 @@ int units_open(struct units **out, struct image *file)
 	if (!ret && u->own.dwarf) {
 		ret = open_alt(u, file);
 		if (!ret)
-			ret = find_units(u);
+			ret = find_units(u, file);
 		if (!ret) {
 			*out = u;
 			return 0;
