@@ -184,6 +184,12 @@ USTACK_API void ustack_images_free(struct ustack_images *images);
  */
 USTACK_API void ustack_images_trim(struct ustack_images *images);
 /*
+ * No server is asked any more, and the file that one may be sending is given up: when
+ * this returns, nothing of it is left in the cache.  From any thread, before the end
+ * of a program that is not to wait for it.
+ */
+USTACK_API void ustack_images_interrupt(struct ustack_images *images);
+/*
  * The files that were needed and could not be used: how many, and fn (or NULL)
  * is called with each path and -errno; it must not use the images.  -ESTALE:
  * what is there now is another file than was recorded, its build-id differs, or

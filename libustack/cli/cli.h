@@ -106,6 +106,15 @@ FILE *pager_open(void);
 /* False after an error line: there is no such pager.  Next time it is not opened. */
 bool pager_close(FILE *f);
 
+/* --- interrupt.c ---------------------------------------------------------------- */
+
+/* Signals that end us leave no part of a file in the cache of debuginfod. */
+void interrupt_begin(struct ustack_images *images);
+/* In a child, before it becomes another program: signals are as they were. */
+void interrupt_as_before(void);
+/* Before they are freed. */
+void interrupt_end(const struct ustack_images *images);
+
 /* --- filter.c -------------------------------------------------------------- */
 
 /* The arguments of options: false if they are none. */

@@ -23,6 +23,7 @@ static FILE *start(const char *command)
 	fflush(stdout);
 	pager = fork();
 	if (!pager) {
+		interrupt_as_before();
 		dup2(fd[0], 0);
 		close(fd[0]);
 		close(fd[1]);

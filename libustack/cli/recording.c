@@ -91,6 +91,7 @@ int cli_open(struct cli *cli)
 	if (ret)
 		return cli_error(cli, "%s", strerror(-ret));
 	cli_survive_sigbus(cli->images);
+	interrupt_begin(cli->images);
 	if (ustack_reader_open(cli->reader, cli->path))
 		return cli_error(cli, "%s", ustack_reader_error(cli->reader));
 	return 0;
@@ -281,6 +282,7 @@ int cli_close(struct cli *cli, int status)
 			  u.nr - UNUSABLE_LINES, plural(u.nr - UNUSABLE_LINES));
 	if (cli_flush())
 		status = 1;
+	interrupt_end(cli->images);
 	ustack_reader_free(cli->reader);
 	ustack_images_free(cli->images);
 	return status;

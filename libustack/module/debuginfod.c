@@ -32,6 +32,7 @@ struct debuginfod {
 	long bytes; /* as progress() was told last */
 	long got, mark; /* bytes that have come, now and at since */
 	long long start, since; /* ms */
+	const int *interrupted;
 	int ended; /* -errno, by progress() */
 	int failed; /* -errno */
 	char urls[256];
@@ -66,7 +67,9 @@ static int progress(debuginfod_client *client, long bytes, long of)
 		d->since = t;
 		d->mark = d->got;
 	}
-	if (d->got > d->max_size || of > d->max_size)
+	if (__atomic_load_n(d->interrupted, __ATOMIC_RELAXED))
+		d->ended = -EINTR;
+	else if (d->got > d->max_size || of > d->max_size)
 		d->ended = -EFBIG;
 	else if (t - d->since >= d->seconds * 1000LL ||
 		 (d->max_seconds && t - d->start >= d->max_seconds * 1000LL))
@@ -124,9 +127,10 @@ static int start(void *arg)
 	d->seconds = limit("DEBUGINFOD_TIMEOUT", SECONDS, INT_MAX);
 	d->max_seconds = limit("DEBUGINFOD_MAXTIME", 0, INT_MAX);
 	d->max_size = limit("DEBUGINFOD_MAXSIZE", SIZE, LONG_MAX);
+	d->interrupted = &images->interrupted;
 	if (!load(d))
 		d->failed = -ELIBACC;
-	images->debuginfod = d;
+	__atomic_store_n(&images->debuginfod, d, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -168,7 +172,7 @@ static int ask(struct debuginfod *d, enum debuginfod_file file,
 {
 	int fd;
 
-	if (d->failed)
+	if (d->failed || __atomic_load_n(d->interrupted, __ATOMIC_RELAXED))
 		return -ENOENT;
 	d->bytes = d->got = d->mark = 0;
 	d->ended = 0;
@@ -208,6 +212,18 @@ int debuginfod_open(struct ustack_images *images, enum debuginfod_file file,
 	if (fd >= 0 && err)
 		close(fd);
 	return err ? err : fd;
+}
+
+void ustack_images_interrupt(struct ustack_images *images)
+{
+	struct debuginfod *d;
+
+	__atomic_store_n(&images->interrupted, 1, __ATOMIC_RELAXED);
+	d = __atomic_load_n(&images->debuginfod, __ATOMIC_ACQUIRE);
+	if (!d)
+		return;
+	pthread_mutex_lock(&d->lock);
+	pthread_mutex_unlock(&d->lock);
 }
 
 int debuginfod_failed(const struct ustack_images *images, const char **urls)

@@ -27,6 +27,7 @@ struct ustack_images {
 	struct image *all, **end;	/* in the order they came */
 	struct once debuginfod_started;
 	struct debuginfod *debuginfod;	/* NULL: nobody is asked */
+	int interrupted;	/* 1: nor shall be any more */
 };
 
 /* The origin that map describes; origin_put() gives it back.  0 or -ENOMEM. */

@@ -119,6 +119,23 @@ wait $trickle || fail "see above"
 DEBUGINFOD_MAXTIME=2 ended steady "too slowly"
 ended huge "too large"
 DEBUGINFOD_MAXSIZE=1000000 ended endless "too large"
+# ^C, and other signals, while a server sends a file: an end, and nothing of it is left.
+serve slow steady
+for signal in INT TERM; do
+	mkdir -p "cache-$signal"
+	asked=$(grep -c asked slow.out || :)
+	DEBUGINFOD_CACHE_PATH=$tmp/cache-$signal DEBUGINFOD_URLS=http://127.0.0.1:$(head -n 1 slow.out) \
+		env --default-signal=INT "$ustack" fold --inline -i data >out 2>err & pid=$!
+	until [ "$(grep -c asked slow.out)" -gt "$asked" ] && [ -n "$(find "cache-$signal" -name 'debuginfo*' -o -name 'executable*')" ]; do
+		kill -0 $pid || fail "SIG$signal: it ends before"
+		sleep 0.1
+	done
+	kill -$signal $pid
+	status=0
+	wait $pid 2>/dev/null || status=$?
+	[ $status = $((128 + $(kill -l $signal))) ] || fail "SIG$signal: exit status $status"
+	[ -z "$(find "cache-$signal" -name 'debuginfo*' -o -name 'executable*')" ] || fail "SIG$signal leaves a file: $(find "cache-$signal")"
+done
 # Its cache does not tell a good one that nobody has the file.
 DEBUGINFOD_CACHE_PATH=$tmp/cache-endless DEBUGINFOD_URLS=http://127.0.0.1:$(head -n 1 good.out) \
 	"$ustack" fold --inline -i data >out 2>err || fail "fold with a good server after a bad one"
