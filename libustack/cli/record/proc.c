@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gelf.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -106,35 +107,18 @@ static void read_notes(int fd, uint64_t at, uint64_t size, struct id *id)
 /* As the kernel finds it: in the notes that are loaded. */
 static void file_id(int fd, struct id *id)
 {
-	unsigned char ident[EI_NIDENT];
-	size_t i;
+	GElf_Phdr p;
+	size_t i, nr;
+	Elf *elf;
 
-	if (pread(fd, ident, sizeof(ident), 0) != sizeof(ident) ||
-	    memcmp(ident, ELFMAG, SELFMAG))
-		return;
-	if (ident[EI_CLASS] == ELFCLASS64) {
-		Elf64_Ehdr e;
-		Elf64_Phdr p;
-
-		if (pread(fd, &e, sizeof(e), 0) != sizeof(e))
-			return;
-		for (i = 0; i < e.e_phnum; i++)
-			if (pread(fd, &p, sizeof(p),
-				  e.e_phoff + i * sizeof(p)) == sizeof(p) &&
-			    p.p_type == PT_NOTE)
-				read_notes(fd, p.p_offset, p.p_filesz, id);
-	} else {
-		Elf32_Ehdr e;
-		Elf32_Phdr p;
-
-		if (pread(fd, &e, sizeof(e), 0) != sizeof(e))
-			return;
-		for (i = 0; i < e.e_phnum; i++)
-			if (pread(fd, &p, sizeof(p),
-				  e.e_phoff + i * sizeof(p)) == sizeof(p) &&
-			    p.p_type == PT_NOTE)
-				read_notes(fd, p.p_offset, p.p_filesz, id);
-	}
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (elf_getphdrnum(elf, &nr))
+		nr = 0;
+	for (i = 0; i < nr && gelf_getphdr(elf, i, &p); i++)
+		if (p.p_type == PT_NOTE)
+			read_notes(fd, p.p_offset, p.p_filesz, id);
+	elf_end(elf);
 }
 
 /* Of the vDSO, which is the same for every process of 64 bits. */
