@@ -279,7 +279,7 @@ build/unit/test_reference: $(reference_obj)
 build/unit/test_reference: private unit_flags = $(reference_flags)
 build/unit/test_reference: private unit_libs = $(reference_libs) $$(pkg-config --libs cmocka)
 # Of the tool, not of the library.
-record_obj := $(addprefix $(USTACK_OUT)/cli/record/,file.o held.o sample.o)
+record_obj := $(addprefix $(USTACK_OUT)/cli/record/,file.o grow.o head.o held.o sample.o)
 build/unit/test_record_file: $(record_obj) $(USTACK_OUT)/cli/chain.o
 build/unit/test_record_depth: $(USTACK_OUT)/cli/record/depth.o
 build/unit/test_record_held: $(USTACK_OUT)/cli/record/held.o

@@ -8,6 +8,7 @@
 #include <zstd.h>
 
 #include "cli/record/file.h"
+#include "cli/record/head.h"
 #include "cli/record/held.h"
 #include "cli/record/sample.h"
 #include "util/bytes.h"
@@ -15,47 +16,14 @@
 
 #define BUF_SIZE (256u << 10)
 #define ZSTD_LEVEL 1
-#define STRING_ALIGN 64 /* as perf pads the strings of its sections */
 #define BUILD_ID_MAX 20
-
-/* Bits of attr that Debian's headers lack: see read/perf_abi.h */
-#define ATTR_FLAGS_AT 40
-#define ATTR_NEW_FLAGS (~0ull << 38) /* Linux 7.3 and the series */
 
 #ifndef PERF_RECORD_MISC_MMAP_BUILD_ID
 #define PERF_RECORD_MISC_MMAP_BUILD_ID (1 << 14)
 #endif
 #define MISC_BUILD_ID_SIZE (1 << 15) /* of PERF_RECORD_HEADER_BUILD_ID */
 
-enum {
-	REC_HEADER_ATTR = 64,
-	REC_HEADER_BUILD_ID = 67,
-	REC_EVENT_UPDATE = 78,
-	REC_COMPRESSED = 81,
-	EVENT_UPDATE_NAME = 2,
-};
-
-struct section {
-	uint64_t offset, size;
-};
-
-struct file_header {
-	char magic[8];
-	uint64_t size, attr_size;
-	struct section attrs, data, event_types;
-	uint64_t features[4];
-};
-
-struct file_attr {
-	struct perf_event_attr attr;
-	struct section ids;
-};
-
-/* Bytes that grow. */
-struct bytes {
-	uint8_t *p;
-	size_t size, cap;
-};
+enum { REC_HEADER_BUILD_ID = 67, REC_COMPRESSED = 81 };
 
 /* An id that the file does not know, and what stands for it. */
 struct alias {
@@ -89,39 +57,6 @@ struct record_file {
 	struct hash_table build_ids;
 	struct bytes feature[RECORD_FEATURES];
 };
-
-static int add(struct bytes *b, const void *p, size_t size)
-{
-	if (b->cap - b->size < size) {
-		size_t cap = (b->size + size) * 2;
-		uint8_t *new = realloc(b->p, cap);
-
-		if (!new)
-			return -ENOMEM;
-		b->p = new;
-		b->cap = cap;
-	}
-	if (size)
-		memcpy(b->p + b->size, p, size);
-	b->size += size;
-	return 0;
-}
-
-static int add_zeros(struct bytes *b, size_t size)
-{
-	static const uint8_t zeros[STRING_ALIGN];
-
-	return add(b, zeros, size);
-}
-
-/* A string, its 0, and zeros up to a multiple of align. */
-static int add_string(struct bytes *b, const char *s, size_t align)
-{
-	size_t size = strlen(s) + 1;
-	int ret = add(b, s, size);
-
-	return ret ? ret : add_zeros(b, -size % align);
-}
 
 static int write_all(int fd, const void *p, size_t size)
 {
@@ -205,13 +140,13 @@ static int pack(struct record_file *f, const uint8_t *p, size_t size)
 		size_t half = middle(p, size);
 
 		if (half == size)
-			return add(&f->packed, p, size);
+			return bytes_add(&f->packed, p, size);
 		ret = pack(f, p, half);
 		return ret ? ret : pack(f, p + half, size - half);
 	}
 	h.size = sizeof(h) + n;
-	ret = add(&f->packed, &h, sizeof(h));
-	return ret ? ret : add(&f->packed, frame, n);
+	ret = bytes_add(&f->packed, &h, sizeof(h));
+	return ret ? ret : bytes_add(&f->packed, frame, n);
 }
 
 /* The sections are about to be written over: nobody shall look for them. */
@@ -372,17 +307,17 @@ static int add_build_id(struct bytes *to, const struct build_id *b,
 		.size = sizeof(h) + 28 + len,
 	};
 	const int32_t host = -1;
-	int ret = add(to, &h, sizeof(h));
+	int ret = bytes_add(to, &h, sizeof(h));
 
 	if (!ret)
-		ret = add(to, &host, sizeof(host));
+		ret = bytes_add(to, &host, sizeof(host));
 	if (!ret)
-		ret = add(to, b->id, sizeof(b->id));
+		ret = bytes_add(to, b->id, sizeof(b->id));
 	if (!ret)
-		ret = add(to, &b->size, 1);
+		ret = bytes_add(to, &b->size, 1);
 	if (!ret)
-		ret = add_zeros(to, 3);
-	return ret ? ret : add_string(to, b->path, 8);
+		ret = bytes_add_zeros(to, 3);
+	return ret ? ret : bytes_add_string(to, b->path, 8);
 }
 
 /* Into a section, or where there is none, before what needs it. */
@@ -515,135 +450,31 @@ int record_file_sample(struct record_file *f, const struct ustack_sample *s,
 
 /* --- beginning ------------------------------------------------------------------ */
 
-/* An event as the file has it: ordinary samples with a callchain. */
-static struct perf_event_attr file_attr(const struct record_file *f, size_t i)
-{
-	struct perf_event_attr a = f->events[i].attr;
-	uint64_t flags;
-
-	memcpy(&flags, (char *)&a + ATTR_FLAGS_AT, sizeof(flags));
-	flags &= ~ATTR_NEW_FLAGS;
-	memcpy((char *)&a + ATTR_FLAGS_AT, &flags, sizeof(flags));
-	a.size = sizeof(a);
-	a.sample_type = RECORD_SAMPLE_TYPE;
-	a.sample_id_all = 1;
-	a.exclude_callchain_user = 0;
-	if (f->stacks)
-		a.sample_type |= PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER;
-	else
-		a.sample_regs_user = a.sample_stack_user = 0;
-	if (a.sample_stack_user > RECORD_MAX)
-		a.sample_stack_user = RECORD_MAX; /* more no sample may have */
-	/* perf would want to know the fields of a tracepoint; none are kept. */
-	if (a.type == PERF_TYPE_TRACEPOINT)
-		a.type = PERF_TYPE_RAW;
-	return a;
-}
-
-/* u32 length, padding included, and the string */
-static int add_counted(struct bytes *b, const char *s)
-{
-	uint32_t len = (strlen(s) + STRING_ALIGN) / STRING_ALIGN * STRING_ALIGN;
-	int ret = add(b, &len, sizeof(len));
-
-	return ret ? ret : add_string(b, s, STRING_ALIGN);
-}
-
-static int add_event_desc(const struct record_file *f, struct bytes *b)
-{
-	uint32_t head[2] = { f->nr_events, sizeof(struct perf_event_attr) };
-	size_t i;
-	int ret = add(b, head, sizeof(head));
-
-	for (i = 0; i < f->nr_events && !ret; i++) {
-		const struct record_event *ev = &f->events[i];
-		struct perf_event_attr a = file_attr(f, i);
-		uint32_t nr = ev->nr_ids;
-
-		ret = add(b, &a, sizeof(a));
-		if (!ret)
-			ret = add(b, &nr, sizeof(nr));
-		if (!ret)
-			ret = add_counted(b, ev->name);
-		if (!ret)
-			ret = add(b, ev->ids, ev->nr_ids * 8);
-	}
-	return ret;
-}
-
 static int begin_pipe(struct record_file *f)
 {
-	struct perf_event_header h = { 0 };
-	size_t i, size;
-	int ret;
+	const struct head head = { f->events, f->nr_events, f->stacks };
+	struct bytes b = { 0 };
+	int ret = head_pipe(&head, &b);
 
-	f->header.size = 16;
-	ret = put(f, &f->header, 16);
-	for (i = 0; i < f->nr_events && !ret; i++) {
-		const struct record_event *ev = &f->events[i];
-		struct perf_event_attr a = file_attr(f, i);
-		size_t ids = ev->nr_ids;
-
-		/* The size is of 16 bits. */
-		if (ids > (RECORD_MAX - sizeof(h) - sizeof(a)) / 8)
-			return -E2BIG;
-		h.type = REC_HEADER_ATTR;
-		h.size = sizeof(h) + sizeof(a) + ids * 8;
-		ret = put(f, &h, sizeof(h));
-		if (!ret)
-			ret = put(f, &a, sizeof(a));
-		if (!ret)
-			ret = put(f, ev->ids, ids * 8);
-	}
-	for (i = 0; i < f->nr_events && !ret; i++) {
-		const struct record_event *ev = &f->events[i];
-		struct bytes b = { 0 };
-		const uint64_t kind = EVENT_UPDATE_NAME;
-
-		size = (strlen(ev->name) + 8) / 8 * 8;
-		h.type = REC_EVENT_UPDATE;
-		h.size = sizeof(h) + 16 + size;
-		if (add(&b, &h, sizeof(h)) || add(&b, &kind, 8) ||
-		    add(&b, ev->ids, 8) || add_string(&b, ev->name, 8))
-			ret = -ENOMEM;
-		else
-			ret = put(f, b.p, b.size);
-		free(b.p);
-	}
+	if (!ret)
+		ret = put(f, b.p, b.size);
+	free(b.p);
 	return ret;
 }
 
 static int begin_file(struct record_file *f)
 {
-	struct file_header *h = &f->header;
-	uint64_t ids_at = sizeof(*h);
-	size_t i;
-	int ret;
+	const struct head head = { f->events, f->nr_events, f->stacks };
+	struct bytes b = { 0 };
+	int ret = head_file(&head, &f->header, &b);
 
-	h->size = sizeof(*h);
-	h->attr_size = sizeof(struct file_attr);
-	h->attrs.size = f->nr_events * h->attr_size;
-	h->attrs.offset = ids_at;
-	for (i = 0; i < f->nr_events; i++)
-		h->attrs.offset += f->events[i].nr_ids * 8;
-	h->data.offset = h->attrs.offset + h->attrs.size;
-	ret = write_all(f->fd, h, sizeof(*h));
-	for (i = 0; i < f->nr_events && !ret; i++)
-		ret = write_all(f->fd, f->events[i].ids,
-				f->events[i].nr_ids * 8);
-	for (i = 0; i < f->nr_events && !ret; i++) {
-		struct file_attr a = {
-			.attr = file_attr(f, i),
-			.ids = { ids_at, f->events[i].nr_ids * 8 },
-		};
-
-		ids_at += a.ids.size;
-		ret = write_all(f->fd, &a, sizeof(a));
-	}
-	f->end = h->data.offset;
 	if (!ret)
-		ret = add_event_desc(f, &f->feature[RECORD_EVENT_DESC]);
-	return ret ? ret : add_zeros(&f->feature[RECORD_SAMPLE_TIME], 16);
+		ret = write_all(f->fd, b.p, b.size);
+	f->end = f->header.data.offset;
+	free(b.p);
+	if (!ret)
+		ret = head_event_desc(&head, &f->feature[RECORD_EVENT_DESC]);
+	return ret ? ret : bytes_add_zeros(&f->feature[RECORD_SAMPLE_TIME], 16);
 }
 
 /* How perf is told that there are compressed records. */
@@ -653,7 +484,7 @@ static int add_compressed(struct record_file *f)
 	const uint32_t words[] = { 1, 1, ZSTD_LEVEL, 1, BUF_SIZE };
 
 	f->zstd = ZSTD_createCCtx();
-	return f->zstd ? add(&f->feature[RECORD_COMPRESSED], words,
+	return f->zstd ? bytes_add(&f->feature[RECORD_COMPRESSED], words,
 			     sizeof(words)) :
 			 -ENOMEM;
 }
@@ -678,7 +509,6 @@ int record_file_new(struct record_file **out, int fd,
 	f->fd = fd;
 	f->events = events;
 	f->nr_events = nr;
-	memcpy(f->header.magic, "PERFILE2", 8);
 	f->nowhere = flags & RECORD_NOWHERE;
 	held_init(&f->held, write_record, f);
 	/* A device is no disk: /dev/null can be seeked, and has no end. */
@@ -700,7 +530,7 @@ int record_file_new(struct record_file **out, int fd,
 int record_file_bytes(struct record_file *f, enum record_feature feature,
 		      const void *p, size_t size)
 {
-	return add(&f->feature[feature], p, size);
+	return bytes_add(&f->feature[feature], p, size);
 }
 
 int record_file_strings(struct record_file *f, enum record_feature feature,
@@ -713,9 +543,9 @@ int record_file_strings(struct record_file *f, enum record_feature feature,
 
 	/* Only the command line tells how many there are. */
 	if (feature == RECORD_CMDLINE)
-		ret = add(b, &n, sizeof(n));
+		ret = bytes_add(b, &n, sizeof(n));
 	for (i = 0; i < nr && !ret; i++)
-		ret = add_counted(b, strings[i]);
+		ret = head_string(b, strings[i]);
 	return ret;
 }
 
