@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
- * A recording as it goes on: the loop (run.c), what runs already when it begins
- * (known.c), and CPUs that come and go (follow.c).
+ * A recording as it goes on: the loop (run.c), its file (output.c), what runs already
+ * when it begins (known.c), and CPUs that come and go (follow.c).
  */
 #ifndef USTACK_CLI_RECORD_RUN_H
 #define USTACK_CLI_RECORD_RUN_H
@@ -45,6 +45,11 @@ int record_take_sample(struct recorder *r, const struct ustack_sample *s);
 
 /* Takes all that the rings have now.  1: more may come; 0: the end; -1. */
 int record_drain(struct recorder *r);
+
+/* output.c: opens what is written, and says in it what machine this is. */
+int record_open_output(struct recorder *r);
+/* Something is recorded: the file gets its name. */
+int record_name_file(struct recorder *r);
 
 /* Tells file and reader what runs already. */
 int record_known(struct recorder *r);
