@@ -51,7 +51,7 @@ gcc -D_GNU_SOURCE -shared -fPIC -o refuse.so refuse.c -ldl
 status 0 env LD_PRELOAD="$tmp/refuse.so" "$ustack" record -e cpu-clock -o f -p $pid env -u LD_PRELOAD sleep 0.5
 kill $pid
 wait $pid 2>/dev/null || :
-said ' [1-9][0-9]* were of processes that may not be looked at, .*to do: to unwind processes of others be root'
+said ' [1-9][0-9]* without permission to look at the process, .*to do: to unwind processes of others be root'
 ! grep 'go deeper\|JIT\|unwind information' err || fail "a reason that it is not"
 # What they start is told by the kernel.
 cat >starts.c <<'END'

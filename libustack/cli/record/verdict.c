@@ -179,7 +179,7 @@ static void add_causes(struct list *l, const struct record_account *a)
 	static const char *const what[NR_CAUSES] = {
 		[CAUSE_EXEC] = "had no stack, in exec() or exit()",
 		[CAUSE_ABSENT] = "had a stack that was not all in memory",
-		[CAUSE_UNREADABLE] = "of processes that may not be looked at",
+		[CAUSE_UNREADABLE] = "without permission to look at the process",
 	};
 	int i;
 
