@@ -292,7 +292,7 @@ static bool below_sp(const struct machine *m, int64_t off)
 }
 
 /*
- * Assembly of i386 with a sign that is wrong, as glibc's, has CFI that loses count
+ * 32-bit assembly with a sign that is wrong, as glibc's, has CFI that loses count
  * there and for the rest of the function.  It shows where the return address would
  * be below sp: the function's other rows are not better then.
  */
