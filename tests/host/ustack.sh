@@ -216,7 +216,7 @@ cp work kept
 gcc -O1 -g -Wl,--build-id=0x1234567890 -o work other.c
 HOME=/nowhere "$ustack" fold -i file.data >other 2>err || fail "fold of a program that was replaced"
 grep -q "no frames and names from $PWD/work: it is another file" err || fail "nobody says that the program was replaced"
-! grep -q leaf other || fail "names of another program"
+! grep -qwE "leaf2?" other || fail "names of another program"
 head -c $(($(stat -c %s kept) - 1000)) kept >work
 "$ustack" script -i file.data >other 2>err || fail "script with a cut program"
 grep -q "not all frames and names from $PWD/work: it is empty or cut" err || fail "nobody says that the program is cut"
@@ -236,7 +236,7 @@ perf buildid-list -i replaced.data | grep -q "^$(readelf -n work | sed -n 's/.*B
 	fail "perf record has another build-id than that of the new program"
 "$ustack" fold -i replaced.data >other 2>err || fail "fold of a program that was replaced meanwhile"
 grep -q "no frames and names from $PWD/work: it is another file" err || fail "nobody says that the program was replaced meanwhile"
-! grep -q leaf other || fail "names of the program that came later"
+! grep -qwE "leaf2?" other || fail "names of the program that came later"
 grep -q '^work;\[cut short\];' other || fail "a chain without its program's tables is not cut"
 cp kept work
 
