@@ -165,7 +165,7 @@ everywhere()
 		[ "$(/usr/bin/python3 count.py $command made)" = "$nr" ] || fail "$command $*: not $nr samples"
 	done
 	"$ustack" diff "$@" periods periods >out 2>err || fail "diff $*"
-	grep -qE "\b$nr (and|samples)\b" out || fail "diff $*: not $nr samples: $(head -n 3 out)"
+	grep -qE "\b$nr (and|samples?)\b" out || fail "diff $*: not $nr samples: $(head -n 3 out)"
 }
 everywhere 3 --event cpu-clock
 everywhere 2 --event page-faults
