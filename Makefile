@@ -228,7 +228,7 @@ bench-nmi-arm64: deps ## length of an NMI on arm64, of loops; needs no part of m
 	@bench/nmi --arm64
 .PHONY: bench-nmi-arm64
 
-benches := accuracy nmi overhead volume
+benches := accuracy nmi overhead instructions volume scale caches
 bench-nmi: bench-deps ## length of an NMI by mode and size of stack
 	@bench/nmi
 bench-overhead: bench-deps build/variant/7.3/kernel/.done build/variant/output/kernel/.done ## instructions of a sample in all, slowdown of programs
@@ -238,6 +238,12 @@ bench-volume: bench-deps ## bytes of a sample, losses at rising rates
 bench-accuracy: bench-deps ## exact chains by program, mode and unwinder
 	@bench/accuracy
 CHAINS ?= 1000000
+bench-instructions: bench-deps ## instructions at the edges of functions that an NMI came at
+	@bench/instructions
+bench-scale: bench-deps ## cost of a sample as events, tasks, CPUs and stacks grow
+	@bench/scale
+bench-caches: bench-deps ## lines that a sample brings into the caches
+	@bench/caches
 bench-truth: bench-deps ## exact chains of deferred stacks, until there are CHAINS=N: hours, goes on where it was
 	@bench/truth --chains $(CHAINS)
 bench-perf-tool: bench-deps ## perf script and report with libdw and libustack

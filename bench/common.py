@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 """What the benches share: programs to sample, runs in the guest, CSV files."""
 
+import collections
 import csv
 import errno
 import functools
@@ -160,6 +161,33 @@ def sampler(name, mode, stack, hz, command, *options, program=SAMPLER):
     """A line of a plan: the accounts of one run, in the file NAME."""
     words = [program, *options, mode, str(stack), str(hz), "--", *command]
     return f"{shlex.join(words)} >\"$VM_SHARE/{name}\"\n"
+
+
+def recording(name, hz, graph, command):
+    """Lines of a plan: perf record of COMMAND, as the file NAME.data.zst. Stacks are much alike, and
+    9p takes seconds for a megabyte on a busy host. The command may be ended by a signal."""
+    words = [PERF, "record", "-B", "-N", "-m", "256M", "-e", "cycles" if kvm() else "nmi_clock//", "-F", str(hz),
+             "--call-graph", graph, "-o", "/tmp/perf.data", "--", *command]
+    return (f"{shlex.join(words)} >/dev/null\nzstd -q -1 --rm /tmp/perf.data\n"
+            f"mv /tmp/perf.data.zst \"$VM_SHARE/{name}.data.zst\"\n")
+
+
+def unpacked(where, name):
+    """That recording, to be removed when it has been read."""
+    path = os.path.join(where, name + ".data")
+    run(["zstd", "-q", "-d", "--rm", path + ".zst"], "zstd")
+    return path
+
+
+def counted(path):
+    """What bench/parts.c counted, by run and part, and by run, part and function or cache."""
+    found = collections.defaultdict(collections.Counter)
+    with open(path) as f:
+        for line in f:
+            turn, part, of, n = line.split()
+            found[int(turn)][part] += int(n)
+            found[int(turn)][part, of] += int(n)
+    return found
 
 
 def sampled(where, name):

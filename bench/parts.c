@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * A plugin of QEMU that counts the kernel's instructions on behalf of samples:
- *   vm --plugin parts.so,map=SYSTEM.MAP,out=FILE
+ *   vm --plugin parts.so,map=SYSTEM.MAP,out=FILE[,caches=on]
  *
  * An instruction belongs to the part
  *   nmi     from asm_exc_nmi to its iret
@@ -12,7 +12,9 @@
  * part lasts until an instruction of a function of another part.
  *
  * At every second mark of bench/sampler.c, which surround a run, FILE gets a
- * line for each function that ran: RUN PART FUNCTION INSTRUCTIONS.
+ * line for each function that ran: RUN PART FUNCTION INSTRUCTIONS. With caches
+ * it is a line for each cache of caches.h and part that missed in it: RUN PART
+ * CACHE MISSES; what user mode does is in the part other.
  *
  * Debian ships no header of the interface; it is declared here as version 1 of
  * it has been since QEMU 4.2.
@@ -22,6 +24,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "caches.h"
+
+#define MAX_CPUS 8
 
 typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;
@@ -36,6 +42,13 @@ const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 	void (*cb)(unsigned int cpu, void *arg), int flags, void *arg);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn,
+	void (*cb)(unsigned int cpu, uint32_t info, uint64_t address, void *arg),
+	int flags, int reads_writes, void *arg);
+unsigned int qemu_plugin_mem_size_shift(uint32_t info);
+struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(uint32_t info, uint64_t address);
+bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *place);
+uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *place);
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
@@ -73,6 +86,10 @@ static const struct {
 	{ "irqentry_exit", BASE },
 	{ "syscall_exit_to_user_mode", BASE },
 	{ "do_syscall_64", BASE },
+	/* What else is on the way: the end of a task, other tasks, files that were closed. */
+	{ "do_exit", BASE },
+	{ "__schedule", BASE },
+	{ "____fput", BASE },
 };
 
 struct function {
@@ -94,28 +111,65 @@ static FILE *out;
 static uint64_t marks;
 
 /* The kernel is entered while it is in use: what it did before. */
-static struct level {
-	int base, part;
-} levels[64];
-static unsigned int depth;
+static struct cpu {
+	struct level {
+		int base, part;
+	} levels[64];
+	unsigned int depth;
+} cpus[MAX_CPUS];
+
+enum { L1D, L1I, L2, CACHES };
+
+static const char *const cache_names[CACHES] = { "l1d", "l1i", "l2" };
+static uint64_t misses[PARTS][CACHES];
+static bool caches;
 
 static void execute(unsigned int cpu, void *arg)
 {
 	const struct place *p = arg;
+	struct cpu *c = &cpus[cpu];
 	struct level *l;
 
-	(void)cpu;
 	if (p->enters) {
-		if (depth < 63)
-			depth++;
-		levels[depth] = (struct level){ p->function->entry, p->function->entry };
+		if (c->depth < 63)
+			c->depth++;
+		c->levels[c->depth] = (struct level){ p->function->entry, p->function->entry };
 	}
-	l = &levels[depth];
+	l = &c->levels[c->depth];
 	if (!p->enters && p->function->marker >= 0)
 		l->part = p->function->marker == BASE ? l->base : p->function->marker;
 	p->function->count[l->part]++;
-	if (p->leaves && depth)
-		depth--;
+	if (p->leaves && c->depth)
+		c->depth--;
+}
+
+static void touch(unsigned int cpu, struct cache *first, int which, uint64_t line)
+{
+	uint64_t *missed = misses[cpus[cpu].levels[cpus[cpu].depth].part];
+
+	if (!cache_has(first, line)) {
+		missed[which]++;
+		missed[L2] += !cache_has(&l2, line);
+	}
+}
+
+static void fetch(unsigned int cpu, void *arg)
+{
+	touch(cpu, &l1i, L1I, (uintptr_t)arg);
+}
+
+static void access(unsigned int cpu, uint32_t info, uint64_t address, void *arg)
+{
+	const struct qemu_plugin_hwaddr *place = qemu_plugin_get_hwaddr(info, address);
+	uint64_t first, last;
+
+	(void)arg;
+	if (!place || qemu_plugin_hwaddr_is_io(place))
+		return;
+	first = qemu_plugin_hwaddr_phys_addr(place);
+	last = first + (1u << qemu_plugin_mem_size_shift(info)) - 1;
+	for (uint64_t line = first >> LINE_SHIFT; line <= last >> LINE_SHIFT; line++)
+		touch(cpu, &l1d, L1D, line);
 }
 
 static void pass_mark(unsigned int cpu, void *arg)
@@ -123,12 +177,19 @@ static void pass_mark(unsigned int cpu, void *arg)
 	(void)cpu;
 	(void)arg;
 	marks++;
+	for (int part = 0; part < PARTS && caches; part++)
+		for (int i = 0; i < CACHES; i++) {
+			if (misses[part][i] && marks % 2 == 0)
+				fprintf(out, "%lu %s %s %lu\n", marks / 2, part_names[part],
+					cache_names[i], misses[part][i]);
+			misses[part][i] = 0;
+		}
 	for (size_t i = 0; i < nr_functions; i++) {
 		for (int part = 0; part < PARTS; part++) {
 			uint64_t n = functions[i].count[part];
 
 			functions[i].count[part] = 0;
-			if (n && marks % 2 == 0)
+			if (n && marks % 2 == 0 && !caches)
 				fprintf(out, "%lu %s %s %lu\n", marks / 2, part_names[part],
 					functions[i].name, n);
 		}
@@ -157,26 +218,40 @@ static bool is(struct qemu_plugin_insn *insn, const char *bytes, size_t size)
 	       !memcmp(qemu_plugin_insn_data(insn), bytes, size);
 }
 
+static void register_place(struct qemu_plugin_insn *insn, uint64_t address)
+{
+	/* As the code it stands for: QEMU keeps both to the end. */
+	struct place *p = malloc(sizeof(*p));
+
+	if (!p)
+		abort();
+	p->function = function_of(address);
+	p->enters = p->function->entry >= 0 && address == p->function->address;
+	p->leaves = is(insn, "\x48\xcf", 2) || is(insn, "\x48\x0f\x07", 3);
+	qemu_plugin_register_vcpu_insn_exec_cb(insn, execute, 0, p);
+}
+
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
+	uint64_t line = 0;
+
 	(void)id;
 	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		uint64_t address = qemu_plugin_insn_vaddr(insn);
-		struct place *p;
 
 		if (is(insn, "\x0f\x1f\x84\x00" "benc", 8))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, pass_mark, 0, NULL);
-		if (address < functions[0].address)
+		if (address >= functions[0].address)
+			register_place(insn, address);
+		if (!caches)
 			continue;
-		/* As the code it stands for: QEMU keeps both to the end. */
-		p = malloc(sizeof(*p));
-		if (!p)
-			abort();
-		p->function = function_of(address);
-		p->enters = p->function->entry >= 0 && address == p->function->address;
-		p->leaves = is(insn, "\x48\xcf", 2) || is(insn, "\x48\x0f\x07", 3);
-		qemu_plugin_register_vcpu_insn_exec_cb(insn, execute, 0, p);
+		qemu_plugin_register_vcpu_mem_cb(insn, access, 0, 3, NULL);
+		if (!i || address >> LINE_SHIFT != line) {
+			/* Code is in the caches by its own address, data by where it is in memory. */
+			line = address >> LINE_SHIFT;
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, fetch, 0, (void *)line);
+		}
 	}
 }
 
@@ -226,6 +301,8 @@ qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv
 			map = argv[i] + 4;
 		else if (!strncmp(argv[i], "out=", 4))
 			file = argv[i] + 4;
+		else if (!strcmp(argv[i], "caches=on"))
+			caches = true;
 	}
 	f = map ? fopen(map, "r") : NULL;
 	out = file ? fopen(file, "w") : NULL;

@@ -103,7 +103,83 @@ def accuracy(rows):
          (1200, 520))
 
 
-ALL = {"nmi": nmi, "overhead": overhead, "volume": volume, "accuracy": accuracy}
+def bars(name, head, columns, lines, size, extra="", style=""):
+    """A group of bars a line: its name, then a number for each column (title, colour)."""
+    plot(name, block("d", lines)
+         + f"set style data histograms\nset style fill solid\nset grid y\nset ylabel '{head}'\n"
+         "set key outside top center horizontal\nset xtics rotate by 30 right\n" + extra + "plot "
+         + ", ".join(f"$d u {i + 2}:xtic(1) t '{t}' lc rgb '{c}'{style}" for i, (t, c) in enumerate(columns)) + "\n", size)
+
+
+def truth(rows):
+    """A chain that is not exact has to be seen among a million: numbers on a scale of powers."""
+    names = list(dict.fromkeys(r["program"] for r in rows))
+    lines = []
+    for name in names:
+        chains, *known = (sum(r[c] for r in rows if r["program"] == name) for c in ("samples", "exact", "landing", "ending"))
+        lines.append((name, *(n or "NaN" for n in (*known, chains - sum(known)))))
+    bars("truth", "chains", (("exact", BLUE), ("landing", ORANGE), ("ending", GREY), ("not exact", RED)), lines, (1100, 480),
+         "set logscale y\nset yrange [.5:*]\n")
+
+
+def instructions(rows):
+    kinds = dict(zip(dict.fromkeys(r["kind"] for r in rows), (BLUE, ORANGE, GREEN, GREY, RED)))
+    at = {(r["shape"], r["kind"]): 100 * r["seen"] / r["instructions"] for r in rows}
+    bars("instructions", "% that an NMI came at", kinds.items(),
+         [(s, *(f"{at[s, k]:.2f}" if (s, k) in at else "NaN" for k in kinds)) for s in dict.fromkeys(r["shape"] for r in rows)],
+         (1200, 480), "set yrange [0:100]\n")
+
+
+def scale(rows):
+    """What grows a panel; with no events more, and one task or CPU, where the axis begins."""
+    text = ["set multiplot layout 2,2\nset grid\nset key bottom right\nset ylabel 'instructions a sample'\n"]
+    for by in dict.fromkeys(r["by"] for r in rows):
+        lines = []
+        for mode, colour in (("dwarf", RED), ("dwarf-defer", BLUE)):
+            found = [(r["n"], sum(r[p] for p in ("nmi", "ipi", "exit", "output")))
+                     for r in rows if (r["by"], r["mode"]) == (by, mode)]
+            name = f"{by}_{mode.replace('-', '_')}"
+            text.append(block(name, found))
+            lines.append(f"${name} u 1:2 t '{mode}' w lp pt 7 lc rgb '{colour}'")
+        axes = "set logscale xy\n" if by == "bytes" else "unset logscale\nset yrange [0:*]\n"
+        text.append(f"{axes}set xlabel '{by}'\nplot {', '.join(lines)}\nset yrange [*:*]\n")
+    plot("scale", "".join(text) + "unset multiplot\n", (1100, 760))
+
+
+def caches(rows):
+    kinds = dict(zip(dict.fromkeys((r["mode"], r["stack_bytes"]) for r in rows),
+                     ("#cccccc", PALE_RED, PALE_BLUE, RED, BLUE)))
+    at = {(r["program"], r["mode"], r["stack_bytes"]): r["nmi_l1d"] + r["work_l1d"] for r in rows}
+    bars("caches", "lines missed in L1d, a sample", ((f"{m} {(s + 512) // 1024}K", c) for (m, s), c in kinds.items()),
+         [(p, *(at[p, m, s] for m, s in kinds)) for p in dict.fromkeys(r["program"] for r in rows)], (900, 440))
+
+
+def unwind(rows):
+    names = {"native": ("libustack", BLUE), "framehop": ("framehop", ORANGE), "libdw": ("libdw", GREY),
+             "libunwind": ("libunwind", "#bbbbbb")}
+    at = {(r["data"], r["unwinder"], r["pass"]): r["ns_per_frame"] for r in rows}
+    lines = [(f"{data} {turn}", *(at.get((data, u, turn), "NaN") for u in names))
+             for data in dict.fromkeys(r["data"] for r in rows) for turn in ("first", "later")]
+    bars("unwind", "ns a frame", names.values(), lines, (1000, 440), "set logscale y\nset yrange [10:*]\n")
+
+
+def runtimes(rows):
+    """The one of the two recordings that there is of all."""
+    parts = (("right", BLUE), ("cut", ORANGE), ("wrong", RED))
+    bars("runtimes", "% of chains", parts,
+         [(r["runtime"], *(r[f"{p}_pct"] for p, _ in parts)) for r in rows if r["capture"] == "dwarf-64k"], (1200, 480),
+         "set style histogram rowstacked\nset boxwidth .8\nset yrange [0:100]\nset xtics rotate by 60 right\n")
+
+
+def live(rows):
+    tools = {"ustack": ("ustack record", BLUE), "perf": ("perf record", RED), "perf-debian": ("perf record, Debian", PALE_RED)}
+    at = {(r["workload"], r["hz"], r["tool"]): r for r in rows}
+    lines = [(f"{name} {hz // 1000} kHz", *(at[name, hz, tool]["bytes_per_sample"] for tool in tools))
+             for name, hz in dict.fromkeys((r["workload"], r["hz"]) for r in rows)]
+    bars("live", "bytes of a sample in the file", tools.values(), lines, (1000, 440), "set logscale y\nset yrange [1:*]\n")
+
+
+ALL = {f.__name__: f for f in (nmi, overhead, scale, caches, volume, accuracy, truth, instructions, unwind, runtimes, live)}
 
 
 def draw(name):

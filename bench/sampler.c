@@ -9,6 +9,7 @@
  *     -d MS    sample from then on only, when the command has started up
  *     -k KIB   size of a CPU's ring, a power of 2 (8192)
  *     -o FILE  what the rings held, as a reader saves it; else only counted
+ *     -e N     so many events more count what the command does, and take no samples
  *     -n       the length of every NMI too: on x86 from the tracepoint
  *              nmi:nmi_handler, on arm64 from the times of samples
  *
@@ -104,6 +105,28 @@ static struct perf_event_attr attr_of(const char *mode, uint32_t stack, uint64_t
 static int open_event(struct perf_event_attr *attr, pid_t pid, int cpu)
 {
 	return syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+/* They are a task's, one on each CPU, as those of a profiler that counts. */
+static void open_others(uint64_t n, pid_t pid, int cpus)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_DUMMY,
+		.disabled = 1,
+		.enable_on_exec = 1,
+		.inherit = 1,
+	};
+	struct rlimit files;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	for (uint64_t i = 0; i < n; i++)
+		for (int cpu = 0; cpu < cpus; cpu++)
+			if (open_event(&attr, pid, cpu) < 0)
+				die("perf_event_open of event %lu on CPU %d: %s", i, cpu, strerror(errno));
 }
 
 /* Cycles where the machine counts them, else nmi_clock; the NMI handler's name. */
@@ -396,13 +419,13 @@ int main(int argc, char **argv)
 	struct rusage before, after, program;
 	struct perf_event_attr attr;
 	struct nmis nmis = { 0 };
-	uint64_t limit = 0, delay = 0;
+	uint64_t limit = 0, delay = 0, others = 0;
 	bool nmi = false, ended = false;
 	int opt, go[2], status, out = -1, cpus;
 	uint32_t stack;
 	pid_t pid;
 
-	while ((opt = getopt(argc, argv, "+t:d:k:o:n")) != -1) {
+	while ((opt = getopt(argc, argv, "+t:d:k:o:e:n")) != -1) {
 		switch (opt) {
 		case 't':
 			limit = number(optarg, 3600000);
@@ -416,6 +439,9 @@ int main(int argc, char **argv)
 		case 'o':
 			file = optarg;
 			break;
+		case 'e':
+			others = number(optarg, 4096);
+			break;
 		case 'n':
 			nmi = true;
 			break;
@@ -424,7 +450,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (argc - optind < 5 || strcmp(argv[optind + 3], "--"))
-		die("usage: [-t MS] [-d MS] [-k KIB] [-o FILE] [-n] MODE STACK-BYTES HZ -- COMMAND...");
+		die("usage: [-t MS] [-d MS] [-k KIB] [-o FILE] [-e N] [-n] MODE STACK-BYTES HZ -- COMMAND...");
 	mode = argv[optind];
 	stack = number(argv[optind + 1], 8 << 20);
 	cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -466,6 +492,7 @@ int main(int argc, char **argv)
 		if (nmi)
 			start_nmis(&nmis, &attr, handler);
 	}
+	open_others(others, pid, cpus);
 	for (int cpu = 0; cpu < cpus; cpu++) {
 		int fd = open_event(&attr, pid, cpu);
 
