@@ -228,7 +228,7 @@ bench-nmi-arm64: deps ## length of an NMI on arm64, of loops; needs no part of m
 	@bench/nmi --arm64
 .PHONY: bench-nmi-arm64
 
-benches := accuracy nmi overhead instructions volume scale caches
+benches := accuracy nmi overhead volume scale caches
 bench-nmi: bench-deps ## length of an NMI by mode and size of stack
 	@bench/nmi
 bench-overhead: bench-deps build/variant/7.3/kernel/.done build/variant/output/kernel/.done ## instructions of a sample in all, slowdown of programs
@@ -254,7 +254,7 @@ bench-views: bench-deps ## what views of a recording take, and perf's
 	@bench/views
 bench-live: bench-deps ## ustack record against perf record: lost, bytes, processor time, memory
 	@bench/live
-.PHONY: $(benches:%=bench-%) bench-truth bench-perf-tool bench-script bench-views bench-live
+.PHONY: $(benches:%=bench-%) bench-truth bench-instructions bench-perf-tool bench-script bench-views bench-live
 
 # Two at a time, the longest first; what counts instructions does not mind the other.
 bench: bench-deps build/variant/7.3/kernel/.done build/variant/output/kernel/.done ## all of them, bench/results and build/bench/report.html

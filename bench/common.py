@@ -163,10 +163,16 @@ def sampler(name, mode, stack, hz, command, *options, program=SAMPLER):
     return f"{shlex.join(words)} >\"$VM_SHARE/{name}\"\n"
 
 
-def recording(name, hz, graph, command):
+def truth_program(where, *options):
+    """Build one there, without its sources: the guest copies it to its memory."""
+    run([os.path.join(TOP, "tests/truth/build"), where, *options], f"building {os.path.basename(where)}")
+    shutil.rmtree(os.path.join(where, "src"))
+
+
+def recording(name, hz, graph, command, ring="256M"):
     """Lines of a plan: perf record of COMMAND, as the file NAME.data.zst. Stacks are much alike, and
-    9p takes seconds for a megabyte on a busy host. The command may be ended by a signal."""
-    words = [PERF, "record", "-B", "-N", "-m", "256M", "-e", "cycles" if kvm() else "nmi_clock//", "-F", str(hz),
+    9p takes seconds for a megabyte on a busy host."""
+    words = [PERF, "record", "-B", "-N", "-m", ring, "-e", "cycles" if kvm() else "nmi_clock//", "-F", str(hz),
              "--call-graph", graph, "-o", "/tmp/perf.data", "--", *command]
     return (f"{shlex.join(words)} >/dev/null\nzstd -q -1 --rm /tmp/perf.data\n"
             f"mv /tmp/perf.data.zst \"$VM_SHARE/{name}.data.zst\"\n")
