@@ -57,7 +57,9 @@ if unshare --pid --fork true 2>err; then
 	status 0 unshare --pid --fork "$ustack" record --json -e cpu-clock -o f ./work 200
 	said '^ustack: /proc is that of another PID namespace: programs are found by their paths only$'
 	[ "$(json '["complete_pct"] > 95')" = True ] && [ "$(chains f)" -gt 50 ] || fail "in a PID namespace: $(cat out)"
-	unshare --pid --fork --mount-proc "$ustack" record -e cpu-clock -o f ./work 50 >out 2>err || fail "in a PID namespace with its own /proc"
+	# Not in a chroot, whose root is no mount.
+	! unshare --pid --fork --mount-proc true 2>err ||
+		unshare --pid --fork --mount-proc "$ustack" record -e cpu-clock -o f ./work 50 >out 2>err || fail "in a PID namespace with its own /proc"
 	! grep namespace err || fail "its own /proc"
 	status 255 unshare --pid --fork "$ustack" top -e cpu-clock -n 1
 	said 'another PID namespace'
