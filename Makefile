@@ -237,13 +237,13 @@ bench-volume: bench-deps ## bytes of a sample, losses at rising rates
 	@bench/volume
 bench-accuracy: bench-deps ## exact chains by program, mode and unwinder
 	@bench/accuracy
-CHAINS ?= 1000000
 bench-instructions: bench-deps ## instructions at the edges of functions that an NMI came at
 	@bench/instructions
 bench-scale: bench-deps ## cost of a sample as events, tasks, CPUs and stacks grow
 	@bench/scale
 bench-caches: bench-deps ## lines that a sample brings into the caches
 	@bench/caches
+CHAINS ?= 1000000
 bench-truth: bench-deps ## exact chains of deferred stacks, until there are CHAINS=N: hours, goes on where it was
 	@bench/truth --chains $(CHAINS)
 bench-perf-tool: bench-deps ## perf script and report with libdw and libustack
@@ -288,7 +288,7 @@ build/unit/test_reference: private unit_libs = $(reference_libs) $$(pkg-config -
 record_obj := $(addprefix $(USTACK_OUT)/cli/record/,file.o grow.o head.o held.o sample.o)
 build/unit/test_record_file: $(record_obj) $(USTACK_OUT)/cli/chain.o
 build/unit/test_record_depth: $(USTACK_OUT)/cli/record/depth.o
-build/unit/test_record_held: $(USTACK_OUT)/cli/record/held.o
+build/unit/test_record_held: $(addprefix $(USTACK_OUT)/cli/record/,grow.o held.o)
 build/unit/test_record_wait: $(record_obj) $(USTACK_OUT)/cli/record/wait.o
 build/unit/test_named: $(addprefix $(USTACK_OUT)/cli/,frame.o out.o) $(USTACK_OUT)/util/hash.o
 # It compresses, too.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/record/grow.h"
 #include "cli/record/held.h"
 #include "util/bytes.h"
 
@@ -32,8 +33,7 @@ struct held_process {
 	unsigned int turn; /* of its end */
 	uint64_t passed; /* before it was known */
 	uint64_t exec; /* what is older tells of another program; 0: nothing is */
-	uint8_t *records;
-	size_t size, cap;
+	struct bytes records;
 };
 
 static uint64_t time_of(const uint8_t *r)
@@ -78,7 +78,7 @@ static void put(struct held_process *p)
 	while (p && !--p->refs) {
 		struct held_process *parent = p->parent;
 
-		free(p->records);
+		free(p->records.p);
 		free(p);
 		p = parent;
 	}
@@ -101,9 +101,8 @@ static void empty(struct held_process *p)
 	put(p->parent);
 	p->parent = NULL;
 	p->depth = 0;
-	free(p->records);
-	p->records = NULL;
-	p->size = p->cap = 0;
+	free(p->records.p);
+	p->records = (struct bytes){ 0 };
 }
 
 static int write(struct record_held *h, const void *record)
@@ -119,7 +118,7 @@ static int write(struct record_held *h, const void *record)
 static int let_go(struct record_held *h, struct held_process *p, uint64_t time)
 {
 	const uint64_t from = time < p->exec ? 0 : p->exec;
-	const uint8_t *r = p->records, *end = r + p->size;
+	const uint8_t *r = p->records.p, *end = r + p->records.size;
 	int ret = !from && p->parent ? let_go(h, p->parent, time) : 0;
 
 	for (; r < end && !ret; r += get16(r + 6))
@@ -128,22 +127,6 @@ static int let_go(struct record_held *h, struct held_process *p, uint64_t time)
 	empty(p);
 	p->open = true;
 	return ret;
-}
-
-static int add(struct held_process *p, const void *record, size_t size)
-{
-	if (p->cap - p->size < size) {
-		size_t cap = (p->size + size) * 2;
-		uint8_t *new = realloc(p->records, cap);
-
-		if (!new)
-			return -ENOMEM;
-		p->records = new;
-		p->cap = cap;
-	}
-	memcpy(p->records + p->size, record, size);
-	p->size += size;
-	return 0;
 }
 
 /* Of one process of the user's; pid and what follows it are at the same place in all. */
@@ -255,8 +238,9 @@ int held_record(struct record_held *h, const void *record)
 		return -ENOMEM;
 	ret = follow(h, p, r);
 	if (!ret)
-		ret = p->open ? write(h, r) : add(p, r, get16(r + 6));
-	if (!ret && p->size > BYTES_MAX)
+		ret = p->open ? write(h, r) :
+			       bytes_add(&p->records, r, get16(r + 6));
+	if (!ret && p->records.size > BYTES_MAX)
 		ret = let_go(h, p, 0);
 	return ret;
 }
