@@ -99,7 +99,8 @@ struct ustack_map {
 	const char *path;	/* NULL: anonymous memory, "//anon".  "[vdso]" is
 				   the vDSO, "PATH (deleted)" a file that had that
 				   path, "/tmp/perf-PID.map" the code of a JIT,
-				   unless its object is given below. */
+				   unless its object is given below; executable,
+				   "jit-PID.dump" has the names of that code. */
 	const uint8_t *build_id; /* a file that has another one is not used */
 	size_t build_id_size;
 	uint64_t ino, ino_generation;	/* as PERF_RECORD_MMAP2 has them */
@@ -134,7 +135,7 @@ struct ustack_map {
 enum ustack_file {
 	USTACK_FILE_IMAGE,	/* what the process had mapped */
 	USTACK_FILE_DEBUG,	/* the separate debug file of path */
-	USTACK_FILE_JIT	/* the symbols that a JIT wrote: /tmp/perf-PID.map */
+	USTACK_FILE_JIT	/* the symbols that a JIT wrote: /tmp/perf-PID.map, a jit-PID.dump */
 };
 
 struct ustack_images_opts {
@@ -196,9 +197,9 @@ USTACK_API void ustack_images_interrupt(struct ustack_images *images);
  * its inode where no build-id was recorded and there is no root, or it was written
  * since.
  * -ENOKEY: it may be another, as it lacks the build-id that was recorded.
- * -EPERM: a /tmp/perf-PID.map that may be anyone's, as it is no regular file of
+ * -EPERM: a file of a JIT's names that may be anyone's, as it is no regular file of
  * root's, of ours or of the user whose process has the PID now.  -E2BIG: more
- * than 256 MiB of that file were read, and what follows is not.  -EISDIR,
+ * than 256 MiB of its names were read, and what follows is not.  -EISDIR,
  * -ENOTSUP: a directory, a FIFO or device.  -ENODATA: it is empty, or
  * cut, and what is left is used.  -EBADMSG: its debug information is damaged, and
  * what could not be read is left out.  -ENOEXEC: no ELF program or library of this

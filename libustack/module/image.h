@@ -37,7 +37,7 @@ struct origin {
 	uint64_t ino, generation;
 	struct elf_id build_id;
 	uint64_t seen;		/* see struct ustack_map */
-	bool is_jit;		/* path names the symbols of a JIT */
+	bool is_jit;		/* path is that of names which a JIT wrote */
 	bool is_kernel;		/* the kernel, or a module of it */
 	char path[];
 };

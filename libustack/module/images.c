@@ -142,7 +142,9 @@ static void told_by(struct told *told, const struct ustack_map *map)
 		.len = len,
 		.base = base ? base : len,
 		/* Unless the caller has an object file that the JIT made. */
-		.is_jit = path_is_jit(map->path) && !map->data && !map->has_fd,
+		.is_jit = (path_is_jit(map->path) ||
+			   path_is_jitdump(map->path)) &&
+			  !map->data && !map->has_fd,
 	};
 	/* There is no ELF file: only the path matters. */
 	if (told->is_jit)

@@ -48,15 +48,28 @@ void path_of_jit(char path[JIT_PATH_MAX], uint32_t pid)
 		 jit_behind);
 }
 
-bool path_is_jit(const char *path)
+/* before, a number, behind */
+static bool has_pid(const char *path, const char *before, const char *behind)
 {
-	const char *pid = path + strlen(jit_before);
+	const char *pid = path + strlen(before);
 	size_t digits;
 
-	if (strncmp(path, jit_before, strlen(jit_before)))
+	if (strncmp(path, before, strlen(before)))
 		return false;
 	digits = strspn(pid, "0123456789");
-	return digits && !strcmp(pid + digits, jit_behind);
+	return digits && !strcmp(pid + digits, behind);
+}
+
+bool path_is_jit(const char *path)
+{
+	return has_pid(path, jit_before, jit_behind);
+}
+
+bool path_is_jitdump(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	return base && has_pid(base, "/jit-", ".dump");
 }
 
 bool path_is_file(const char *path)

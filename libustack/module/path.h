@@ -22,6 +22,8 @@ bool path_is_data(const char *path);
 #define JIT_PATH_MAX 32
 void path_of_jit(char path[JIT_PATH_MAX], uint32_t pid);
 bool path_is_jit(const char *path);
+/* jit-PID.dump, which a JIT that writes one maps, so that it is found. */
+bool path_is_jitdump(const char *path);
 /* The kernel, as perf calls it: a module has a name or a file of its own. */
 #define KERNEL_PATH "[kernel.kallsyms]"
 /* Should there be an ELF file? */

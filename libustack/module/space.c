@@ -20,6 +20,7 @@ struct maps {
 	uint64_t id, origin;
 	size_t nr, max;
 	bool anonymous_code;	/* there was some */
+	struct map jitdump;	/* without origin: none */
 	struct map v[];		/* sorted, not overlapping */
 };
 
@@ -38,6 +39,8 @@ static void maps_put(struct maps *maps)
 		return;
 	for (size_t i = 0; i < maps->nr; i++)
 		origin_put(maps->v[i].origin);
+	if (maps->jitdump.origin)
+		origin_put(maps->jitdump.origin);
 	free(maps);
 }
 
@@ -112,6 +115,9 @@ static int space_own(struct ustack_space *space, size_t more)
 	maps->nr = nr;
 	maps->max = max;
 	maps->anonymous_code = old && old->anonymous_code;
+	maps->jitdump = (struct map){ 0 };
+	if (old && old->jitdump.origin)
+		map_copy(&maps->jitdump, &old->jitdump);
 	for (size_t i = 0; i < nr; i++)
 		map_copy(&maps->v[i], &old->v[i]);
 	maps_put(old);
@@ -336,6 +342,31 @@ static void fill_gap(struct maps *maps, uint64_t start)
 	v[-1].copied = true;
 }
 
+/* What is mapped of it is only a sign that it is there. */
+static int set_jitdump(struct ustack_space *space, const struct map *new)
+{
+	int err = ustack_space_unmap(space, new->start, new->end - new->start);
+	struct map *dump;
+
+	if (!err)
+		err = space_own(space, 0);
+	if (err)
+		return err;
+	dump = &space->maps->jitdump;
+	if (dump->origin)
+		origin_put(dump->origin);
+	map_copy(dump, new);
+	dump->start = dump->end = 0;
+	return 0;
+}
+
+struct map *space_jitdump(struct ustack_space *space)
+{
+	return space->maps && space->maps->jitdump.origin ?
+		       &space->maps->jitdump :
+		       NULL;
+}
+
 int ustack_space_map(struct ustack_space *space, const struct ustack_map *map)
 {
 	struct ustack_map own;
@@ -359,6 +390,8 @@ int ustack_space_map(struct ustack_space *space, const struct ustack_map *map)
 		err = space_replace(space, new.start, new.end, &new);
 		if (!err)
 			open_given(&new, &own);
+	} else if (new.code && path_is_jitdump(own.path)) {
+		err = set_jitdump(space, &new);
 	} else if (is_anonymous_code(&new)) {
 		err = map_anonymous_code(space, &new);
 	} else {

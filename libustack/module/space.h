@@ -75,6 +75,11 @@ static inline bool map_usable(struct map *map)
 bool space_any_cut(const struct ustack_space *space);
 /* Both: the map that holds addr, if it has a usable image. */
 struct map *space_find_image(struct ustack_space *space, uint64_t addr);
+/*
+ * The jitdump of the process, as a map that holds no address: of its JIT's code,
+ * wherever that is, it has the names.  NULL: none.
+ */
+struct map *space_jitdump(struct ustack_space *space);
 /* Identifies these maps: changes whenever they do, and is never reused. */
 uint64_t space_id(const struct ustack_space *space);
 /* The id of the first maps that these grew from, by maps and forks. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * The names of code that a JIT compiled, from /tmp/perf-PID.map: lines of "START
- * SIZE NAME".  PID and /tmp are what the process itself saw.  If it ran in
- * namespaces of its own, the recorded PID does not lead to the file: as long as it
- * lives, /proc does, and then only the open callback can know better.
+ * SIZE NAME"; or from its jitdump, see jitdump.c.  Paths and the PID are what the
+ * process itself saw.  If it ran in namespaces of its own, they do not lead to the
+ * file: as long as it lives, /proc does, and then only the open callback can know
+ * better.
  *
  * JITs write on while we look: what was added is read when a name is missing.
  * Names are borrowed, so all text that was read stays.
@@ -19,20 +20,21 @@
 
 #include "module/find_file.h"
 #include "module/images.h"
+#include "module/path.h"
 #include "name/symbols.h"
 #include "util/proc.h"
 
 /* A bound, as anyone may write such a file: bytes kept of all its versions. */
 #define TEXT_MAX (256 << 20)
 
-/* The last line for an address counts: code was compiled there again. */
+/* The last entry for an address counts: code was compiled there again. */
 static int jit_compare(const void *a, const void *b)
 {
 	const struct symbol *x = a, *y = b;
 
 	if (x->start != y->start)
 		return x->start < y->start ? -1 : 1;
-	return x->name > y->name ? -1 : x->name < y->name;
+	return x->order > y->order ? -1 : x->order < y->order;
 }
 
 /* Adds the symbol of a line; a line of another form is skipped.  0 or -ENOMEM. */
@@ -99,7 +101,6 @@ static int parse(struct symbols *symbols, struct text *text)
 		*end = 0;
 		err = jit_line(symbols, line);
 	}
-	symbols_sort(symbols, jit_compare);
 	return err;
 }
 
@@ -119,68 +120,103 @@ static bool same_version(const struct jit_file *read, const struct stat *st)
 static bool has_grown(const struct jit_file *read, int fd,
 		      const struct stat *st)
 {
-	char tail[sizeof(read->tail)];
+	char known[sizeof(read->known)];
 
 	return same_file(read, st) && st->st_size > read->size &&
-	       pread(fd, tail, read->tail_size,
-		     read->done - read->tail_size) == (ssize_t)read->tail_size &&
-	       !memcmp(tail, read->tail, read->tail_size);
+	       pread(fd, known, read->known_size, read->known_at) ==
+		       (ssize_t)read->known_size &&
+	       !memcmp(known, read->known, read->known_size);
 }
 
-/* That whole lines were read from byte from on. */
-static void set_read(struct jit_file *read, const struct stat *st, off_t from,
-		     const struct text *text)
+/* That fd was read up to byte done. */
+static void set_read(struct jit_file *read, int fd, const struct stat *st,
+		     off_t done)
 {
+	ssize_t n = sizeof(read->known);
+
 	read->dev = st->st_dev;
 	read->ino = st->st_ino;
 	read->size = st->st_size;
 	read->mtime = st->st_mtim;
-	read->done = from + text->size;
-	/* What was there before is still at the end if nothing was read. */
-	if (from && !text->size)
-		return;
-	read->tail_size = text->size < sizeof(read->tail) ?
-				  text->size :
-				  sizeof(read->tail);
-	memcpy(read->tail, text->bytes + text->size - read->tail_size,
-	       read->tail_size);
+	read->done = done;
+	if (done < n)
+		n = done;
+	read->known_at = done - n;
+	n = pread(fd, read->known, n, read->known_at);
+	read->known_size = n > 0 ? n : 0;
 }
 
-/* Adds what the file has from byte from on; at 0 it replaces all. */
-static int read_from(struct image *image, int fd, const struct stat *st,
-		     off_t from)
+/* The same as jitdump_read(), of lines. */
+static int lines_read(struct symbols *symbols, int fd, off_t size, off_t *done,
+		      size_t room)
 {
-	struct symbols *symbols = image->symbols, added = { 0 };
-	size_t size = st->st_size - from, room = TEXT_MAX - symbols->text_size;
-	bool cut = size > room;
-	struct text *text = read_text(fd, from, cut ? room : size);
-	struct jit_file read = symbols->read;
+	bool cut = size - *done > (off_t)room;
+	struct text *text = read_text(fd, *done, cut ? room : (size_t)(size - *done));
 	int err;
 
 	if (!text)
 		return -ENOMEM;
 	text = whole_lines(text);
-	set_read(&read, st, from, text);
-	read.cut = cut;
-	err = parse(&added, text);
-	if (!err) {
-		pthread_mutex_lock(&image->lock);
-		err = symbols_merge(symbols, &added, !from);
-		if (!err) {
-			symbols->read = read;
-			symbols->text_size += text->size;
-			text->next = symbols->texts;
-			symbols->texts = text;
-		}
-		pthread_mutex_unlock(&image->lock);
-	}
-	free(added.v);
-	if (err)
-		free(text);
+	text->next = NULL;
+	symbols->texts = text;
+	symbols->text_size = text->size;
+	err = parse(symbols, text);
+	*done += text->size;
 	return err ? err : cut ? -E2BIG : 0;
 }
 
-/* Where its process has it; NULL: that has ended, or there is no memory. */
+/* Adds what was added to those that anyone may look at. */
+static int merge(struct image *image, struct symbols *added,
+		 const struct jit_file *read, bool replace)
+{
+	struct symbols *symbols = image->symbols;
+	struct text *text;
+	int err;
+
+	symbols_sort(added, jit_compare);
+	pthread_mutex_lock(&image->lock);
+	err = symbols_merge(symbols, added, replace);
+	if (!err) {
+		symbols->read = *read;
+		symbols->text_size += added->text_size;
+	}
+	while (!err && (text = added->texts)) {
+		added->texts = text->next;
+		text->next = symbols->texts;
+		symbols->texts = text;
+	}
+	pthread_mutex_unlock(&image->lock);
+	return err;
+}
+
+/* Adds what the file has from byte from on; at 0 it replaces all. */
+static int read_from(const struct map *map, int fd, const struct stat *st,
+		     off_t from)
+{
+	struct symbols *symbols = map->image->symbols;
+	struct symbols *added = calloc(1, sizeof(*added));
+	struct jit_file read = symbols->read;
+	size_t room = symbols->text_size < TEXT_MAX ?
+			      TEXT_MAX - symbols->text_size :
+			      0;
+	bool is_dump = path_is_jitdump(map->origin->path);
+	off_t done = from;
+	int err, lack = -ENOMEM;
+
+	if (added)
+		lack = (is_dump ? jitdump_read : lines_read)(
+			added, fd, st->st_size, &done, room);
+	err = lack;
+	if (lack == -E2BIG || lack == -EBADMSG || !lack) {
+		set_read(&read, fd, st, done);
+		read.lack = lack;
+		err = merge(map->image, added, &read, !from);
+	}
+	symbols_free(added);
+	return err ? err : lack;
+}
+
+/* Where its process has the file; NULL: that has ended, or there is no memory. */
 static char *jit_of_process(uint32_t pid)
 {
 	char status[32], *line = NULL, *own = NULL, *path = NULL;
@@ -212,7 +248,11 @@ static char *jit_path(const struct map *map)
 		return NULL;
 	if (*root || !access(path, F_OK))
 		return path;
-	own = jit_of_process(map->pid);
+	if (!path_is_jitdump(map->origin->path))
+		own = jit_of_process(map->pid);
+	else if (asprintf(&own, "/proc/%" PRIu32 "/root%s",
+			  proc_with_memory(map->pid), map->origin->path) < 0)
+		own = NULL;
 	if (!own)
 		return path;
 	free(path);
@@ -240,17 +280,17 @@ int jit_read(const struct map *map)
 	fd = open_callback(image->images, USTACK_FILE_JIT, &told, &size);
 	if (fd == -ENOSYS)
 		fd = jit_open(map, &size);
-	/* Most processes write none. */
-	if (fd == -ENOENT)
+	/* Most processes write none, but a dump was there when it was mapped. */
+	if (fd == -ENOENT && !path_is_jitdump(told.path))
 		return 0;
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st))
 		err = -errno;
 	else if (same_version(read, &st))
-		err = read->cut ? -E2BIG : 0;
+		err = read->lack;
 	else
-		err = read_from(image, fd, &st,
+		err = read_from(map, fd, &st,
 				has_grown(read, fd, &st) ? read->done : 0);
 	close(fd);
 	return err;

@@ -17,7 +17,6 @@
 /* No line of the kernel's is longer: names have up to 511 bytes. */
 #define BUF_SIZE 65536u
 #define LINE_MAX 1024
-#define TEXT_SIZE (256u << 10)
 /* Against a copy that is damaged; a kernel with all its modules has a tenth. */
 #define SYMBOLS_MAX (4u << 20)
 
@@ -47,25 +46,6 @@ static bool parse_line(struct entry *e, char *line)
 	return *e->name;
 }
 
-/* A copy of name that lives as long as symbols; NULL: no memory. */
-static const char *keep(struct symbols *symbols, const char *name)
-{
-	size_t n = strlen(name) + 1;
-	struct text *text = symbols->texts;
-
-	if (!text || TEXT_SIZE - text->size < n) {
-		text = malloc(sizeof(*text) + TEXT_SIZE);
-		if (!text)
-			return NULL;
-		text->size = 0;
-		text->next = symbols->texts;
-		symbols->texts = text;
-	}
-	memcpy(text->bytes + text->size, name, n);
-	text->size += n;
-	return text->bytes + text->size - n;
-}
-
 static int add(struct symbols *symbols, const struct entry *e)
 {
 	struct symbol *s = symbols_add(symbols);
@@ -76,7 +56,7 @@ static int add(struct symbols *symbols, const struct entry *e)
 	s->bind = strchr("wW", e->type) ? STB_WEAK :
 		  e->type == 'T'	? STB_GLOBAL :
 					  STB_LOCAL;
-	s->name = keep(symbols, e->name);
+	s->name = symbols_keep(symbols, e->name, strlen(e->name));
 	return s->name ? 0 : -ENOMEM;
 }
 

@@ -55,20 +55,6 @@ static bool is_function(const GElf_Sym *sym, const char *name)
 	       (type == STT_FUNC || type == STT_NOTYPE);
 }
 
-/* A copy of name that lives as long as symbols; NULL: no memory. */
-static const char *keep(struct symbols *symbols, const char *name)
-{
-	size_t size = strlen(name) + 1;
-	struct text *text = malloc(sizeof(*text) + size);
-
-	if (!text)
-		return NULL;
-	text->size = size;
-	text->next = symbols->texts;
-	symbols->texts = text;
-	return memcpy(text->bytes, name, size);
-}
-
 static int read_table(struct symbols *symbols, Elf *elf, Elf_Scn *scn,
 		      const uint64_t *at, size_t nr)
 {
@@ -91,7 +77,7 @@ static int read_table(struct symbols *symbols, Elf *elf, Elf_Scn *scn,
 		s->start = at[sym.st_shndx] + sym.st_value;
 		s->end = s->start + sym.st_size;
 		s->bind = GELF_ST_BIND(sym.st_info);
-		s->name = keep(symbols, name);
+		s->name = symbols_keep(symbols, name, strlen(name));
 		if (!s->name)
 			return -ENOMEM;
 	}

@@ -118,7 +118,7 @@ static int find_jit_name_once(struct map *map, struct ustack_symbol *sym)
 }
 
 /* If there is none, in what the JIT wrote since. */
-static int find_jit_name(struct map *map, struct ustack_symbol *sym)
+static int find_jit_name_in(struct map *map, struct ustack_symbol *sym)
 {
 	struct image *image = map->image;
 	bool read_before = once_state(&image->symbols_read) <= 0;
@@ -132,6 +132,18 @@ static int find_jit_name(struct map *map, struct ustack_symbol *sym)
 	if (err == -ENOENT && image_lack(image) == -ENOMEM)
 		err = -ENOMEM;
 	return err;
+}
+
+/* A jitdump tells more than the file that each JIT's names can be in. */
+static int find_jit_name(struct ustack_space *space, struct map *map,
+			 struct ustack_symbol *sym)
+{
+	struct map *dump = space_jitdump(space);
+	int err = dump ? find_jit_name_in(dump, sym) : -ENOENT;
+
+	if (err != -ENOENT)
+		sym->path = dump->origin->path;
+	return err == -ENOENT ? find_jit_name_in(map, sym) : err;
 }
 
 /* Also without vmlinux there may be names. */
@@ -195,7 +207,7 @@ static int symbolize(struct ustack_space *space, uint64_t addr,
 	}
 	sym->path = map->origin->path;
 	if (map->origin->is_jit)
-		return find_jit_name(map, sym);
+		return find_jit_name(space, map, sym);
 	usable = map_usable(map);
 	set_build_id(sym, map, usable);
 	if (!usable && map->origin->is_kernel)

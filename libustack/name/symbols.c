@@ -9,6 +9,7 @@
 #include "util/search.h"
 
 #define COMPARED_MAX 4096 /* bytes of a name */
+#define TEXT_SIZE (256u << 10) /* names are kept in pieces of this */
 
 void symbols_free(struct symbols *symbols)
 {
@@ -39,9 +40,31 @@ struct symbol *symbols_add(struct symbols *symbols)
 		symbols->v = v;
 		symbols->max = max;
 	}
-	v = &symbols->v[symbols->nr++];
+	v = &symbols->v[symbols->nr];
 	memset(v, 0, sizeof(*v));
+	v->order = symbols->nr++;
 	return v;
+}
+
+const char *symbols_keep(struct symbols *symbols, const char *name, size_t size)
+{
+	struct text *text = symbols->texts;
+	char *own;
+
+	if (!text || text->size + size + 1 > TEXT_SIZE) {
+		text = malloc(sizeof(*text) +
+			      (size < TEXT_SIZE ? TEXT_SIZE : size + 1));
+		if (!text)
+			return NULL;
+		text->size = 0;
+		text->next = symbols->texts;
+		symbols->texts = text;
+	}
+	own = text->bytes + text->size;
+	memcpy(own, name, size);
+	own[size] = '\0';
+	text->size += size + 1;
+	return own;
 }
 
 /* What has no size reaches to the next symbol. */

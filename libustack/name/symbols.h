@@ -16,11 +16,12 @@ struct symbol {
 	uint64_t start, end;
 	const char *name;	/* as it is in the file */
 	char *shown;		/* made when first needed; name itself if it is the same */
+	uint32_t order;		/* it was added as the nth */
 	uint8_t bind;
 	bool plt;		/* a stub: name is the function it leads to */
 };
 
-/* Lines of a JIT's file or names of the kernel's, which symbols point into. */
+/* Names, which symbols point into. */
 struct text {
 	struct text *next;
 	size_t size;
@@ -31,11 +32,12 @@ struct text {
 struct jit_file {
 	dev_t dev;
 	ino_t ino;
-	off_t size, done;	/* of the file then, and up to the last whole line */
+	off_t size, done;	/* of the file then, and up to the last whole entry */
 	struct timespec mtime;
-	bool cut;		/* there is more, over the limit */
-	size_t tail_size;	/* what is before done, to see whether it still is */
-	char tail[256];
+	int lack;		/* -errno: not all could be read up to size */
+	off_t known_at;		/* some bytes of it, to see whether they still are there */
+	size_t known_size;
+	char known[256];
 };
 
 struct symbols {
@@ -43,12 +45,14 @@ struct symbols {
 	size_t nr, max;
 	/* Of a JIT; these and those above change under the image's lock. */
 	struct text *texts;
-	size_t text_size;	/* of all */
+	size_t text_size;	/* of a JIT's */
 	struct jit_file read;
 };
 
-/* A new one, all zero; NULL: no memory. */
+/* A new one, zero but for order; NULL: no memory. */
 struct symbol *symbols_add(struct symbols *symbols);
+/* A copy of size bytes of name that lives as long as symbols; NULL: no memory. */
+const char *symbols_keep(struct symbols *symbols, const char *name, size_t size);
 /* Sorts them; of several at one address the first by compare stays. */
 void symbols_sort(struct symbols *symbols,
 		  int (*compare)(const void *a, const void *b));
@@ -80,6 +84,13 @@ int plt_read(struct symbols *symbols, struct image *image);
  * read; -ENOMEM; or -errno if it could not be.
  */
 int jit_read(const struct map *map);
+/*
+ * The same of a jitdump: what size bytes of fd hold from *done on, or all of it if
+ * that is 0.  *done becomes where the first record begins that is not whole.
+ * -EBADMSG: that is none, or broken; -E2BIG: names are longer than room.
+ */
+int jitdump_read(struct symbols *symbols, int fd, off_t size, off_t *done,
+		 size_t room);
 /*
  * What the list of the kernel has of image, which is that kernel or a module of it.
  * 0; -ENOKEY, -ESTALE: see kernel_open_kallsyms(); -EACCES: it hides addresses;

@@ -37,7 +37,7 @@ function baseOf(path) {
 }
 
 function isJit(path) {
-	return /^(perf-[0-9]+\.map|jitted-[0-9]+-.*)$/.test(baseOf(path));
+	return /^(perf-[0-9]+\.map|jit-[0-9]+\.dump|jitted-[0-9]+-.*)$/.test(baseOf(path));
 }
 
 // --- the tree --------------------------------------------------------------------

@@ -7,6 +7,15 @@
 #define PART 10 /* of the samples, for a file to matter */
 #define LEAST 4 /* by fewer nothing is known */
 
+bool names_is_jit(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	return !strncmp(path, NAMES_JIT, strlen(NAMES_JIT)) ||
+	       (base && !strncmp(base, "/jit-", 5) &&
+		strstr(base, ".dump"));
+}
+
 /* Every second goes. */
 static void thin(struct record_names *n)
 {

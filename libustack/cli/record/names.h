@@ -32,6 +32,8 @@ int names_sample(struct record_names *n, const struct ustack_sample *s,
  */
 #define NAMES_JIT "/tmp/perf-"
 const char *names_worst(struct record_names *n);
+/* Is path, of a symbol, a file in which JITs name their code? */
+bool names_is_jit(const char *path);
 void names_free(struct record_names *n);
 
 #endif

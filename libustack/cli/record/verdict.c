@@ -220,7 +220,7 @@ static void add_names_advice(struct list *l, struct record_account *a)
 		add(l, "functions of %s have no names: its debug package has them, or DEBUGINFOD_URLS when they are looked up",
 		    show_path(path, shown));
 	else if (path)
-		add(l, "functions of a JIT have no names: let it write /tmp/perf-PID.map, as node --perf-basic-prof does");
+		add(l, "functions of a JIT have no names: let it write /tmp/perf-PID.map or a jitdump, as node does with --perf-basic-prof or --perf-prof");
 }
 
 struct unusable {
@@ -254,7 +254,7 @@ static void add_file_advice(struct list *l, const struct record_account *a)
 		return;
 	if (!*path)
 		add(l, "chains end where nothing is known to be mapped");
-	else if (!strncmp(path, NAMES_JIT, strlen(NAMES_JIT)))
+	else if (names_is_jit(path))
 		add(l,
 		    "code that is in no file, as a JIT's, has no unwind information: run it with frame pointers");
 	else if ((err = why_unusable(a, path)) == -EACCES || err == -EPERM)
