@@ -402,6 +402,7 @@ check-rows: deps ## all rows of CFI of all ELF files in ROWS="DIR..." as readelf
 check-views: deps ## what ustack draws and exports, opened in Chromium, go tool pprof, Firefox Profiler, speedscope
 	@tests/deps views
 	@$(MAKE) --no-print-directory -s -j$(jobs) lib
+	@$(MAKE) --no-print-directory install-perf PREFIX=/usr/local DESTDIR='$(CURDIR)/build/views/perf'
 	@tests/views/check
 .PHONY: check-views
 
