@@ -15,6 +15,7 @@
 #include "module/find_file.h"
 #include "module/images.h"
 #include "module/kernel.h"
+#include "module/layout.h"
 #include "module/path.h"
 #include "module/section.h"
 #include "util/proc.h"
@@ -228,6 +229,8 @@ static void image_close(struct image *image)
 	unmap_file(image);
 	free(image->unpacked);
 	image->unpacked = NULL;
+	layout_free(image->layout);
+	image->layout = NULL;
 	image->data = NULL;
 	image->size = 0;
 	image->id_found.size = 0;

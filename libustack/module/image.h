@@ -56,6 +56,7 @@ struct symbols;
 struct sources;
 struct Elf;
 struct buffer;
+struct layout;
 
 struct image {
 	struct ustack_images *images;
@@ -99,6 +100,7 @@ struct image {
 	struct once debugdata_unpacked, debug_file_found;
 	struct image *debugdata, *debug_file;	/* NULL: there is none */
 	uint8_t *unpacked;	/* data, if it was compressed in another file */
+	struct layout *layout;	/* of an object file of a kernel module, else NULL */
 
 	/* all_cfi: .eh_frame once more, for what the table of cfi has lost. */
 	struct cfi cfi, all_cfi, debug_cfi;

@@ -37,11 +37,12 @@ struct kallsyms {
 int kernel_open_kallsyms(struct kallsyms *k, const struct image *image);
 
 /*
- * The object file of a module, or its debug file, as an image of which only data is
- * valid, to be freed.  -ENOENT: there is none; -ESTALE: none with its build-id;
- * -ENOMEM.
+ * The object file of a module, or its debug file, as an image of which only data,
+ * layout and the code in terms of that are valid, to be freed; debug: one with debug
+ * information.  -ENOENT: there is none; -ESTALE: none with its build-id; -EBADMSG: it
+ * is no object file; -ENOMEM.
  */
-int kernel_module_file(const struct image *image, struct image **out);
+int kernel_module_file(const struct image *image, bool debug, struct image **out);
 
 /* Is it the kernel that runs, or a module as that has it loaded? */
 bool kernel_runs(const struct image *image);

@@ -58,6 +58,21 @@ static bool inflate(void *to, size_t size, const void *packed,
 	return done;
 }
 
+uint8_t *section_copy(struct image *image, struct section *s)
+{
+	struct buffer *b = malloc(sizeof(*b) + s->size);
+
+	if (!b)
+		return NULL;
+	memcpy(b->data, s->data, s->size);
+	pthread_mutex_lock(&image->lock);
+	b->next = image->buffers;
+	image->buffers = b;
+	pthread_mutex_unlock(&image->lock);
+	s->data = b->data;
+	return b->data;
+}
+
 /* Points s at its size uncompressed bytes, which image owns.  0 or -errno. */
 static int unpack(struct image *image, struct section *s, unsigned int type,
 		  uint64_t size, const uint8_t *packed, size_t packed_size)

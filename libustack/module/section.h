@@ -24,6 +24,8 @@ struct Elf *image_elf(struct image *image);
  * from image.  0; or -ENOENT, -EINVAL, -ENOMEM, and *out is empty.
  */
 int image_section(struct image *image, const char *name, struct section *out);
+/* Its bytes once more, to be changed; image owns them.  NULL: no memory. */
+uint8_t *section_copy(struct image *image, struct section *section);
 /* The contents of an xz stream, to be freed, or NULL. */
 uint8_t *section_unxz(const struct section *section, size_t *size);
 /*

@@ -5,9 +5,13 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "module/debug_file.h"
 #include "module/images.h"
+#include "module/kernel.h"
+#include "module/layout.h"
+#include "module/path.h"
 #include "module/space.h"
 #include "name/demangle.h"
 #include "name/units.h"
@@ -16,6 +20,7 @@
 struct sources {
 	pthread_mutex_t lock;
 	struct image *image, *file;	/* file: it, or its debug file */
+	bool owned;		/* file is nobody else's: that of a kernel module */
 	struct units *units;
 	struct hash_table by_addr;
 };
@@ -35,16 +40,36 @@ static void sources_free(struct sources *s)
 		free(container_of(n, struct found, node));
 	hash_free(&s->by_addr);
 	units_free(s->units);
+	if (s->owned)
+		image_free(s->file);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
+}
+
+/* The object file that a module of the kernel was loaded from, or its debug file. */
+static int open_module(struct image *image, struct units **units,
+		       struct image **file)
+{
+	int err = kernel_module_file(image, true, file);
+
+	*units = NULL;
+	if (err)
+		return err == -ENOENT || err == -ESTALE ? 0 : err;
+	err = units_open(units, *file);
+	if (!*units)
+		image_free(*file);
+	return err;
 }
 
 /* The image's own debug information, or that of its debug file. */
 static int open_units(struct image *image, struct units **units,
 		      struct image **file)
 {
-	int err = units_open(units, image);
+	int err;
 
+	if (image->origins->is_kernel && !image->data)
+		return open_module(image, units, file);
+	err = units_open(units, image);
 	*file = image;
 	if (err || *units)
 		return err;
@@ -68,10 +93,13 @@ static int open_sources(void *arg)
 	s = calloc(1, sizeof(*s));
 	if (!s) {
 		units_free(units);
+		if (file->layout)
+			image_free(file);
 		return -ENOMEM;
 	}
 	s->image = image;
 	s->file = file;
+	s->owned = file->layout;
 	s->units = units;
 	pthread_mutex_init(&s->lock, NULL);
 	image->sources_free = sources_free;
@@ -159,6 +187,8 @@ static uint64_t in_file(const struct sources *s, uint64_t vaddr)
 {
 	uint64_t at = vaddr - (s->image->base - s->file->base);
 
+	if (s->file->layout)
+		return vaddr + LAYOUT_BASE;
 	return s->file == s->image ? vaddr :
 				     vaddr - debug_bias(s->image, s->file, at);
 }
@@ -186,6 +216,20 @@ static int find(struct sources *s, uint64_t vaddr,
 	return f->known ? 0 : -ENOENT;
 }
 
+/* A module of the kernel is no image, but its file may have debug information. */
+static bool has_file(struct map *map)
+{
+	return map_usable(map) ||
+	       (map->origin->is_kernel &&
+		strcmp(map->origin->path, KERNEL_PATH));
+}
+
+static uint64_t in_image(struct map *map, uint64_t addr)
+{
+	return map_usable(map) ? addr - map->bias :
+				 addr - map->start + map->pgoff;
+}
+
 int ustack_source_find(struct ustack_space *space, uint64_t addr,
 		       const struct ustack_source **out)
 {
@@ -194,7 +238,7 @@ int ustack_source_find(struct ustack_space *space, uint64_t addr,
 	int err;
 
 	*out = NULL;
-	if (!map || map->origin->is_jit || !map_usable(map))
+	if (!map || map->origin->is_jit || !has_file(map))
 		return -ENOENT;
 	err = once_make(&space->images->once, &map->image->sources_opened,
 			open_sources, map->image);
@@ -202,7 +246,7 @@ int ustack_source_find(struct ustack_space *space, uint64_t addr,
 	if (err || !s)
 		return err ? err : -ENOENT;
 	pthread_mutex_lock(&s->lock);
-	err = find(s, addr - map->bias, out);
+	err = find(s, in_image(map, addr), out);
 	pthread_mutex_unlock(&s->lock);
 	return err;
 }

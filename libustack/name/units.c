@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 #include "module/debug_file.h"
+#include "module/layout.h"
 #include "module/section.h"
 #include "name/text.h"
 #include "name/units.h"
@@ -548,7 +549,7 @@ static int add_section(Elf *elf, struct image *file, const char *name,
 	Elf_Data *data;
 	GElf_Shdr sh;
 	Elf_Scn *scn;
-	int err = image_section(file, name, &s);
+	int err = layout_section(file, name, &s);
 
 	if (err || !s.size)
 		return err == -ENOENT ? 0 : err;

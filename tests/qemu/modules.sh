@@ -3,7 +3,8 @@
 #
 # Functions of kernel modules: a guest runs Debian's kernel for cloud machines and
 # compresses in a module of it.  There they have the names of /proc/kallsyms; here, by
-# build-id, those of the modules' files, wherever these are and however packed.
+# build-id, those of the modules' files, wherever these are and however packed.  And of
+# one that is built here, with debug information, the lines and what was inlined.
 set -euo pipefail
 export LC_ALL=C
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -28,6 +29,43 @@ kernel()
 	echo "$apt/${name}"_*.deb
 }
 
+# headers RELEASE: what to build a module for it with, in headers/; downloaded once
+headers()
+{
+	local packages=("linux-headers-$1" "linux-headers-${1%-cloud-amd64}-common" linux-kbuild-6.1) name
+	for name in "${packages[@]}"; do
+		[ ! -f "$(echo "$apt/${name}"_*.deb)" ] || continue
+		. "$top/kernel-patches/apt"
+		private_apt && private_suite "$(. /etc/os-release && echo "$VERSION_CODENAME")" || return 1
+		(cd "$apt" && apt-get -c "$apt/apt.conf" download -qq "$name" >&2) || return 1
+	done
+	for name in "${packages[@]}"; do
+		dpkg-deb -x "$apt/${name}"_*.deb headers || return 1
+	done
+	sed -i "s|/usr/src/|$PWD/headers/usr/src/|" "headers/usr/src/linux-headers-$1/Makefile"
+}
+
+# spin RELEASE: a module whose one function that is no static inline takes its time
+spin()
+{
+	mkdir -p spin "deb/lib/modules/$1/extra"
+	cat >spin/ustack_spin.c <<-'END'
+		#include <linux/module.h>
+		static unsigned long sink;
+		static __always_inline void spin(unsigned long n) { while (n--) WRITE_ONCE(sink, sink + n); }
+		static __always_inline void twice(unsigned long n) { spin(n); spin(n); }
+		static __attribute__((noipa)) void outer(unsigned long n) { twice(n); }
+		static int set(const char *val, const struct kernel_param *kp) { outer(30000000); return 0; }
+		static const struct kernel_param_ops ops = { .set = set };
+		module_param_cb(spin, &ops, NULL, 0200);
+		MODULE_LICENSE("GPL");
+	END
+	echo 'obj-m := ustack_spin.o' >spin/Makefile
+	make -s -C "headers/usr/src/linux-headers-$1" M="$PWD/spin" modules >err 2>&1 || fail "no module could be built"
+	: >err
+	cp spin/ustack_spin.ko "deb/lib/modules/$1/extra"
+}
+
 # libraries FILE: what it is linked with
 libraries() { ldd "$1" | grep -oE '/[^ ]+\.so[^ ]*'; }
 
@@ -48,11 +86,12 @@ initramfs()
 		/bin/busybox --install -s /bin
 		export PATH=/bin HOME=/tmp
 		mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev; mount -t tmpfs tmpfs /tmp
-		modprobe lzo-rle; modprobe zram; modprobe virtio_blk; modprobe virtio_pci
+		modprobe lzo-rle; modprobe zram; modprobe virtio_blk; modprobe virtio_pci; modprobe ustack_spin
 		echo 256M >/sys/block/zram0/disksize
 		cd /tmp
 		ustack record -e cpu-clock -F 1997 -o data sh -c '
-			for i in 1 2 3 4 5; do dd if=/bin/ustack of=/dev/zram0 bs=64k; dd if=/dev/zram0 of=/dev/null bs=64k count=100; done'
+			for i in 1 2 3 4 5; do dd if=/bin/ustack of=/dev/zram0 bs=64k; dd if=/dev/zram0 of=/dev/null bs=64k count=100; done
+			echo 1 >/sys/module/ustack_spin/parameters/spin'
 		ustack script -F ip,sym,symoff -i data >script
 		cat /proc/kallsyms >kallsyms
 		cat /proc/modules >modules
@@ -77,6 +116,8 @@ cd "$tmp"
 export HOME=$tmp
 dpkg-deb -x "$deb" deb
 release=$(basename deb/lib/modules/*)
+headers "$release" || { echo "no headers of Debian's kernel are to be had"; exit 77; }
+spin "$release"
 initramfs "$release"
 
 # --- in the guest
@@ -94,13 +135,13 @@ awk '{ print $6 }' modules | sort >starts
 # of_modules FILE: the frames in modules, which are above the lowest address of one
 of_modules() { awk -v first="$(head -n 1 starts)" '$1 >= substr(first, 3) && $1 ~ /^ffff/' "$1"; }
 of_modules script >expected
-grep -q ' zram_' expected && grep -q ' lzo' expected || fail "no function of a module was sampled"
+grep -q ' zram_' expected && grep -q ' lzo' expected && grep -q ' outer+' expected || fail "no function of a module was sampled"
 
 # --- here: without the files, then from perf's cache by build-id
 "$ustack" script -F ip,sym,symoff -i data >out 2>err || fail script
 ! of_modules out | grep -v '\[unknown\]' || fail "functions of modules have names from nowhere"
 grep -q 'no names of \[zram\]: .*build-id' err || fail "nobody says why"
-for file in $(find deb -name zram.ko -o -name zsmalloc.ko -o -name lzo-rle.ko); do
+for file in $(find deb -name zram.ko -o -name zsmalloc.ko -o -name lzo-rle.ko -o -name ustack_spin.ko); do
 	id=$(readelf -n "$file" | sed -n 's/.*Build ID: //p')
 	mkdir -p ".debug/.build-id/${id:0:2}/${id:2}"
 	cp "$file" ".debug/.build-id/${id:0:2}/${id:2}/elf"
@@ -109,6 +150,19 @@ done
 of_modules out >named
 ! grep -q '\[unknown\]' named || fail "not all functions of modules have names"
 "$top/tests/kernel-names" kallsyms <named || fail "a module's file has other names than /proc/kallsyms"
+
+# What takes the time was inlined twice, from line 4 into line 5, in all that show lines.
+"$ustack" fold --inline -i data >out 2>err || fail "fold --inline"
+awk '/;set_\[k\];outer_\[k\];twice_\[k\];spin_\[k\] [0-9]+$/ { n += $NF } / outer_\[k\] [0-9]+$/ { bare += $NF }
+	END { exit n < 20 || bare > n / 10 }' out || fail "nothing is inlined in a module: $(grep outer out)"
+"$ustack" script --inline -F ip,sym,srcline -i data >out 2>err || fail "script --inline"
+for at in spin:3 twice:4; do
+	grep -A 1 " ${at%:*} (inlined)$" out >lines || :
+	grep -q "/spin/ustack_spin.c:${at#*:}$" lines || fail "no line of ${at%:*}()"
+done
+"$ustack" report --sort line -i data >out 2>err && grep -q 'ustack_spin.c:3$' out || fail "report --sort line: $(head out)"
+"$ustack" script --no-inline -F ip,sym,symoff -i data >out 2>err || fail script
+of_modules out | cmp - named || fail "other names without inlined functions"
 
 # --- a program with the library, by each way to a file and each way to pack it
 cat >names.c <<'END_C'
