@@ -12,59 +12,10 @@ all='python3 cc1 node go rust build server'
 shopt -s nullglob
 parsers=(${PERFPARSER-} /usr/lib/*/libexec/hotspot-perfparser)
 
-# compare FILE: names of which 3 % of the samples are, in one or the other.  Kernels,
-# and code without names, have other names in each.
+# compare FILE NAME: the same profile, and the parser finds NAME
 compare()
 {
-	"$ustack" fold --no-inline -i "$1" >folds 2>err || fail "fold"
-	perf report -i "$1" --stdio --no-inline --no-children -g none -F overhead,sym --percent-limit 0 >self 2>err || fail "perf report"
-	[ ! -s err ] || fail "perf report complains"
-	perf report -i "$1" --stdio --no-inline --children -g none -F overhead_children,sym --percent-limit 0 >total 2>err || fail "perf report --children"
-	/usr/bin/python3 - "$1" <<'END'
-import re
-import sys
-from collections import Counter
-
-
-def plain(name):
-    return re.sub(r"@.*|\.abi0$", "", name)
-
-
-def known(name):
-    return not re.search(r"_\[k\]$|^\[|\+0x|^0x|@plt|^_init$", name)
-
-
-ours = {"self": Counter(), "total": Counter()}
-samples = 0
-for line in open("folds"):
-    chain, n = line.rsplit(" ", 1)
-    names = chain.split(";")[1:]
-    samples += int(n)
-    if names and known(names[-1]):
-        ours["self"][plain(names[-1])] += int(n)
-    for name in {plain(name) for name in names if known(name)}:
-        ours["total"][name] += int(n)
-compared, wrong = 0, []
-for kind, shares in ours.items():
-    theirs, lines = Counter(), Counter()
-    for line in open(kind):
-        match = re.match(r" *([\d.]+)% +\[\.\] (.*?) *$", line)
-        if match and known(match[2]):
-            theirs[plain(match[2])] += float(match[1])
-            lines[plain(match[2])] += 1
-    for name in shares.keys() | theirs.keys():
-        mine, its = 100 * shares[name] / samples, theirs[name]
-        # Functions of one name that call each other: perf counts each of them.
-        if max(mine, its) < 3 or kind == "total" and lines[name] > 1:
-            continue
-        compared += 1
-        if abs(mine - its) > 1:
-            wrong.append(f"{kind} of {name}: {mine:.2f} % and {its:.2f} %")
-print(f"{sys.argv[1]}: {compared} shares compared, {samples} in all")
-print(*wrong, sep="\n")
-sys.exit(compared < 4 or bool(wrong))
-END
-	[ $? = 0 ] || fail "$1: perf report and ustack fold differ"
+	"$top/tests/same-profile" "$1" || fail "$1: perf report and ustack fold differ"
 	for parser in "${parsers[@]}"; do
 		"$parser" --input "$1" --output parsed 2>err || fail "$1: ${parser##*/}"
 		[ "$(stat -c %s parsed)" -gt 1000 ] && grep -q "$2" parsed || fail "$1: ${parser##*/} finds nothing"
