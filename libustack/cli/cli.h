@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "ustack.h"
 
@@ -171,6 +172,13 @@ int output_check(const struct cli *cli);
  * NULL after an error line.
  */
 FILE *output_open(const struct cli *cli);
+/*
+ * Opens path to write it from its start.  For whoever reads a pipe it waits five
+ * seconds: -1 and ENXIO if nobody does, or what open(2) says.
+ */
+int output_fd(const char *path, mode_t mode);
+/* The words for what output_fd() says. */
+const char *output_why(int err);
 /* Writes the rest.  0, or -1 after an error line. */
 int output_close(const struct cli *cli, FILE *f);
 /* As a string of JSON that may stand in HTML; s is printable. */

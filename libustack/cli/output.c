@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* Files that a command writes: whole, or not at all. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -45,9 +47,31 @@ int output_check(const struct cli *cli)
 	return -1;
 }
 
+int output_fd(const char *path, mode_t mode)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	int fd, tries = 0;
+
+	while ((fd = open(path,
+			  O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY |
+				  O_CLOEXEC,
+			  mode)) < 0 &&
+	       errno == ENXIO && ++tries < 500)
+		nanosleep(&pause, NULL);
+	/* Only to open it. */
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	return fd;
+}
+
+const char *output_why(int err)
+{
+	return err == ENXIO ? "nobody reads this pipe" : strerror(err);
+}
+
 static int failed(const char *path, int err)
 {
-	fprintf(stderr, "ustack: cannot write %s: %s\n", path, strerror(err));
+	fprintf(stderr, "ustack: cannot write %s: %s\n", path, output_why(err));
 	return -1;
 }
 
@@ -55,29 +79,44 @@ FILE *output_open(const struct cli *cli)
 {
 	char path[PATH_MAX];
 	FILE *f;
+	int fd;
 
 	if (!strcmp(cli->output, "-"))
 		return stdout;
 	progress_clear();
-	f = fopen(temporary(cli, path) ? path : cli->output, "we");
-	if (!f)
+	fd = output_fd(temporary(cli, path) ? path : cli->output, 0666);
+	f = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!f) {
 		failed(cli->output, errno);
+		if (fd >= 0)
+			close(fd);
+	}
 	return f;
+}
+
+/* Why something could not be written; as it is not known any more, it has to fail again. */
+static int why_bad(FILE *f)
+{
+	clearerr(f);
+	errno = 0;
+	putc('\n', f);
+	fflush(f);
+	return errno ? errno : EIO;
 }
 
 int output_close(const struct cli *cli, FILE *f)
 {
 	char path[PATH_MAX], real[PATH_MAX];
-	bool moved, bad;
+	bool moved;
+	int bad;
 
 	/* cli_flush() says it. */
 	if (f == stdout)
 		return 0;
 	moved = temporary(cli, path);
-	errno = 0;
-	bad = ferror(f);
+	bad = ferror(f) ? why_bad(f) : 0;
 	if (fclose(f) || bad) {
-		failed(cli->output, errno ? errno : EIO);
+		failed(cli->output, bad ? bad : errno);
 		if (moved)
 			unlink(path);
 		return -1;

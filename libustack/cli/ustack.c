@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /* ustack: records, and chains, folded stacks and accounts of a perf.data file. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,12 @@ static int help(void)
 	return cli_flush();
 }
 
+/* The write that made a file larger than it may be fails, and says so. */
+static void on_too_large(int sig)
+{
+	(void)sig;
+}
+
 static int run(const struct command *cmd, int argc, char **argv)
 {
 	struct cli cli = {
@@ -57,6 +64,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 	ret = cli_options(&cli, cmd, argc, argv);
 	if (ret >= 0)
 		return ret;
+	signal(SIGXFSZ, on_too_large);
 	ret = cli_open(&cli);
 	progress_begin(cmd);
 	if (!ret)

@@ -20,6 +20,11 @@ status 0 "$ustack" record -e cpu-clock -o f true
 # readable FILE: of a command that exits at once, of which there may be no sample
 readable() { "$ustack" fold -i "$1" >out 2>err || grep -qx "ustack: $1: has no samples: .*" err; }
 readable f || fail "of a command that exits at once"
+# A pipe: whoever reads it may come late, but nobody holds up for ever.
+mkfifo unread
+status 255 timeout 60 "$ustack" record -e cpu-clock -o unread touch ran
+said 'unread: cannot open: nobody reads this pipe'
+[ ! -e ran ] || fail "the command ran, though nothing could be recorded"
 # The errors, too: by themselves, or with the accounts.
 for error in "-o f ./nocommand" "-o /nowhere/f true" "-o f -p 4194303" "--no" "-a -p 1" "-e cylces true"; do
 	"$ustack" record --json -e cpu-clock $error >out 2>err && fail "no error: $error"

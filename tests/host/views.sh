@@ -193,6 +193,16 @@ for command in 'flamegraph -o -' 'pprof -o -' 'gecko -o -'; do
 	"$ustack" $command -i first.data >/dev/full 2>err || status=$?
 	[ $status = 1 ] && grep -q 'cannot write the output: No space left' err || fail "$command to a full disk: $status"
 done
+mkfifo unread
+fails 1 'cannot write unread: nobody reads this pipe' flamegraph -i first.data -o unread
+# The reason is kept when there is more to write behind what failed.
+for command in flamegraph pprof gecko; do
+	fails 1 'cannot write /dev/full: No space left' $command -i first.data -o /dev/full
+	status=0
+	(ulimit -f 0; exec "$ustack" $command -i first.data -o new) 2>&1 | cat >err || status=$?
+	[ $status = 1 ] && grep -q 'cannot write new: File too large' err || fail "$command beyond what a file may be: $status"
+	[ ! -e new ] || fail "$command leaves a part of its file"
+done
 
 # A cut recording: what there is, a line and status 1.
 head -c $(($(stat -c %s first.data) - 20)) first.data >cut.data

@@ -91,7 +91,7 @@ static int open_file(struct recorder *r)
 		return fd;
 	free(r->temporary);
 	r->temporary = NULL;
-	return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	return output_fd(path, 0600);
 }
 
 int record_name_file(struct recorder *r)

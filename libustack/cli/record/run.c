@@ -40,7 +40,7 @@ int record_fail(struct recorder *r, const char *what, int err)
 	if (!r->failed)
 		record_error("%s: %s%s%s",
 			     strcmp(path, "-") ? path : "standard output", what,
-			     err ? strerror(-err) : "",
+			     err ? output_why(-err) : "",
 			     err == -EMFILE ? "; raise the limit, ulimit -n" : "");
 	r->failed = true;
 	return -1;
