@@ -151,6 +151,8 @@ int cli_next(struct cli *cli, const struct ustack_sample **sample);
  * status, which is 1 if not all output could be written.
  */
 int cli_close(struct cli *cli, int status);
+/* The words for what ustack_images_unusable() says of path. */
+const char *cli_why(const char *path, int err);
 /* After a write to standard output that failed: cli_flush() says why. */
 void cli_write_failed(void);
 /* Was it as nobody reads standard output any more? */

@@ -199,7 +199,7 @@ static const char *why_kernel(int err)
 	return strerror(-err);
 }
 
-static const char *why(const char *path, int err)
+const char *cli_why(const char *path, int err)
 {
 	if (err == -ESTALE && is_kernel_path(path) &&
 	    strcmp(path, "[kernel.kallsyms]"))
@@ -249,7 +249,7 @@ static void say_unusable(void *arg, const char *path, int err)
 			  "not all" :
 			  "no",
 		  is_kernel_path(path) ? "names of" : "frames and names from",
-		  path, why(path, err));
+		  path, cli_why(path, err));
 }
 
 int cli_flush(void)

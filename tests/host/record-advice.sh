@@ -74,6 +74,7 @@ cat >jit.c <<'END'
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 int main(int argc, char **argv)
 {
@@ -84,7 +85,9 @@ int main(int argc, char **argv)
 	(void)argv;
 	memcpy(p, code, sizeof(code));
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
-	FILE *f = argc > 1 ? fopen(path, "w") : 0;
+	FILE *f = argc == 2 ? fopen(path, "w") : 0;
+	if (argc > 2 && !mkdir(path, 0700))
+		puts(path);
 	if (f) {
 		fprintf(f, "%lx %zx jitted\n", (long)p, sizeof(code));
 		fclose(f);
@@ -96,7 +99,10 @@ int main(int argc, char **argv)
 END
 gcc -O1 -o jit jit.c
 status 0 "$ustack" record -e cpu-clock -o f ./jit
-said 'functions of a JIT have no names'
+said 'functions of a JIT have no names: let it write'
 status 0 "$ustack" record -e cpu-clock -o f ./jit map
 rm "$(cat out)"
 ! grep 'have no names' err || fail "advice on names of a JIT that are there"
+status 0 "$ustack" record -e cpu-clock -o f ./jit no map
+rmdir "$(cat out)"
+said "functions of a JIT have no names: $(cat out): it is not a regular file"

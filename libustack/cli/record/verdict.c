@@ -211,18 +211,6 @@ static const char *show_path(const char *path, char shown[PATH_SHOWN])
 	return shown;
 }
 
-static void add_names_advice(struct list *l, struct record_account *a)
-{
-	const char *path = names_worst(&a->names);
-	char shown[PATH_SHOWN];
-
-	if (path && strcmp(path, NAMES_JIT))
-		add(l, "functions of %s have no names: its debug package has them, or DEBUGINFOD_URLS when they are looked up",
-		    show_path(path, shown));
-	else if (path)
-		add(l, "functions of a JIT have no names: let it write /tmp/perf-PID.map or a jitdump, as node does with --perf-basic-prof or --perf-prof");
-}
-
 struct unusable {
 	const char *path;
 	int err; /* 0: it could be used */
@@ -242,6 +230,40 @@ static int why_unusable(const struct record_account *a, const char *path)
 
 	ustack_images_unusable(a->images, find_unusable, &u);
 	return u.err;
+}
+
+/* The first file that a JIT wrote and that could not be used. */
+struct unusable_jit {
+	char path[PATH_CUT];
+	int err; /* 0: there is none */
+};
+
+static void find_jit(void *arg, const char *path, int err)
+{
+	struct unusable_jit *u = arg;
+
+	if (!u->err && names_is_jit(path)) {
+		u->err = err;
+		snprintf(u->path, sizeof(u->path), "%s", path);
+	}
+}
+
+static void add_names_advice(struct list *l, struct record_account *a)
+{
+	const char *path = names_worst(&a->names);
+	struct unusable_jit u = { .err = 0 };
+	char shown[PATH_SHOWN];
+
+	if (path && !strcmp(path, NAMES_JIT))
+		ustack_images_unusable(a->images, find_jit, &u);
+	if (u.err)
+		add(l, "functions of a JIT have no names: %s: %s",
+		    show_path(u.path, shown), cli_why(u.path, u.err));
+	else if (path && strcmp(path, NAMES_JIT))
+		add(l, "functions of %s have no names: its debug package has them, or DEBUGINFOD_URLS when they are looked up",
+		    show_path(path, shown));
+	else if (path)
+		add(l, "functions of a JIT have no names: let it write /tmp/perf-PID.map or a jitdump, as node does with --perf-basic-prof or --perf-prof");
 }
 
 static void add_file_advice(struct list *l, const struct record_account *a)
