@@ -27,6 +27,13 @@
 /* A bound, as anyone may write such a file: bytes kept of all its versions. */
 #define TEXT_MAX (256 << 20)
 
+/*
+ * What was read in vain, or once more, is paid off by look-ups without a name that
+ * leave the file alone, one for as many bytes: or whoever touches a large file all
+ * the time has us do nothing but read it.
+ */
+#define LOOK_UP_BYTES 4096
+
 /* The last entry for an address counts: code was compiled there again. */
 static int jit_compare(const void *a, const void *b)
 {
@@ -156,6 +163,7 @@ static int lines_read(struct symbols *symbols, int fd, off_t size, off_t *done,
 
 	if (!text)
 		return -ENOMEM;
+	symbols->bytes_read = text->size;
 	text = whole_lines(text);
 	text->next = NULL;
 	symbols->texts = text;
@@ -189,9 +197,23 @@ static int merge(struct image *image, struct symbols *added,
 	return err;
 }
 
+/*
+ * That much was read, up to byte done of size.  grown: what was read is new, so only
+ * what follows done, a line without its end, is read again.
+ */
+static void owe(struct image *image, size_t bytes, off_t size, off_t done,
+		bool grown)
+{
+	if (grown && size - done < (off_t)bytes)
+		bytes = size - done;
+	pthread_mutex_lock(&image->lock);
+	image->symbols->look_ups_owed = bytes / LOOK_UP_BYTES;
+	pthread_mutex_unlock(&image->lock);
+}
+
 /* Adds what the file has from byte from on; at 0 it replaces all. */
 static int read_from(const struct map *map, int fd, const struct stat *st,
-		     off_t from)
+		     off_t from, bool grown)
 {
 	struct symbols *symbols = map->image->symbols;
 	struct symbols *added = calloc(1, sizeof(*added));
@@ -206,6 +228,8 @@ static int read_from(const struct map *map, int fd, const struct stat *st,
 	if (added)
 		lack = (is_dump ? jitdump_read : lines_read)(
 			added, fd, st->st_size, &done, room);
+	if (added)
+		owe(map->image, added->bytes_read, st->st_size, done, grown);
 	err = lack;
 	if (lack == -E2BIG || lack == -EBADMSG || !lack) {
 		set_read(&read, fd, st, done);
@@ -274,6 +298,7 @@ int jit_read(const struct map *map)
 	const struct jit_file *read = &image->symbols->read;
 	struct ustack_map told = map_describe(map);
 	struct stat st;
+	bool grown;
 	size_t size;
 	int fd, err;
 
@@ -285,13 +310,16 @@ int jit_read(const struct map *map)
 		return 0;
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st))
+	if (fstat(fd, &st)) {
 		err = -errno;
-	else if (same_version(read, &st))
+	} else if (same_version(read, &st)) {
 		err = read->lack;
-	else
-		err = read_from(map, fd, &st,
-				has_grown(read, fd, &st) ? read->done : 0);
+	} else {
+		grown = has_grown(read, fd, &st);
+		/* What is read first was read by nobody before. */
+		err = read_from(map, fd, &st, grown ? read->done : 0,
+				grown || !read->ino);
+	}
 	close(fd);
 	return err;
 }
@@ -302,8 +330,15 @@ bool jit_changed(const struct map *map)
 	const struct ustack_images_opts *opts = &image->images->opts;
 	bool changed = false;
 	struct stat st;
+	size_t owed;
 	char *path;
 
+	pthread_mutex_lock(&image->lock);
+	owed = image->symbols->look_ups_owed;
+	image->symbols->look_ups_owed -= owed > 0;
+	pthread_mutex_unlock(&image->lock);
+	if (owed)
+		return false;
 	/* Only it knows where the file is. */
 	if (opts->open)
 		return true;

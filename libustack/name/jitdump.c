@@ -29,6 +29,7 @@ struct window {
 	int fd;
 	off_t at;
 	size_t size;
+	size_t bytes_read;	/* in all */
 	uint8_t buf[BUF_SIZE];
 };
 
@@ -47,6 +48,7 @@ static const uint8_t *window_get(struct window *w, off_t at, size_t size)
 		if (n <= 0)
 			return NULL;
 		w->size += n;
+		w->bytes_read += n;
 	}
 	return w->buf;
 }
@@ -141,10 +143,12 @@ int jitdump_read(struct symbols *symbols, int fd, off_t size, off_t *done,
 		w->fd = fd;
 		w->at = 0;
 		w->size = 0;
+		w->bytes_read = 0;
 		if (!*done)
 			err = read_header(w, size, done);
 		if (!err && *done)
 			err = read_records(symbols, w, size, done, room);
+		symbols->bytes_read = w->bytes_read;
 	}
 	free(w);
 	return err;

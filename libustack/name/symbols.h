@@ -46,6 +46,8 @@ struct symbols {
 	/* Of a JIT; these and those above change under the image's lock. */
 	struct text *texts;
 	size_t text_size;	/* of a JIT's */
+	size_t bytes_read;	/* of its file, to find these */
+	size_t look_ups_owed;	/* until its file is read again */
 	struct jit_file read;
 };
 
@@ -102,7 +104,10 @@ int kallsyms_read(struct symbols *symbols, struct image *image);
  * as kernel_module_file(); -EBADMSG, -ENOMEM.
  */
 int kmodule_read(struct symbols *symbols, struct image *image);
-/* Might jit_read() find more? */
+/*
+ * Might jit_read() find more?  Asked for each address without a name: not, for a
+ * while, if it was much work and found little.
+ */
 bool jit_changed(const struct map *map);
 
 #endif

@@ -738,6 +738,60 @@ static void jit_is_large(void **state)
 	assert_int_equal(err, -E2BIG);
 }
 
+/* How many times the file is read for as many look-ups, each after it changed. */
+static unsigned int times_read(unsigned int look_ups, void (*change)(int fd, unsigned int n))
+{
+	int fd = open(in_dir("/tmp/perf-1.map"), O_WRONLY | O_APPEND);
+	int answer = -ENOSYS;
+
+	opts.open = refuse;
+	opts.arg = &answer;
+	map("/tmp/perf-1.map");
+	jit_name(0x401000);
+	asked[USTACK_FILE_JIT] = 0;
+	for (unsigned int i = 0; i < look_ups; i++) {
+		change(fd, i);
+		jit_name(0x401000);
+	}
+	close(fd);
+	return asked[USTACK_FILE_JIT];
+}
+
+static void touch(int fd, unsigned int n)
+{
+	const struct timespec times[] = { { n, 0 }, { n, 0 } };
+
+	assert_int_equal(futimens(fd, times), 0);
+}
+
+static void add_byte(int fd, unsigned int n)
+{
+	(void)n;
+	assert_int_equal(write(fd, "x", 1), 1);
+}
+
+static void add_line(int fd, unsigned int n)
+{
+	char line[64];
+
+	assert_true(dprintf(fd, "%x 1 f%u\n", 0x402000 + n, n) > 0);
+	snprintf(line, sizeof(line), "f%u", n);
+	assert_string_equal(jit_name(0x402000 + n), line);
+}
+
+/* It is not read all the time, whatever is done to it; but what is added is. */
+static void jit_is_busy(void **state)
+{
+	(void)state;
+	write_file("/tmp/perf-1.map", "", 0);
+	assert_int_equal(truncate(in_dir("/tmp/perf-1.map"), 4 << 20), 0);
+	assert_in_range(times_read(4000, touch), 1, 4);
+	assert_in_range(times_read(4000, add_byte), 1, 4);
+	append("\n");
+	assert_in_range(times_read(1000, add_line), 1000, 2000);
+	assert_string_equal(jit_name(0x402000), "f0");
+}
+
 /* A line without end, and a long name. */
 static void long_lines(void **state)
 {
@@ -762,7 +816,7 @@ int main(void)
 		TEST(tables), TEST(labels), TEST(go), TEST(nameless), TEST(cut), TEST(debugdata),  TEST(mangled), TEST(stubs),
 		TEST(ifunc),  TEST(jit),   TEST(jit_is_no_image),
 		TEST(jit_no_file), TEST(jit_in_a_container), TEST(jit_owner), TEST(jit_goes_on),
-		TEST(jit_asks_again), TEST(jit_is_large), TEST(long_lines),
+		TEST(jit_asks_again), TEST(jit_is_large), TEST(jit_is_busy), TEST(long_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
