@@ -33,6 +33,8 @@
  * the time has us do nothing but read it.
  */
 #define LOOK_UP_BYTES 4096
+/* Symbols are copied to add a few, which takes less for as many bytes. */
+#define COPY_PART 16
 
 /* The last entry for an address counts: code was compiled there again. */
 static int jit_compare(const void *a, const void *b)
@@ -173,6 +175,15 @@ static int lines_read(struct symbols *symbols, int fd, off_t size, off_t *done,
 	return err ? err : cut ? -E2BIG : 0;
 }
 
+/* Bytes of them that were, and were there before. */
+static size_t symbols_copied(const struct symbols *all,
+			     const struct symbols *added)
+{
+	size_t nr = added->nr && all->nr > added->nr ? all->nr - added->nr : 0;
+
+	return nr * sizeof(*all->v);
+}
+
 /* Adds what was added to those that anyone may look at. */
 static int merge(struct image *image, struct symbols *added,
 		 const struct jit_file *read, bool replace)
@@ -185,6 +196,8 @@ static int merge(struct image *image, struct symbols *added,
 	pthread_mutex_lock(&image->lock);
 	err = symbols_merge(symbols, added, replace);
 	if (!err) {
+		symbols->look_ups_owed += symbols_copied(symbols, added) /
+					  COPY_PART / LOOK_UP_BYTES;
 		symbols->read = *read;
 		symbols->text_size += added->text_size;
 	}

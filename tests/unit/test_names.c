@@ -792,6 +792,26 @@ static void jit_is_busy(void **state)
 	assert_string_equal(jit_name(0x402000), "f0");
 }
 
+static void add_other_line(int fd, unsigned int n)
+{
+	assert_true(dprintf(fd, "%x 1 f\n", 0x402000 + n) > 0);
+}
+
+/* Nor are many names copied all the time, for each that is added. */
+static void jit_has_many(void **state)
+{
+	const unsigned int nr = 200000;
+	char *text = malloc(32 * nr), *end = text;
+
+	(void)state;
+	for (unsigned int i = 0; i < nr; i++)
+		end += sprintf(end, "%x 1 f\n", 0x1000000 + i);
+	write_file("/tmp/perf-1.map", text, end - text);
+	free(text);
+	assert_in_range(times_read(4000, add_other_line), 20, 80);
+	assert_string_equal(jit_name(0x402000), "f");
+}
+
 /* A line without end, and a long name. */
 static void long_lines(void **state)
 {
@@ -816,7 +836,8 @@ int main(void)
 		TEST(tables), TEST(labels), TEST(go), TEST(nameless), TEST(cut), TEST(debugdata),  TEST(mangled), TEST(stubs),
 		TEST(ifunc),  TEST(jit),   TEST(jit_is_no_image),
 		TEST(jit_no_file), TEST(jit_in_a_container), TEST(jit_owner), TEST(jit_goes_on),
-		TEST(jit_asks_again), TEST(jit_is_large), TEST(jit_is_busy), TEST(long_lines),
+		TEST(jit_asks_again), TEST(jit_is_large), TEST(jit_is_busy), TEST(jit_has_many),
+		TEST(long_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
