@@ -24,7 +24,10 @@
 #include "name/symbols.h"
 #include "util/proc.h"
 
-/* A bound, as anyone may write such a file: bytes kept of all its versions. */
+/*
+ * A bound, as anyone may write such a file: bytes kept of all its versions, with the
+ * symbols beside them.
+ */
 #define TEXT_MAX (256 << 20)
 
 /*
@@ -100,16 +103,22 @@ static struct text *whole_lines(struct text *text)
 	return cut ? cut : text;
 }
 
-static int parse(struct symbols *symbols, struct text *text)
+/* *parsed: bytes of the lines that were taken.  0, -ENOMEM or -E2BIG. */
+static int parse(struct symbols *symbols, struct text *text, size_t room,
+		 size_t *parsed)
 {
 	char *line = text->bytes, *end, *stop = line + text->size;
 	int err = 0;
 
 	for (; !err && line < stop; line = end + 1) {
+		*parsed = line - text->bytes;
+		if (*parsed + symbols->nr * sizeof(*symbols->v) > room)
+			return -E2BIG;
 		end = memchr(line, '\n', stop - line);
 		*end = 0;
 		err = jit_line(symbols, line);
 	}
+	*parsed = line - text->bytes;
 	return err;
 }
 
@@ -161,6 +170,7 @@ static int lines_read(struct symbols *symbols, int fd, off_t size, off_t *done,
 {
 	bool cut = size - *done > (off_t)room;
 	struct text *text = read_text(fd, *done, cut ? room : (size_t)(size - *done));
+	size_t parsed;
 	int err;
 
 	if (!text)
@@ -169,9 +179,9 @@ static int lines_read(struct symbols *symbols, int fd, off_t size, off_t *done,
 	text = whole_lines(text);
 	text->next = NULL;
 	symbols->texts = text;
-	symbols->text_size = text->size;
-	err = parse(symbols, text);
-	*done += text->size;
+	err = parse(symbols, text, room, &parsed);
+	symbols->text_size = parsed + symbols->nr * sizeof(*symbols->v);
+	*done += parsed;
 	return err ? err : cut ? -E2BIG : 0;
 }
 

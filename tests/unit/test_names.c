@@ -738,6 +738,29 @@ static void jit_is_large(void **state)
 	assert_int_equal(err, -E2BIG);
 }
 
+/* A short line needs many times its bytes, and the limit is to those. */
+static void jit_has_short_lines(void **state)
+{
+	static const char line[] = "1 1 a\n";
+	const size_t nr = 7 << 20, size = sizeof(line) - 1;
+	char *text = malloc(nr * size);
+	int err = 0;
+
+	(void)state;
+	for (size_t i = 0; i < nr; i++)
+		memcpy(text + i * size, line, size);
+	memcpy(text, "401000 10 first\nx\n", 18);
+	write_file("/tmp/perf-1.map", text, nr * size);
+	free(text);
+	map("/tmp/perf-1.map");
+	assert_string_equal(jit_name(0x401000), "first");
+	assert_int_equal(ustack_images_unusable(images, tell, &err), 1);
+	assert_int_equal(err, -E2BIG);
+	/* Nor is there room for any more. */
+	append("402000 10 last\n");
+	assert_string_equal(jit_name(0x402000), "");
+}
+
 /* How many times the file is read for as many look-ups, each after it changed. */
 static unsigned int times_read(unsigned int look_ups, void (*change)(int fd, unsigned int n))
 {
@@ -836,7 +859,7 @@ int main(void)
 		TEST(tables), TEST(labels), TEST(go), TEST(nameless), TEST(cut), TEST(debugdata),  TEST(mangled), TEST(stubs),
 		TEST(ifunc),  TEST(jit),   TEST(jit_is_no_image),
 		TEST(jit_no_file), TEST(jit_in_a_container), TEST(jit_owner), TEST(jit_goes_on),
-		TEST(jit_asks_again), TEST(jit_is_large), TEST(jit_is_busy), TEST(jit_has_many),
+		TEST(jit_asks_again), TEST(jit_is_large), TEST(jit_has_short_lines), TEST(jit_is_busy), TEST(jit_has_many),
 		TEST(long_lines),
 	};
 
