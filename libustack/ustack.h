@@ -198,8 +198,10 @@ USTACK_API void ustack_images_interrupt(struct ustack_images *images);
  * since.
  * -ENOKEY: it may be another, as it lacks the build-id that was recorded.
  * -EPERM: a file of a JIT's names that may be anyone's, as it is no regular file of
- * root's, of ours or of the user whose process has the PID now.  -E2BIG: more
- * than 256 MiB of its names were read, and what follows is not.  -EISDIR,
+ * root's, of ours or of the user whose process has the PID now.  -E2BIG: its
+ * names and what is kept beside them need more than 256 MiB, and what follows is not
+ * read; a module of the kernel has too many functions, and the last have no names.
+ * -EISDIR,
  * -ENOTSUP: a directory, a FIFO or device.  -ENODATA: it is empty, or
  * cut, and what is left is used.  -EBADMSG: its debug information is damaged, and
  * what could not be read is left out.  -ENOEXEC: no ELF program or library of this

@@ -195,6 +195,8 @@ static const char *why_kernel(int err)
 		return "it is not loaded any more";
 	case -EBADMSG:
 		return "its list of functions, or its debug information, is damaged";
+	case -E2BIG:
+		return "it has too many; the last in its file are missing";
 	}
 	return strerror(-err);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* The functions of a module by its object file. */
+/* The functions of a module by its object file: anybody may have written it. */
 #include <errno.h>
 #include <gelf.h>
 #include <stdlib.h>
@@ -10,6 +10,8 @@
 #include "name/symbols.h"
 
 #define NAME_SIZE_MAX 512 /* KSYM_NAME_LEN */
+/* Bytes of names and symbols, many times those of any module there is. */
+#define ROOM (64u << 20)
 
 static bool is_function(const GElf_Sym *sym, const char *name)
 {
@@ -23,6 +25,7 @@ static int read_table(struct symbols *symbols, Elf *elf, Elf_Scn *scn,
 		      const struct layout *l)
 {
 	Elf_Data *data = elf_getdata(scn, NULL);
+	size_t room = ROOM, size;
 	struct symbol *s;
 	const char *name;
 	GElf_Shdr sh;
@@ -36,6 +39,10 @@ static int read_table(struct symbols *symbols, Elf *elf, Elf_Scn *scn,
 		    l->at[sym.st_shndx] == LAYOUT_NOWHERE ||
 		    !is_function(&sym, name))
 			continue;
+		size = sizeof(*s) + strlen(name) + 1;
+		if (size > room)
+			return -E2BIG;
+		room -= size;
 		s = symbols_add(symbols);
 		if (!s)
 			return -ENOMEM;
@@ -53,6 +60,7 @@ int kmodule_read(struct symbols *symbols, struct image *image)
 {
 	Elf_Scn *scn = NULL;
 	struct image *file;
+	bool found = false;
 	GElf_Shdr sh;
 	Elf *elf;
 	int err = kernel_module_file(image, false, &file);
@@ -60,9 +68,16 @@ int kmodule_read(struct symbols *symbols, struct image *image)
 	if (err)
 		return err;
 	elf = image_elf(file);
-	while (!err && (scn = elf_nextscn(elf, scn)))
-		if (gelf_getshdr(scn, &sh) && sh.sh_type == SHT_SYMTAB)
-			err = read_table(symbols, elf, scn, file->layout);
+	/* There is one.  Others can have the same bytes again and again. */
+	while (!found && (scn = elf_nextscn(elf, scn)))
+		found = gelf_getshdr(scn, &sh) && sh.sh_type == SHT_SYMTAB;
+	if (found)
+		err = read_table(symbols, elf, scn, file->layout);
+	/* What was read is used. */
+	if (err == -E2BIG) {
+		image_lacks(image, err);
+		err = 0;
+	}
 	symbols_sort(symbols, symbols_by_preference);
 	image_free(file);
 	return err;

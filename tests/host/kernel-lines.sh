@@ -128,6 +128,85 @@ addr2line -aifC -e vmlinux <addrs | sed 's/ (discriminator [0-9]*)//; s/:?$/:0/'
 /usr/bin/python3 compare.py ours theirs >out || fail "not what addr2line says of vmlinux: $(cat out)"
 cat out
 
+# --- more symbols than any module has: of one table, and not all of that
+cat >names.c <<'END_C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ustack.h"
+static void unusable(void *arg, const char *path, int err)
+{
+	(void)arg;
+	printf("%s: %s\n", path, strerror(-err));
+}
+/* FILE BUILD_ID COUNT: the names of its first functions, which are 4 bytes long. */
+int main(int argc, char **argv)
+{
+	const struct ustack_images_opts opts = { .sz = sizeof(opts), .build_id_dir = "", .debug_dirs = "" };
+	unsigned char id[20];
+	struct ustack_map map = { .sz = sizeof(map), .addr = 0xffffffffc0300000, .size = 1 << 22, .path = argv[1],
+				  .is_kernel = 1, .prot = 5, .build_id = id, .build_id_size = sizeof(id) };
+	struct ustack_symbol sym = { .sz = sizeof(sym) };
+	struct ustack_images *images;
+	struct ustack_space *space;
+
+	for (int i = 0; i < 20; i++)
+		sscanf(argv[2] + 2 * i, "%2hhx", &id[i]);
+	if (argc < 4 || ustack_images_new(&images, &opts) || ustack_space_new(&space, images) || ustack_space_map(space, &map))
+		return 1;
+	for (int i = 0; i < atoi(argv[3]); i++) {
+		ustack_symbolize(space, map.addr + 4 * i, &sym);
+		printf("%.8s\n", sym.name ? sym.name : "?");
+	}
+	ustack_images_unusable(images, unusable, NULL);
+	ustack_space_free(space);
+	ustack_images_free(images);
+	return 0;
+}
+END_C
+gcc -O1 -I"$top/libustack" names.c "$top/build/libustack/libustack.so" -Wl,-rpath,"$top/build/libustack" -o names
+echo '__asm__(".text\n.skip 4096");' >plain.c
+gcc -c plain.c -o plain.o
+ld -r --build-id=sha1 -s -o plain.ko plain.o
+cat >many.py <<'END_PY'
+"""FILE TABLES SYMBOLS NAME_SIZE: a module with as many tables, each of as many symbols one behind the other."""
+import struct
+import sys
+
+tables, symbols, size = map(int, sys.argv[2:])
+b = bytearray(open("plain.ko", "rb").read())
+at, = struct.unpack_from("<Q", b, 40)
+nr, = struct.unpack_from("<H", b, 60)
+headers = [bytes(b[at + 64 * i:at + 64 * i + 64]) for i in range(nr)]
+# Its own table is none.
+headers = [h[:4] + b"\1\0\0\0" + h[8:] if h[4] == 2 else h for h in headers]
+text = next(i for i in range(nr) if struct.unpack_from("<Q", headers[i], 8)[0] & 4)
+for table in range(tables):
+    b += bytes(-len(b) % 8)
+    headers.append(struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, len(b), size + 2, 0, 0, 1, 0))
+    b += b"\0" + b"t%d_" % table + b"L" * (size - 3) + b"\0"
+    b += bytes(-len(b) % 8)
+    first = 0 if table == 0 else symbols
+    headers.append(struct.pack("<IIQQQQIIQQ", 0, 2, 0, 0, len(b), 24 * symbols, len(headers) - 1, 0, 8, 24))
+    b += b"".join(struct.pack("<IBBHQQ", 1, 18, 0, text, 4 * (first + i), 4) for i in range(symbols))
+struct.pack_into("<Q", b, 40, len(b))
+struct.pack_into("<H", b, 60, len(headers))
+open(sys.argv[1], "wb").write(b + b"".join(headers))
+END_PY
+id=$(readelf -n plain.ko | sed -n 's/.*Build ID: //p')
+/usr/bin/python3 many.py tables.ko 2 3 20
+./names "$PWD/tables.ko" "$id" 5 >out || fail "two tables"
+[ "$(tr '\n' ' ' <out)" = 't0_LLLLL t0_LLLLL t0_LLLLL ? ? ' ] || fail "not the functions of the first table: $(cat out)"
+# 64 MiB have room for less, with what is kept beside them.
+/usr/bin/python3 many.py long.ko 1 130000 510
+./names "$PWD/long.ko" "$id" 130000 >out || fail "long names"
+awk -v last="$PWD/long.ko: Argument list too long" '/^t0_LLLLL$/ { n++; bad += missing > 0; next } $0 == "?" { missing++; next } { bad += $0 != last; told++ }
+	END { exit bad || told != 1 || n < 100000 || n > 131072 || n + missing != 130000 }' out ||
+	fail "not as many long names as there is room for: $(sort out | uniq -c)"
+/usr/bin/python3 many.py long.ko 1 100000 510
+./names "$PWD/long.ko" "$id" 100000 >out || fail "long names that have room"
+[ "$(sort -u out)" = t0_LLLLL ] || fail "long names that have room: $(sort out | uniq -c)"
+
 # --- a file that lies: relocations, symbols, sizes; never more than missing names
 /usr/bin/python3 - "$(readelf -n some-module.ko | sed -n 's/.*Build ID: //p')" <<'END_PY' || fail "a damaged module"
 import os
