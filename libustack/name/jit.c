@@ -253,6 +253,12 @@ static int read_from(const struct map *map, int fd, const struct stat *st,
 			added, fd, st->st_size, &done, room);
 	if (added)
 		owe(map->image, added->bytes_read, st->st_size, done, grown);
+	/* That is not forgotten when more is read behind it. */
+	if (added) {
+		read.skipped = (from && read.skipped) || added->read.skipped;
+		if (!lack && read.skipped)
+			lack = -EBADMSG;
+	}
 	err = lack;
 	if (lack == -E2BIG || lack == -EBADMSG || !lack) {
 		set_read(&read, fd, st, done);

@@ -69,7 +69,10 @@ static int read_header(struct window *w, off_t size, off_t *done)
 	return 0;
 }
 
-/* A function, whose record of bytes is at byte at and ends in its code. */
+/*
+ * A function, whose record of bytes is at byte at and ends in its code.  0, -ENOMEM;
+ * -EIO: the file could not be read; -EBADMSG: the record makes no sense.
+ */
 static int read_function(struct symbols *symbols, struct window *w, off_t at,
 			 uint32_t bytes)
 {
@@ -79,7 +82,7 @@ static int read_function(struct symbols *symbols, struct window *w, off_t at,
 	struct symbol *s;
 
 	if (!r)
-		return -EBADMSG;
+		return -EIO;
 	start = get64(r + 32);
 	size = get64(r + 40);
 	if (size > bytes - LOAD_SIZE || start + size < start)
@@ -88,7 +91,9 @@ static int read_function(struct symbols *symbols, struct window *w, off_t at,
 	if (room > NAME_SIZE_MAX)
 		room = NAME_SIZE_MAX;
 	name = (const char *)window_get(w, at + LOAD_SIZE, room);
-	end = name ? memchr(name, '\0', room) : NULL;
+	if (!name)
+		return -EIO;
+	end = memchr(name, '\0', room);
 	if (!end)
 		return -EBADMSG;
 	if (!size || end == name)
@@ -126,8 +131,11 @@ static int read_records(struct symbols *symbols, struct window *w, off_t size,
 		if (symbols->text_size > room)
 			return -E2BIG;
 		err = id == LOAD ? read_function(symbols, w, *done, bytes) : 0;
-		if (err)
-			return err;
+		/* Where the next one begins is known all the same. */
+		if (err == -EBADMSG)
+			symbols->read.skipped = true;
+		else if (err)
+			return err == -EIO ? -EBADMSG : err;
 		*done += bytes;
 	}
 	return 0;

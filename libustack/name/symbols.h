@@ -35,6 +35,7 @@ struct jit_file {
 	off_t size, done;	/* of the file then, and up to the last whole entry */
 	struct timespec mtime;
 	int lack;		/* -errno: not all could be read up to size */
+	bool skipped;		/* damaged entries, before done */
 	off_t known_at;		/* some bytes of it, to see whether they still are there */
 	size_t known_size;
 	char known[256];
@@ -89,7 +90,8 @@ int jit_read(const struct map *map);
 /*
  * The same of a jitdump: what size bytes of fd hold from *done on, or all of it if
  * that is 0.  *done becomes where the first record begins that is not whole.
- * -EBADMSG: that is none, or broken; -E2BIG: names are longer than room.
+ * -EBADMSG: that is none, or broken; -E2BIG: names are longer than room.  A function
+ * whose record alone is broken is left out, which symbols->read.skipped tells.
  */
 int jitdump_read(struct symbols *symbols, int fd, off_t size, off_t *done,
 		 size_t room);

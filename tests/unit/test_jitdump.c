@@ -267,16 +267,18 @@ static void goes_on(void **state)
 	assert_string_equal(name(0x400200), "");
 }
 
-/* What comes before the damage has its name. */
+/* What comes before the damage has its name, and behind it if where is known. */
 static void damaged(void **state)
 {
 	static const struct {
 		unsigned int at, size;	/* in the record */
 		uint64_t val;
+		bool alone;	/* where it ends is known */
 	} lies[] = {
-		{ 4, 4, 0 },	{ 4, 4, 15 },		     { 4, 4, 55 },
-		{ 40, 8, 1000 }, { 40, 8, UINT64_MAX - 100 }, { 32, 8, UINT64_MAX },
-		{ 56, 8, 0x4141414141414141 },
+		{ 4, 4, 0, 0 },	    { 4, 4, 15, 0 },
+		{ 4, 4, 55, 0 },    { 40, 8, 1000, 1 },
+		{ 40, 8, 20, 1 },   { 40, 8, UINT64_MAX - 100, 1 },
+		{ 32, 8, UINT64_MAX, 1 }, { 56, 8, 0x4141414141414141, 1 },
 	};
 	size_t at;
 
@@ -287,10 +289,17 @@ static void damaged(void **state)
 		/* The name has 8 bytes with its end. */
 		at = function(0x400200, 1, "badname");
 		memcpy(dump + at + lies[i].at, &lies[i].val, lies[i].size);
+		function(0x400300, 0x10, "behind");
 		written();
 		map(DUMP, true);
 		assert_string_equal(name(0x400100), "good");
 		assert_string_equal(name(0x400200), "");
+		assert_string_equal(name(0x400300), lies[i].alone ? "behind" : "");
+		assert_int_equal(lack(), -EBADMSG);
+		/* That is still so when the JIT has written on. */
+		function(0x400400, 0x10, "later");
+		written();
+		assert_string_equal(name(0x400400), lies[i].alone ? "later" : "");
 		assert_int_equal(lack(), -EBADMSG);
 	}
 	for (size_t i = 0; i < 12; i += 4) {
@@ -315,9 +324,11 @@ static void hostile(void **state)
 	memset(text, 'x', sizeof(text) - 1);
 	header();
 	function(0x400100, 0x10, text);
+	function(0x400200, 0x10, "behind");
 	written();
 	map(DUMP, true);
 	assert_string_equal(name(0x400100), "");
+	assert_string_equal(name(0x400200), "behind");
 	assert_int_equal(lack(), -EBADMSG);
 	text[30000] = '\0';
 	header();
