@@ -18,6 +18,7 @@
 #define VERSION 1
 #define HEADER_SIZE 40
 #define LOAD 0			/* a function; others tell of lines, or of its end */
+#define KINDS 5			/* that are known */
 #define PREFIX_SIZE 16		/* of each record: what, bytes in all, when */
 #define LOAD_SIZE (PREFIX_SIZE + 40) /* then the name, then the code */
 #define BUF_SIZE (64u << 10)
@@ -63,7 +64,7 @@ static int read_header(struct window *w, off_t size, off_t *done)
 	h = window_get(w, 0, HEADER_SIZE);
 	/* magic, version, bytes, machine, ... */
 	if (!h || get32(h) != MAGIC || get32(h + 4) != VERSION ||
-	    get32(h + 8) < HEADER_SIZE)
+	    get32(h + 8) < HEADER_SIZE || get32(h + 8) > size)
 		return -EBADMSG;
 	*done = get32(h + 8);
 	return 0;
@@ -125,9 +126,9 @@ static int read_records(struct symbols *symbols, struct window *w, off_t size,
 		bytes = get32(r + 4);
 		if (bytes < (id == LOAD ? LOAD_SIZE : PREFIX_SIZE))
 			return -EBADMSG;
-		/* The JIT is writing it, or was when it ended. */
+		/* The JIT is writing it, or was when it ended; or it is none. */
 		if (bytes > size - *done)
-			return 0;
+			return id < KINDS ? 0 : -EBADMSG;
 		if (symbols->text_size > room)
 			return -E2BIG;
 		err = id == LOAD ? read_function(symbols, w, *done, bytes) : 0;

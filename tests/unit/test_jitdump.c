@@ -302,6 +302,19 @@ static void damaged(void **state)
 		assert_string_equal(name(0x400400), lies[i].alone ? "later" : "");
 		assert_int_equal(lack(), -EBADMSG);
 	}
+	/* No header has so many bytes, and nothing that is written so begins. */
+	for (size_t i = 0; i < 2; i++) {
+		header();
+		if (i)
+			word(0x6b6e756a6b6e756a, 8);
+		else
+			memset(dump + 8, 0x11, 4);
+		function(0x400100, 0x10, "f");
+		written();
+		map(DUMP, true);
+		assert_string_equal(name(0x400100), "");
+		assert_int_equal(lack(), -EBADMSG);
+	}
 	for (size_t i = 0; i < 12; i += 4) {
 		header();
 		function(0x400100, 0x10, "f");
