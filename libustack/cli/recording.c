@@ -229,6 +229,8 @@ const char *cli_why(const char *path, int err)
 		return "it is too large; its newest names are missing";
 	case -ENOTSUP:
 		return "it is a FIFO or a device";
+	case -ENOEXEC:
+		return "it is of another machine, or nothing that has code";
 	}
 	return strerror(-err);
 }

@@ -260,7 +260,7 @@ static int read_from(const struct map *map, int fd, const struct stat *st,
 			lack = -EBADMSG;
 	}
 	err = lack;
-	if (lack == -E2BIG || lack == -EBADMSG || !lack) {
+	if (lack != -ENOMEM) {
 		set_read(&read, fd, st, done);
 		read.lack = lack;
 		err = merge(map->image, added, &read, !from);

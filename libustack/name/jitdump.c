@@ -7,6 +7,7 @@
  * Only names are taken.  Times of the records are those of a clock that a recording
  * need not have: of functions that were at one address the last counts.
  */
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -54,6 +55,12 @@ static const uint8_t *window_get(struct window *w, off_t at, size_t size)
 	return w->buf;
 }
 
+/* Not every JIT says which it is. */
+static bool is_our_machine(uint32_t machine)
+{
+	return machine == EM_X86_64 || machine == EM_386 || machine == EM_NONE;
+}
+
 static int read_header(struct window *w, off_t size, off_t *done)
 {
 	const uint8_t *h;
@@ -66,6 +73,8 @@ static int read_header(struct window *w, off_t size, off_t *done)
 	if (!h || get32(h) != MAGIC || get32(h + 4) != VERSION ||
 	    get32(h + 8) < HEADER_SIZE || get32(h + 8) > size)
 		return -EBADMSG;
+	if (!is_our_machine(get32(h + 12)))
+		return -ENOEXEC;
 	*done = get32(h + 8);
 	return 0;
 }

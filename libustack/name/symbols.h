@@ -90,8 +90,9 @@ int jit_read(const struct map *map);
 /*
  * The same of a jitdump: what size bytes of fd hold from *done on, or all of it if
  * that is 0.  *done becomes where the first record begins that is not whole.
- * -EBADMSG: that is none, or broken; -E2BIG: names are longer than room.  A function
- * whose record alone is broken is left out, which symbols->read.skipped tells.
+ * -EBADMSG: that is none, or broken; -ENOEXEC: it is of another machine; -E2BIG:
+ * names are longer than room.  A function whose record alone is broken is left out,
+ * which symbols->read.skipped tells.
  */
 int jitdump_read(struct symbols *symbols, int fd, off_t size, off_t *done,
 		 size_t room);

@@ -315,6 +315,17 @@ static void damaged(void **state)
 		assert_string_equal(name(0x400100), "");
 		assert_int_equal(lack(), -EBADMSG);
 	}
+	for (size_t i = 0; i < 3; i++) {
+		static const uint32_t machines[] = { EM_386, EM_NONE, EM_AARCH64 };
+
+		header();
+		function(0x400100, 0x10, "f");
+		memcpy(dump + 12, &machines[i], 4);
+		written();
+		map(DUMP, true);
+		assert_string_equal(name(0x400100), i < 2 ? "f" : "");
+		assert_int_equal(lack(), i < 2 ? 0 : -ENOEXEC);
+	}
 	for (size_t i = 0; i < 12; i += 4) {
 		header();
 		function(0x400100, 0x10, "f");
