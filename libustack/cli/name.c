@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * Names in the output.  Whoever was recorded chose them: those of threads,
- * functions and files may hold what a terminal takes for a command, or a line
- * that looks like one of ours.
+ * functions and files may hold what a terminal takes for a command, or for another
+ * order of what stands around it, or a line that looks like one of ours.
  */
 #include <string.h>
 
 #include "cli/cli.h"
 
 #define BYTES(c) (0x0101010101010101u * (c))
+
+/* Does it change the order of other characters, or end the line? */
+static bool reorders(uint32_t c)
+{
+	return c == 0x61c || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
 
 /* Bytes of the UTF-8 character at s; 0: none, or a control character. */
 static size_t printable(const unsigned char *s)
@@ -29,7 +36,7 @@ static size_t printable(const unsigned char *s)
 		c = c << 6 | (s[i] & 0x3f);
 	}
 	if (c < least[n] || c == 0x7f || c > 0x10ffff ||
-	    (c >= 0xd800 && c < 0xe000))
+	    (c >= 0xd800 && c < 0xe000) || reorders(c))
 		return 0;
 	return n;
 }

@@ -289,6 +289,9 @@ int main(void)
 	gänge("\033[31mred\177");
 	gänge("nl\nnl 1");
 	gänge("\302\233 \351 ü");
+	gänge("\u200e\u200f\u2028\u202a\u202e");
+	gänge("\u061c\u2066\u2069");
+	gänge("\u200d\u2027\u202f\u2065\u206a");
 	return 0;
 }
 END
@@ -296,7 +299,9 @@ gcc -O1 -o names names.c
 record --call-graph dwarf,1024 -o names.data ./names
 "$ustack" fold -i names.data >folded 2>err || fail "fold of names"
 "$ustack" script -i names.data >script.txt 2>err || fail "script of names"
-for name in 'a;b c' '\x1b[31mred\x7f' 'nl\x0anl 1' '\xc2\x9b \xe9 ü'; do
+for name in 'a;b c' '\x1b[31mred\x7f' 'nl\x0anl 1' '\xc2\x9b \xe9 ü' \
+	'\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\xa8\xe2\x80\xaa\xe2\x80\xae' '\xd8\x9c\xe2\x81\xa6\xe2\x81\xa9' \
+	$'\xe2\x80\x8d\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa'; do
 	grep -qF "$name " script.txt || fail "script does not print $name"
 	grep -q "^$(sed 's/;/:/; s/[[\\]/\\&/g' <<<"$name");.*;main;gänge" folded || fail "fold does not print $name"
 done
