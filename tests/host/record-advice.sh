@@ -69,6 +69,9 @@ status 0 "$ustack" record -e cpu-clock -o f ./stripped 200
 said "to do: functions of $tmp/stripped have no names"
 status 0 "$ustack" record -e cpu-clock -o f ./work 200
 ! grep 'to do' err || fail "advice where nothing is missing"
+# Of no sample none is complete, or not.
+status 0 "$ustack" record -e cpu-clock -c 1000000000 -o f true
+said ': 0 samples, .* 0 lost, 0 bytes a sample; to do: was it running at all'
 # A JIT: code that is in no file.
 cat >jit.c <<'END'
 #include <stdio.h>

@@ -353,7 +353,11 @@ static void in_words(struct record_account *a,
 		     uint64_t in_file, uint64_t bytes)
 {
 	struct list lost = { .between = ", " }, advice = { .between = "; " };
+	char complete[32] = "";
 
+	if (a->samples)
+		snprintf(complete, sizeof(complete), ", %.1f %% complete",
+			 account_complete(a));
 	add_lost(&lost, a, st, in_file);
 	add_causes(&lost, a);
 	if (unseen(a, o))
@@ -361,11 +365,11 @@ static void in_words(struct record_account *a,
 		    unseen(a, o), plural(unseen(a, o)));
 	add_advice(&advice, a, st, o, c);
 	fprintf(stderr,
-		"ustack: %s: %" PRIu64 " sample%s, stacks %s, %s, %.1f %% complete, %" PRIu64
+		"ustack: %s: %" PRIu64 " sample%s, stacks %s, %s%s, %" PRIu64
 		" bytes a sample%s%s\n",
 		strcmp(o->path, "-") ? o->path : "standard output", in_file,
 		plural(in_file), c->defer ? "deferred" : "copied in the interrupt", lost.text,
-		account_complete(a), in_file ? bytes / in_file : 0,
+		complete, in_file ? bytes / in_file : 0,
 		advice.n ? "; to do: " : "", advice.text);
 }
 
