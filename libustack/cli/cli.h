@@ -176,7 +176,8 @@ int output_check(const struct cli *cli);
 FILE *output_open(const struct cli *cli);
 /*
  * Opens path to write it from its start.  For whoever reads a pipe it waits five
- * seconds: -1 and ENXIO if nobody does, or what open(2) says.
+ * seconds: -1 and ENXIO if nobody does, ENODEV where no device is, or what open(2)
+ * says.
  */
 int output_fd(const char *path, mode_t mode);
 /* The words for what output_fd() says. */

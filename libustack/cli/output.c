@@ -47,6 +47,13 @@ int output_check(const struct cli *cli)
 	return -1;
 }
 
+static bool is_fifo(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISFIFO(st.st_mode);
+}
+
 int output_fd(const char *path, mode_t mode)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
@@ -56,8 +63,18 @@ int output_fd(const char *path, mode_t mode)
 			  O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY |
 				  O_CLOEXEC,
 			  mode)) < 0 &&
-	       errno == ENXIO && ++tries < 500)
+	       errno == ENXIO) {
+		/* So are devices that are not there. */
+		if (!is_fifo(path)) {
+			errno = ENODEV;
+			break;
+		}
+		if (++tries == 500) {
+			errno = ENXIO;
+			break;
+		}
 		nanosleep(&pause, NULL);
+	}
 	/* Only to open it. */
 	if (fd >= 0)
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);

@@ -51,9 +51,9 @@ gzip -cd out.pb.gz >out
 grep -qa '[A-Z][A-Za-z]*:[^a-z]*innermost' out || fail "pprof: no name"
 
 # One of perf's, too.
-if perf record -q -B -N -e cpu-clock:u -F 997 --call-graph dwarf,16384 -o perfs node "${frames[@]}" --perf-prof work.js >/dev/null 2>&1; then
-	shown perfs
-fi
+perf record -q -B -N -e cpu-clock:u -F 997 --call-graph dwarf,16384 -o perfs node "${frames[@]}" --perf-prof work.js >out 2>err ||
+	fail "perf record"
+shown perfs
 
 # It was cut while the JIT wrote; then it is broken, and gone.
 dump=$(ls elsewhere/jit-*.dump)

@@ -195,6 +195,10 @@ for command in 'flamegraph -o -' 'pprof -o -' 'gecko -o -'; do
 done
 mkfifo unread
 fails 1 'cannot write unread: nobody reads this pipe' flamegraph -i first.data -o unread
+# Of a session without a terminal.
+status=0
+setsid -w "$ustack" flamegraph -i first.data -o /dev/tty >out 2>err || status=$?
+[ $status = 1 ] && grep -q 'cannot write /dev/tty: No such device$' err || fail "a device that is not there: $status"
 # The reason is kept when there is more to write behind what failed.
 for command in flamegraph pprof gecko; do
 	fails 1 'cannot write /dev/full: No space left' $command -i first.data -o /dev/full
