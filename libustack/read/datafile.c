@@ -24,7 +24,7 @@ int datafile_open(struct datafile *df, const char *path,
 	int ret;
 
 	memset(df, 0, sizeof(*df));
-	df->park_fd = -1;
+	df->park.fd = -1;
 	df->line = line;
 	df->pool = df->raw.pool = df->unpacker.out.pool = pool;
 	if (!strcmp(path, "-"))
@@ -94,14 +94,12 @@ void datafile_close(struct datafile *df)
 	if (df->pool) {
 		unpack_free(&df->unpacker);
 		chunk_put(df->pool, df->raw.chunk);
-		chunk_put(df->pool, df->fetched);
+		park_free(df);
 	}
-	df->raw.chunk = df->fetched = NULL;
+	df->raw.chunk = NULL;
 	if (df->fd >= 0)
 		close(df->fd);
-	if (df->park_fd >= 0)
-		close(df->park_fd);
-	df->fd = df->park_fd = -1;
+	df->fd = -1;
 }
 
 static int cut_short(struct datafile *df)

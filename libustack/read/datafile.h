@@ -12,6 +12,7 @@
 #include "read/build_ids.h"
 #include "read/chunk.h"
 #include "read/event.h"
+#include "read/park.h"
 #include "read/unpack.h"
 #include "ustack.h"
 #include "util/error.h"
@@ -34,10 +35,7 @@ struct datafile {
 	uint64_t start, start_left; /* both, at the first record */
 	uint64_t last; /* offset of the record given last, or PARK_NONE */
 
-	/* Of park.c. */
-	int park_fd;
-	uint64_t park_size;
-	struct chunk *fetched; /* where parked records come back to */
+	struct park park;
 };
 
 int datafile_open(struct datafile *df, const char *path,
@@ -50,18 +48,5 @@ int datafile_rewind(struct datafile *df);
 /* data_size and data_read. */
 void datafile_account(const struct datafile *df, struct ustack_stats *stats);
 void datafile_close(struct datafile *df);
-
-/* --- records that have to wait for longer than memory lasts: park.c --------- */
-
-#define PARK_NONE UINT64_MAX
-
-/*
- * Lets go of the record that datafile_next() gave last.  *where is what fetches
- * it again: out of the file itself if it stands there as it is, else out of a
- * temporary one.
- */
-int datafile_park(struct datafile *df, struct record *r, uint64_t *where);
-int datafile_fetch(struct datafile *df, uint64_t where, uint32_t size,
-		   struct record *r);
 
 #endif

@@ -610,48 +610,124 @@ static void event_desc_names(void **state)
 	pd_close(&r);
 }
 
-/* A parked record that is no longer there: nothing refers to its chunk then. */
-static void parked_and_gone(void **state)
-{
-	struct chunk_pool pool = { 0 };
-	struct build_ids ids = { 0 };
-	struct events events = { 0 };
-	struct errline line = { 0 };
-	struct record rec, back = { 0 };
+/* What datafile_open() needs, of a file of n samples with chains of any length. */
+struct parking {
+	struct chunk_pool pool;
+	struct build_ids ids;
+	struct events events;
+	struct errline line;
 	struct datafile df;
 	struct pd_reader r;
-	uint64_t where;
-	uint32_t size;
+};
+
+static void parking_open(struct parking *p, int n, unsigned int *seed)
+{
 	struct pd pd;
+	struct record attr;
+
+	memset(p, 0, sizeof(*p));
+	pd_start(&pd);
+	while (n--) {
+		/* small ones, and some as large as they can be */
+		int size = rand_r(seed) % (rand_r(seed) % 8 ? 600 : RECORD_MAX - 8);
+
+		pd_begin(&pd, PERF_RECORD_SAMPLE, 0);
+		for (size /= 8; size--;)
+			pd_u64(&pd, (uint64_t)rand_r(seed) << 32 | rand_r(seed));
+		pd_end(&pd);
+	}
+	pd_file(&pd, &p->r);
+	assert_int_equal(datafile_open(&p->df, p->r.path, &p->pool, &p->events,
+				       &p->ids, &p->line),
+			 0);
+	assert_int_equal(datafile_next(&p->df, &attr), 1);
+	record_put(&p->pool, &attr);
+}
+
+static void parking_close(struct parking *p)
+{
+	datafile_close(&p->df);
+	assert_int_equal(p->pool.nr_live, 0);
+	chunk_pool_free(&p->pool);
+	events_free(&p->events);
+	build_ids_free(&p->ids);
+	close(p->r.fd);
+}
+
+/* Parked records that are no longer there: nothing refers to their chunk then. */
+static void parked_and_gone(void **state)
+{
+	unsigned int seed = 1;
 
 	(void)state;
-	pd_start(&pd);
-	pd_sample(&pd, 101, 1000, 1);
-	pd_file(&pd, &r);
-	assert_int_equal(datafile_open(&df, r.path, &pool, &events, &ids,
-				       &line),
-			 0);
-	assert_int_equal(datafile_next(&df, &rec), 1);
-	record_put(&pool, &rec); /* the attr */
-	assert_int_equal(datafile_next(&df, &rec), 1);
-	size = record_size(&rec);
-	assert_int_equal(datafile_park(&df, &rec, &where), 0);
-	assert_null(rec.chunk);
-	assert_int_equal(datafile_fetch(&df, where, size, &back), 0);
-	assert_int_equal(record_type(&back), PERF_RECORD_SAMPLE);
-	record_put(&pool, &back);
-	assert_int_equal(pwrite(r.fd, "\0\0", 2, where + 6), 2);
-	assert_int_equal(datafile_fetch(&df, where, size, &back), -EIO);
-	assert_null(back.chunk);
-	assert_int_equal(ftruncate(r.fd, where), 0);
-	assert_int_equal(datafile_fetch(&df, where, size, &back), -EIO);
-	assert_null(back.chunk);
-	datafile_close(&df);
-	assert_int_equal(pool.nr_live, 0);
-	chunk_pool_free(&pool);
-	events_free(&events);
-	build_ids_free(&ids);
-	close(r.fd);
+	for (int cut = 0; cut < 2; cut++) {
+		struct record rec, back = { 0 };
+		struct parking p;
+		uint64_t where;
+		uint32_t size;
+
+		parking_open(&p, 1, &seed);
+		assert_int_equal(datafile_next(&p.df, &rec), 1);
+		size = record_size(&rec);
+		assert_int_equal(datafile_park(&p.df, &rec, &where), 0);
+		assert_null(rec.chunk);
+		if (cut)
+			assert_int_equal(ftruncate(p.r.fd, where), 0);
+		else
+			assert_int_equal(pwrite(p.r.fd, "\0\0", 2, where + 6), 2);
+		assert_int_equal(datafile_fetch(&p.df, where, size, &back), -EIO);
+		assert_null(back.chunk);
+		parking_close(&p);
+	}
+}
+
+#define PARKED 2000
+
+/*
+ * Whatever was read ahead or is not written yet, each record comes back as it was:
+ * out of the file or a temporary one, in any order, some before others are parked.
+ */
+static void parked_and_back(void **state)
+{
+	unsigned int seed = getenv("SEED") ? atoi(getenv("SEED")) : 1;
+	static struct {
+		uint64_t where;
+		uint32_t size;
+		void *copy;
+	} is[PARKED];
+	struct record rec;
+	struct parking p;
+	int n = 0, ret;
+
+	(void)state;
+	parking_open(&p, PARKED, &seed);
+	while ((ret = datafile_next(&p.df, &rec)) == 1) {
+		is[n].size = record_size(&rec);
+		is[n].copy = memcpy(malloc(is[n].size), rec.data, is[n].size);
+		if (rand_r(&seed) % 2)
+			p.df.last = PARK_NONE;
+		assert_int_equal(datafile_park(&p.df, &rec, &is[n].where), 0);
+		n++;
+		/* near the last, and so some on the way to be written; or anywhere */
+		for (int back = rand_r(&seed) % 8; back--;) {
+			int i = rand_r(&seed) % 2 ? rand_r(&seed) % n :
+			       n - 1 - rand_r(&seed) % (n < 40 ? n : 40);
+
+			assert_int_equal(datafile_fetch(&p.df, is[i].where, is[i].size,
+							&rec), 0);
+			assert_memory_equal(rec.data, is[i].copy, is[i].size);
+			record_put(&p.pool, &rec);
+		}
+	}
+	assert_int_equal(ret, 0);
+	assert_int_equal(n, PARKED);
+	for (int i = 0; i < n; i++) {
+		assert_int_equal(datafile_fetch(&p.df, is[i].where, is[i].size, &rec), 0);
+		assert_memory_equal(rec.data, is[i].copy, is[i].size);
+		record_put(&p.pool, &rec);
+		free(is[i].copy);
+	}
+	parking_close(&p);
 }
 
 static void lost_counts(void **state)
@@ -704,6 +780,7 @@ int main(void)
 		cmocka_unit_test(event_update_names),
 		cmocka_unit_test(event_desc_names),
 		cmocka_unit_test(parked_and_gone),
+		cmocka_unit_test(parked_and_back),
 		cmocka_unit_test(lost_counts),
 	};
 
