@@ -447,26 +447,40 @@ static void count_total(struct total *t, const struct ustack_sample *s)
 	add_total(t, &one);
 }
 
+/* Where the chains of a sample's thread begin: mostly where the last one's did. */
+static struct node *root(struct profile *p, const struct cli *cli,
+			 const struct ustack_sample *s)
+{
+	const bool apart = !p->opts.compare;
+	char comm[COMM_ROOM * NAME_ROOM];
+	const struct thread_of thread = {
+		.comm = comm,
+		.pid = apart ? s->pid : 0,
+		.tid = apart ? s->tid : 0,
+		.event_nr = apart ? s->event_nr : 0,
+	};
+	const struct thread_of *last = p->last_root ? p->last_root->thread :
+						      NULL;
+
+	if (last && last->pid == thread.pid && last->tid == thread.tid &&
+	    last->event_nr == thread.event_nr &&
+	    !strncmp(p->last_comm, s->comm, COMM_ROOM - 1))
+		return p->last_root;
+	snprintf(p->last_comm, COMM_ROOM, "%s", s->comm);
+	*put_name(comm, *s->comm ? p->last_comm : "[no name]") = 0;
+	p->last_root = thread_node(p, cli, &thread);
+	return p->last_root;
+}
+
 static void profile_sample(struct worker *w, const struct ustack_sample *s)
 {
 	struct profile *p = w->own, *all = w->arg;
-	char comm[64 * NAME_ROOM], name[64];
-	struct thread_of thread = {
-		.comm = comm,
-		.pid = s->pid,
-		.tid = s->tid,
-		.event_nr = s->event_nr,
-	};
 	struct path path = { .p = p, .cli = w->cli };
 	enum turn turn = all->turn;
 
 	p->opts = all->opts;
-	if (p->opts.compare)
-		thread.pid = thread.tid = thread.event_nr = 0;
 	worker_chain(w, s);
-	snprintf(name, sizeof(name), "%s", *s->comm ? s->comm : "[no name]");
-	*put_name(comm, name) = 0;
-	path.node = thread_node(p, w->cli, &thread);
+	path.node = root(p, w->cli, s);
 	add_chain(&path, w, s);
 	path.node->self[turn].samples++;
 	path.node->self[turn].period += s->period;

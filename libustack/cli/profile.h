@@ -101,6 +101,8 @@ struct profile_opts {
 
 struct block; /* of memory */
 
+#define COMM_ROOM 64 /* of a thread's name; the kernel's are shorter */
+
 struct profile {
 	struct profile_opts opts;
 	enum turn turn;
@@ -112,6 +114,8 @@ struct profile {
 	struct thread_of *thread, *last_thread;
 	struct node *first_node, *last_node;
 	struct node **last; /* of the last sample, outermost first */
+	struct node *last_root; /* its thread's, and that one's name as it came: */
+	char last_comm[COMM_ROOM];
 	size_t max_last;
 	struct moment *moment;
 	size_t nr_moments, max_moments;

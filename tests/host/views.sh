@@ -10,6 +10,10 @@ folded=$top/tests/views/folded.py
 # --- recordings written here: two events, threads, names that end strings and pages
 
 /usr/bin/python3 - <<'END'
+import collections
+import json
+import os
+import random
 import struct
 
 IP, TID, TIME, CHAIN, PERIOD, ID = 1, 2, 4, 32, 256, 65536
@@ -61,6 +65,24 @@ with open("second.data", "wb") as f:
                       (5, 20, 20, 3000, 14, 0x20020, 0x10010)))
 with open("none.data", "wb") as f:
     f.write(head)
+# Threads whose samples come in any order; some differ in the process, the thread or the name alone,
+# as where numbers are used again.
+threads = [(pid, 40 + i, "one" if i % 2 else "two") for pid in (40, 140) for i in range(6)]
+draw = random.Random(int(os.environ.get("SEED", 1)))
+head, said, time = HEAD + attr(5, 0) + attr(6, 2), collections.Counter(), 1000
+for pid, tid, name in threads:
+    head += comm(pid, tid, name)
+with open("threads.data", "wb") as f:
+    f.write(head)
+    for _ in range(3000):
+        pid, tid, name = draw.choice(threads)
+        event = draw.choice((5, 5, 5, 6))
+        for _ in range(draw.choice((1, 1, 2, 5))):
+            time += 1
+            f.write(sample(event, pid, tid, time, 7, 0x10010))
+            said[event, pid, tid, name] += 1
+with open("threads.json", "w", encoding="utf-8") as f:
+    json.dump(sorted([*key, nr] for key, nr in said.items()), f)
 END
 
 # same FILE VALUES OPTION...: all three hold what fold prints; VALUES: of pprof, those to take
@@ -105,6 +127,23 @@ for _, values, labels in p.samples:
     assert values[1 if labels["event"] == "page-faults" else 2] == 0, (values, labels)
 assert {(label["pid"], label["tid"]) for *_, label in p.samples} == {(10, 10), (10, 11), (20, 20), (30, 30)}
 assert {label["comm"] for *_, label in p.samples} == {"a</script>", 'b"\\;\\x1b', "<!--@DATA@", "[no name]"}
+END
+
+"$ustack" pprof -i threads.data -o - >profile.gz 2>err || fail "pprof of threads"
+/usr/bin/python3 -B - "${folded%/*}" <<'END' || fail "pprof mixes threads"
+import collections
+import json
+import sys
+sys.path.insert(0, sys.argv[1])
+import folded
+
+told = collections.Counter()
+for _, values, label in folded.Pprof("profile.gz").samples:
+    event = {"cpu-clock": 5, "page-faults": 6}[label["event"]]
+    told[event, label["pid"], label["tid"], label["comm"]] += values[0]
+with open("threads.json", encoding="utf-8") as f:
+    said = json.load(f)
+assert sorted([*key, nr] for key, nr in told.items()) == said, (told, said)
 END
 
 # --- the difference: in text, and in the page ---
