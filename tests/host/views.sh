@@ -65,9 +65,8 @@ with open("second.data", "wb") as f:
                       (5, 20, 20, 3000, 14, 0x20020, 0x10010)))
 with open("none.data", "wb") as f:
     f.write(head)
-# Threads whose samples come in any order; some differ in the process, the thread or the name alone,
-# as where numbers are used again.
-threads = [(pid, 40 + i, "one" if i % 2 else "two") for pid in (40, 140) for i in range(6)]
+# Threads whose samples come in any order; some differ in nothing but their number.
+threads = [(pid, pid + i, "one" if i % 2 else "two") for pid in (40, 140) for i in range(6)]
 draw = random.Random(int(os.environ.get("SEED", 1)))
 head, said, time = HEAD + attr(5, 0) + attr(6, 2), collections.Counter(), 1000
 for pid, tid, name in threads:
