@@ -53,6 +53,8 @@ struct cli {
 	bool params; /* of C++ functions are shown */
 	bool inlines; /* functions that were inlined are shown, too */
 	const char *vmlinux; /* of the recorded kernel, or NULL */
+	const char *symfs; /* before every path of the recording, or NULL */
+	const char *debug_dirs; /* with separate debug files, or NULL */
 	struct report_opts report;
 	struct filter filter;
 	struct ustack_images *images;
@@ -128,12 +130,14 @@ void cli_say_none(struct cli *cli);
 /* Says of which events there are samples, too. */
 void cli_say_events(struct cli *cli);
 
-/* --- vdso.c ---------------------------------------------------------------- */
+/* --- given.c: files that options name --------------------------------------  */
 
 /* 0 if the file is a vDSO, else exit status 1 after an error line. */
 int cli_check_vdso(const char *path);
 /* The same of an ELF file: whether it is of the recorded kernel is seen later. */
 int cli_check_vmlinux(const char *path);
+/* Of directories with colons between: all are there. */
+int cli_check_dirs(const char *option, const char *dirs);
 
 /* --- recording.c: the file that is read -------------------------------------- */
 

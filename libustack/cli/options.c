@@ -46,6 +46,8 @@ static int help(const struct command *cmd)
 	help_line("-j N", "use N threads; the output stays the same");
 	help_line("--vdso FILE", "vDSO of the recorded kernel: the running one's if not given");
 	help_line("--vmlinux FILE", "of the recorded kernel: looked for if not given");
+	help_line("--symfs DIR", "where the files of the recording are, as if it were /");
+	help_line("--debug-dir DIR", "where separate debug files are; several with colons between");
 	help_line("--params", "show functions of C++ with their parameters");
 	help_line("--inline", cmd->inlines ? "show functions that were inlined (as without it)" :
 					     "show functions that were inlined");
@@ -195,6 +197,8 @@ static const struct option all_have[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "vdso", required_argument, NULL, 'v' },
 	{ "vmlinux", required_argument, NULL, 'V' },
+	{ "symfs", required_argument, NULL, 'S' },
+	{ "debug-dir", required_argument, NULL, 'D' },
 	{ "params", no_argument, NULL, 'P' },
 	{ "inline", no_argument, NULL, 'n' },
 	{ "no-inline", no_argument, NULL, 'N' },
@@ -255,6 +259,12 @@ int cli_options(struct cli *cli, const struct command *cmd, int argc,
 			break;
 		case 'V':
 			good = parse_file(cmd, "--vmlinux", &cli->vmlinux);
+			break;
+		case 'S':
+			good = parse_file(cmd, "--symfs", &cli->symfs);
+			break;
+		case 'D':
+			good = parse_file(cmd, "--debug-dir", &cli->debug_dirs);
 			break;
 		case 'n':
 		case 'N':

@@ -77,6 +77,8 @@ int cli_open(struct cli *cli)
 		.vdso = cli->vdso,
 		.cxx_params = cli->params,
 		.vmlinux = cli->vmlinux,
+		.root = cli->symfs,
+		.debug_dirs = cli->debug_dirs,
 		.debuginfod = 1,
 	};
 	int ret;
@@ -84,6 +86,10 @@ int cli_open(struct cli *cli)
 	if (cli->vdso && cli_check_vdso(cli->vdso))
 		return 1;
 	if (cli->vmlinux && cli_check_vmlinux(cli->vmlinux))
+		return 1;
+	if (cli->symfs && cli_check_dirs("--symfs", cli->symfs))
+		return 1;
+	if (cli->debug_dirs && cli_check_dirs("--debug-dir", cli->debug_dirs))
 		return 1;
 	ret = ustack_images_new(&cli->images, &opts);
 	if (!ret)
@@ -216,7 +222,9 @@ const char *cli_why(const char *path, int err)
 		return "libdebuginfod cannot be loaded: install it, or unset DEBUGINFOD_URLS";
 	switch (err) {
 	case -ESTALE:
-		return "it is another file now than was recorded, by its build-id or inode";
+		return "it is another file now than was recorded, by its build-id or inode: see --symfs";
+	case -ENOENT:
+		return "No such file or directory: see --symfs";
 	case -ENOKEY:
 		return "it may be another file now, as it lacks the build-id that was recorded";
 	case -EPERM:

@@ -57,6 +57,14 @@ sed -E 's/;leaf(;twice)?(;spin)? /;leaf /' inlined | awk '{ n = $NF; sub(/ [0-9]
 "$ustack" script --inline -F ip,sym,srcline -i data >out 2>err || fail "script --inline"
 grep -A 1 ' spin (inlined)$' out | grep "^  $tmp/work.c:2$" >/dev/null || fail "no line of spin()"
 "$ustack" script --inline -F ip,sym -i data -j 3 | cmp - <("$ustack" script --inline -F ip,sym -i data) || fail "threads say something else"
+# Its debug file is elsewhere: the same.
+objcopy --only-keep-debug work work.debug
+strip work
+id=$(readelf -n work | sed -n 's/.*Build ID: //p')
+mkdir -p "elsewhere/.build-id/${id:0:2}" empty
+mv work.debug "elsewhere/.build-id/${id:0:2}/${id:2}.debug"
+"$ustack" fold --inline --debug-dir empty:elsewhere -i data | cmp - inlined || fail "--debug-dir"
+! "$ustack" fold --inline --debug-dir empty -i data | grep twice || fail "a debug file from nowhere"
 
 # --- files that lie
 # A name that nobody would read; the profile is there without it.

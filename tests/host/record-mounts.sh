@@ -79,6 +79,22 @@ for file in f command; do
 	! grep '^taken;.*host_' folds || fail "names of another file"
 	said "^ustack: $file: no frames and names from $tmp/taken: it is another file now"
 done
+# --symfs tells where they are now.  Two of them had one path: one is not the other.
+mkdir -p "root$tmp/hidden"
+cp first "root$tmp/hidden/program"
+cp third_of_all "root$tmp/taken"
+"$ustack" fold --symfs root -i f >folds 2>err || fail "fold --symfs"
+for name in first third_of_all; do grep -q "${name}_leaf " folds || fail "--symfs: no $name: $(cat err)"; done
+! grep -E 'host_|other_one' folds || fail "--symfs: names of another file"
+said "^ustack: f: no frames and names from $tmp/hidden/program: it is another file now than was recorded, .* --symfs$"
+for option in --symfs --debug-dir; do
+	status 1 "$ustack" fold $option /nowhere -i f
+	said "^ustack: $option /nowhere: No such file or directory"
+	status 1 "$ustack" fold $option folds -i f
+	said "^ustack: $option folds: Not a directory"
+	status 2 "$ustack" fold $option '' -i f
+	said "^ustack: $option: '' is not the name of a "
+done
 "$ustack" fold -i command >folds 2>err || fail "fold of a command"
 grep -q '^host;.*;main;host_outer;.*;host_leaf' folds || fail "no names of what is here: $(cat folds)"
 "$ustack" stat -i f >out 2>err

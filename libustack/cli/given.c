@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Are the files of --vdso and --vmlinux such?  With others, frames and names would be
- * missing or wrong.
+ * Are the files of --vdso and --vmlinux such, and directories directories?  With
+ * others, frames and names would be missing or wrong.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -115,6 +116,25 @@ int cli_check_vdso(const char *path)
 {
 	return check("--vdso", path, is_vdso,
 		     "is not a vDSO, a shared object named linux-vdso.so.1 or linux-gate.so.1");
+}
+
+int cli_check_dirs(const char *option, const char *dirs)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	size_t len;
+
+	for (; *dirs; dirs += len + (dirs[len] == ':')) {
+		len = strcspn(dirs, ":");
+		snprintf(path, sizeof(path), "%.*s", (int)len, dirs);
+		errno = ENOTDIR;
+		if (!len || (!stat(path, &st) && S_ISDIR(st.st_mode)))
+			continue;
+		fprintf(stderr, "ustack: %s %s: %s\n", option, path,
+			strerror(errno));
+		return 1;
+	}
+	return 0;
 }
 
 int cli_check_vmlinux(const char *path)
