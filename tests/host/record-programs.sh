@@ -51,7 +51,18 @@ fib(24); sorted(str(i) for i in range(200000))' ;;
 			func main() { s := 0; for i := 0; i < 400; i++ { s += often(1000000) }; println(s) }
 		END
 		GOCACHE=$tmp/gocache GO111MODULE=off go build -o go.out main.go 2>err || fail "go build"
-		take go main.leaf ./go.out ;;
+		take go main.leaf ./go.out
+		# Its collector runs on stacks of the system's: advice that helps nobody is not given.
+		cat >collects.go <<-'END'
+			package main
+			import "runtime"
+			var sink [][]*int
+			func main() { for i := 0; i < 100; i++ { s := make([]*int, 10000); for j := range s { s[j] = new(int) }; sink = append(sink, s); runtime.GC() } }
+		END
+		GOCACHE=$tmp/gocache GO111MODULE=off go build -o collects.out collects.go 2>err || fail "go build"
+		status 0 "$ustack" record -e cpu-clock -F 997 -o collects.data ./collects.out
+		said 'to do: chains of Go end where it changes stacks'
+		! grep 'debug package' err || fail "advice where nothing helps" ;;
 	rust)	cat >main.rs <<-'END'
 			#[inline(never)] fn leaf(n: u64) -> u64 { let mut s = 0u64; for i in 0..n { s = s.wrapping_mul(31) ^ std::hint::black_box(i); } s }
 			#[inline(never)] fn often(n: u64) -> u64 { leaf(2 * n).wrapping_add(leaf(n)) }

@@ -12,6 +12,25 @@
 #include "cli/record/verdict.h"
 
 #define LOOK_UPS 64
+#define GO_SWITCHES "[go]" /* in place of a file: all of Go's */
+
+/* Of Go's run-time: what it calls has another stack than its caller. */
+static bool switches_stacks(const char *function)
+{
+	static const char *const go[] = { "systemstack", "mcall", "morestack",
+					  "asmcgocall" };
+	size_t i, len;
+
+	if (!function || strncmp(function, "runtime.", 8))
+		return false;
+	for (i = 0; i < sizeof(go) / sizeof(*go); i++) {
+		len = strlen(go[i]);
+		if (!strncmp(function + 8, go[i], len) &&
+		    (!function[8 + len] || function[8 + len] == '.'))
+			return true;
+	}
+	return false;
+}
 
 /*
  * Counts where a chain ended that nothing tells how to go on, for the first of
@@ -28,7 +47,9 @@ static void no_rule(struct record_account *a, const struct ustack_sample *s,
 		return;
 	a->looked++;
 	ustack_symbolize(s->space, c->line[c->nr - 1].lookup, &sym);
-	path = sym.path ? sym.path : "";
+	path = switches_stacks(sym.name) ? GO_SWITCHES :
+	       sym.path			 ? sym.path :
+					   "";
 	for (i = 0; i < ACCOUNT_FILES; i++) {
 		if (!a->file[i].path)
 			a->file[i].path = strdup(path);
@@ -276,6 +297,9 @@ static void add_file_advice(struct list *l, const struct record_account *a)
 		return;
 	if (!*path)
 		add(l, "chains end where nothing is known to be mapped");
+	else if (!strcmp(path, GO_SWITCHES))
+		add(l,
+		    "chains of Go end where it changes stacks, as only the one that it runs on is copied: no option makes them longer");
 	else if (names_is_jit(path))
 		add(l,
 		    "code that is in no file, as a JIT's, has no unwind information: run it with frame pointers");
