@@ -102,6 +102,30 @@ int symbols_by_preference(const void *a, const void *b)
 	return strncmp(x->name, y->name, COMPARED_MAX);
 }
 
+/*
+ * By insertion, where it takes less than a step for every second one: the kernel's
+ * list is sorted but for names of one address.  false: it takes more.
+ */
+static bool sort_few(struct symbols *symbols,
+		     int (*compare)(const void *a, const void *b))
+{
+	size_t steps = symbols->nr / 2;
+
+	for (size_t i = 1; i < symbols->nr; i++) {
+		struct symbol *s = &symbols->v[i], one = *s;
+
+		for (; s > symbols->v && compare(s - 1, &one) > 0; s--) {
+			if (!steps--) {
+				*s = one;
+				return false;
+			}
+			*s = s[-1];
+		}
+		*s = one;
+	}
+	return true;
+}
+
 void symbols_sort(struct symbols *symbols,
 		  int (*compare)(const void *a, const void *b))
 {
@@ -109,7 +133,8 @@ void symbols_sort(struct symbols *symbols,
 
 	if (!symbols->nr)
 		return;
-	qsort(symbols->v, symbols->nr, sizeof(*symbols->v), compare);
+	if (!sort_few(symbols, compare))
+		qsort(symbols->v, symbols->nr, sizeof(*symbols->v), compare);
 	for (size_t i = 0; i < symbols->nr; i++)
 		if (!kept || symbols->v[i].start != symbols->v[kept - 1].start)
 			symbols->v[kept++] = symbols->v[i];
