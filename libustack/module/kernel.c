@@ -78,7 +78,7 @@ static bool has_kallsyms(const struct image *image)
 {
 	struct kallsyms k;
 
-	if (kernel_open_kallsyms(&k, image))
+	if (kernel_open_kallsyms(&k, image, kernel_runs(image)))
 		return false;
 	fclose(k.file);
 	return true;
@@ -167,12 +167,40 @@ static int find_module(struct kallsyms *k)
 	return err;
 }
 
-int kernel_open_kallsyms(struct kallsyms *k, const struct image *image)
+static int open_running(struct kallsyms *k)
 {
-	const struct ustack_images_opts *opts = &image->images->opts;
-	const struct origin *origin = image->origins;
+	int err = k->is_core ? 0 : find_module(k);
+
+	if (err)
+		return err;
+	k->file = fopen("/proc/kallsyms", "re");
+	return k->file ? 0 : -errno;
+}
+
+static int open_copy(struct kallsyms *k, const struct image *image)
+{
+	const char *dir = image->images->opts.build_id_dir;
 	size_t size;
-	int fd, err;
+	int fd;
+
+	/* It does not say where the modules began. */
+	fd = !k->is_core ? -ESTALE :
+			   open_build_id(dir, strlen(dir),
+					 &image->origins->build_id,
+					 "/kallsyms", &size);
+	if (fd < 0)
+		return -ESTALE;
+	k->file = fdopen(fd, "r");
+	if (k->file)
+		return 0;
+	close(fd);
+	return -ENOMEM;
+}
+
+int kernel_open_kallsyms(struct kallsyms *k, const struct image *image,
+			 bool running)
+{
+	const struct origin *origin = image->origins;
 
 	*k = (struct kallsyms){
 		.is_core = !strcmp(origin->path, KERNEL_PATH),
@@ -181,25 +209,7 @@ int kernel_open_kallsyms(struct kallsyms *k, const struct image *image)
 		return -ENOKEY;
 	if (!k->is_core && !kernel_module_name(k->module, origin->path))
 		return -ENOENT;
-	if (kernel_runs(image)) {
-		err = k->is_core ? 0 : find_module(k);
-		if (err)
-			return err;
-		k->file = fopen("/proc/kallsyms", "re");
-		return k->file ? 0 : -errno;
-	}
-	/* perf's copy does not say where the modules began. */
-	fd = !k->is_core ? -ESTALE :
-			   open_build_id(opts->build_id_dir,
-					 strlen(opts->build_id_dir),
-					 &origin->build_id, "/kallsyms", &size);
-	if (fd < 0)
-		return -ESTALE;
-	k->file = fdopen(fd, "r");
-	if (k->file)
-		return 0;
-	close(fd);
-	return -ENOMEM;
+	return running ? open_running(k) : open_copy(k, image);
 }
 
 /* --- the space of the running kernel ----------------------------------------- */

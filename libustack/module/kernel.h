@@ -28,13 +28,16 @@ struct kallsyms {
 	bool is_core;		/* the kernel itself, not a module */
 	char module[MODULE_MAX];	/* its name */
 	uint64_t base, size;	/* of the module, in that list; size 0: not known */
+	bool is_whole;		/* the kernel's end is in it, too */
 };
 
 /*
- * 0, and the file is to be closed.  -ENOKEY: nobody recorded which kernel it was;
- * -ESTALE: another one runs, and that one left no list.
+ * running: that of the kernel that runs, which kernel_runs() knows to be it; else
+ * perf's copy.  0, and the file is to be closed.  -ENOKEY: nobody recorded which
+ * kernel it was; -ESTALE: there is no copy.
  */
-int kernel_open_kallsyms(struct kallsyms *k, const struct image *image);
+int kernel_open_kallsyms(struct kallsyms *k, const struct image *image,
+			 bool running);
 
 /*
  * The object file of a module, or its debug file, as an image of which only data,

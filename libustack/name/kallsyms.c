@@ -82,6 +82,7 @@ static int read_list(struct symbols *symbols, struct kallsyms *k)
 		visible |= e.addr;
 		if (k->is_core && !*e.module && !strcmp(e.name, "_text"))
 			k->base = e.addr;
+		k->is_whole |= !strcmp(e.name, "_etext");
 		if (is_wanted(k, &e))
 			err = symbols->nr < SYMBOLS_MAX ? add(symbols, &e) :
 							  -E2BIG;
@@ -110,10 +111,10 @@ static void make_relative(struct symbols *symbols, const struct kallsyms *k)
 	symbols->nr = kept;
 }
 
-int kallsyms_read(struct symbols *symbols, struct image *image)
+static int read_one(struct symbols *symbols, struct kallsyms *k,
+		    const struct image *image, bool running)
 {
-	struct kallsyms k;
-	int err = kernel_open_kallsyms(&k, image);
+	int err = kernel_open_kallsyms(k, image, running);
 	char *buf;
 
 	if (err)
@@ -121,10 +122,25 @@ int kallsyms_read(struct symbols *symbols, struct image *image)
 	/* Else it comes in pieces of 1024 bytes: /proc asks for no more. */
 	buf = malloc(BUF_SIZE);
 	if (buf)
-		setvbuf(k.file, buf, _IOFBF, BUF_SIZE);
-	err = read_list(symbols, &k);
-	fclose(k.file);
+		setvbuf(k->file, buf, _IOFBF, BUF_SIZE);
+	symbols->nr = 0;
+	err = read_list(symbols, k);
+	fclose(k->file);
 	free(buf);
+	return err;
+}
+
+/*
+ * The kernel writes its list anew for each reader, which takes it ten times as long
+ * as to read a copy.
+ */
+int kallsyms_read(struct symbols *symbols, struct image *image)
+{
+	struct kallsyms k;
+	int err = read_one(symbols, &k, image, false);
+
+	if ((err || !k.is_whole) && kernel_runs(image))
+		err = read_one(symbols, &k, image, true);
 	if (err)
 		return err;
 	make_relative(symbols, &k);

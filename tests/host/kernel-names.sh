@@ -33,6 +33,24 @@ HOME=$tmp "$ustack" script -F ip,sym,symoff -i data >out 2>err || fail script
 "$ustack" fold -i data >folded 2>err || fail fold
 grep -q ';do_syscall_64_\[k\];' folded || fail "fold does not mark functions of the kernel"
 
+# What perf kept of it is read first, if it is whole.
+id=$(/usr/bin/python3 -c '
+notes = open("/sys/kernel/notes", "rb").read()
+at = notes.index(b"\x14\0\0\0\x03\0\0\0GNU\0") + 12
+print(notes[at:at + 20].hex())')
+copy=.debug/.build-id/${id:0:2}/${id:2}/kallsyms
+mkdir -p "${copy%/*}"
+sed 's/ do_syscall_64$/ copied/' /proc/kallsyms >$copy
+HOME=$tmp "$ustack" fold -i data >folded 2>err || fail "fold with a copy"
+grep -q ';copied_\[k\];' folded || fail "a copy of kallsyms is not read"
+for damage in 'sed -i 50000q' 'sed -i s/^[0-9a-f]*/0000000000000000/' 'truncate -s 0' 'sed -i /_etext$/d'; do
+	$damage $copy
+	HOME=$tmp "$ustack" script -F ip,sym,symoff -i data >other 2>err || fail "script with a copy by $damage"
+	cmp out other || fail "other names: a copy by $damage is taken for whole"
+	sed 's/ do_syscall_64$/ copied/' /proc/kallsyms >$copy
+done
+rm $copy
+
 # The same recording with another build-id: as of another kernel.
 /usr/bin/python3 - <<'END'
 notes = open("/sys/kernel/notes", "rb").read()
