@@ -145,6 +145,9 @@ misused 'exclude each other' -F 1 -c 1 true
 misused "there is no event 'cylces', but cycles, " -e cylces true
 misused 'an event has no name' -e cpu-clock,,page-faults true
 misused "there is no term 'x', but period, " -e cpu-clock/x=1/ true
+misused "cpu-clock/freq=1k/: not a number: '1k'; see" -e cpu-clock/freq=1k/ true
+misused "cpu-clock/period/: a value is missing behind 'period'; see" -e cpu-clock/period/ true
+misused "cpu-clock/name=/: a value is missing behind 'name'; see" -e cpu-clock/name=/ true
 misused "this machine has no PMU 'nopmu', but .*software" -e nopmu/x/ true
 misused 'a / is missing' -e cpu-clock/x true
 misused "modifiers" -e cpu-clock:z true

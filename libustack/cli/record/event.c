@@ -222,21 +222,34 @@ static bool pmu_term(struct parse *p, const char *pmu, const char *key,
 	       wrong(p, "the value does not fit", key);
 }
 
-static bool common_term(struct parse *p, const char *key, const char *val,
-			bool *known_term)
+static bool is_common(const char *key)
+{
+	static const char *const all[] = { "name", "period", "freq", "config",
+					   "config1", "config2" };
+	size_t i;
+
+	for (i = 0; i < NR(all); i++)
+		if (!strcmp(key, all[i]))
+			return true;
+	return false;
+}
+
+/* A term that any event has. */
+static bool common_term(struct parse *p, const char *key, const char *val)
 {
 	struct perf_event_attr *attr = p->attr;
 	uint64_t value = 0;
 
-	*known_term = true;
+	if (!val || !*val)
+		return wrong(p, "a value is missing behind", key);
 	if (!strcmp(key, "name")) {
 		free(p->name);
 		p->name = strdup(val);
 		return p->name;
 	}
-	if (!number(val, 0, &value) && strchr("pfc", *key))
-		*known_term = false;
-	else if (!strcmp(key, "period")) {
+	if (!number(val, 0, &value))
+		return wrong(p, "not a number:", val);
+	if (!strcmp(key, "period")) {
 		attr->freq = 0;
 		attr->sample_period = value;
 		p->rated = true;
@@ -248,11 +261,9 @@ static bool common_term(struct parse *p, const char *key, const char *val,
 		attr->config = value;
 	else if (!strcmp(key, "config1"))
 		attr->config1 = value;
-	else if (!strcmp(key, "config2"))
-		attr->config2 = value;
 	else
-		*known_term = false;
-	if (*known_term && p->rated && !value && strncmp(key, "config", 6))
+		attr->config2 = value;
+	if (p->rated && !value && strncmp(key, "config", 6))
 		return wrong(p, "more than 0 is needed for", key);
 	return true;
 }
@@ -261,18 +272,17 @@ static bool common_term(struct parse *p, const char *key, const char *val,
 static bool terms(struct parse *p, const char *pmu, char *list, bool alias)
 {
 	char *save, *key, *val;
-	bool done;
 
 	for (key = strtok_r(list, ",", &save); key;
 	     key = strtok_r(NULL, ",", &save)) {
 		val = strchr(key, '=');
 		if (val)
 			*val++ = 0;
-		done = false;
-		if (val && !common_term(p, key, val, &done))
-			return false;
-		if (done)
+		if (is_common(key)) {
+			if (!common_term(p, key, val))
+				return false;
 			continue;
+		}
 		if (!pmu || strchr(key, '/'))
 			return no_term(p, NULL, key);
 		if (!pmu_term(p, pmu, key, val, alias))
