@@ -69,6 +69,24 @@ status 0 "$ustack" record -e cpu-clock -o f ./stripped 200
 said "to do: functions of $tmp/stripped have no names"
 status 0 "$ustack" record -e cpu-clock -o f ./work 200
 ! grep 'to do' err || fail "advice where nothing is missing"
+# A file that is gone, or another, when its first stack is unwound, and in no cache of
+# perf's: no package helps.
+for after in ':' 'cp static brief'; do
+	cp work brief
+	HOME=$tmp status 0 "$ustack" record -e cpu-clock -F 199 -o f sh -c "kill -STOP \$PPID; ./brief 100; rm brief; $after; kill -CONT \$PPID"
+	case $after in
+	:) said "to do: $tmp/brief was gone before it could be read: leave it until the recording ends$" ;;
+	*) said "to do: $tmp/brief was replaced before it could be read: leave it until the recording ends$" ;;
+	esac
+done
+# One that still runs has it yet, for who may open what is mapped.
+mapped=(/proc/$$/map_files/*)
+if head -c 1 "${mapped[0]}" >out 2>err; then
+	cp work brief
+	HOME=$tmp status 0 "$ustack" record --json -e cpu-clock -F 199 -o f sh -c \
+		'kill -STOP $PPID; ./brief 300 & sleep 0.1; mv brief aside; cp static brief; kill -CONT $PPID; wait'
+	[ "$(json '["complete_pct"] > 80 and not d["to_do"]')" = True ] || fail "a program that was replaced: $(cat out)"
+fi
 # Of no sample none is complete, or not.
 status 0 "$ustack" record -e cpu-clock -c 1000000000 -o f true
 said ': 0 samples, .* 0 lost, 0 bytes a sample; to do: was it running at all'

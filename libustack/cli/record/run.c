@@ -67,14 +67,15 @@ static int open_image(void *arg, enum ustack_file file,
 	    *map->path != '/')
 		return -ENOSYS;
 	memory = proc_with_memory(map->pid);
-	snprintf(path, sizeof(path), "/proc/%u/root%s", memory, map->path);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	/* Another file may have taken its path since, as when a server is upgraded. */
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", memory,
+		 (unsigned long long)map->addr,
+		 (unsigned long long)(map->addr + map->size));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		/* Deleted, but mapped. */
-		snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx",
-			 memory, (unsigned long long)map->addr,
-			 (unsigned long long)(map->addr + map->size));
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		/* It takes permissions, and that it is mapped yet. */
+		snprintf(path, sizeof(path), "/proc/%u/root%s", memory, map->path);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	}
 	return fd < 0 ? -ENOSYS : fd;
 }

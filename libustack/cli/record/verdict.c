@@ -253,6 +253,30 @@ static int why_unusable(const struct record_account *a, const char *path)
 	return u.err;
 }
 
+/* A file of which nothing could be read has reasons of its own; false: it was read. */
+static bool add_unusable(struct list *l, const struct record_account *a,
+			 const char *path)
+{
+	char shown[PATH_SHOWN];
+
+	switch (why_unusable(a, path)) {
+	case -EACCES:
+	case -EPERM:
+		add(l, "%s may not be read: be root, or who may",
+		    show_path(path, shown));
+		return true;
+	case -ENOENT:
+		add(l, "%s was gone before it could be read: leave it until the recording ends",
+		    show_path(path, shown));
+		return true;
+	case -ESTALE:
+		add(l, "%s was replaced before it could be read: leave it until the recording ends",
+		    show_path(path, shown));
+		return true;
+	}
+	return false;
+}
+
 /* The first file that a JIT wrote and that could not be used. */
 struct unusable_jit {
 	char path[PATH_CUT];
@@ -269,7 +293,9 @@ static void find_jit(void *arg, const char *path, int err)
 	}
 }
 
-static void add_names_advice(struct list *l, struct record_account *a)
+/* said: the file that there is other advice on, or NULL. */
+static void add_names_advice(struct list *l, struct record_account *a,
+			     const char *said)
 {
 	const char *path = names_worst(&a->names);
 	struct unusable_jit u = { .err = 0 };
@@ -280,21 +306,24 @@ static void add_names_advice(struct list *l, struct record_account *a)
 	if (u.err)
 		add(l, "functions of a JIT have no names: %s: %s",
 		    show_path(u.path, shown), cli_why(u.path, u.err));
-	else if (path && strcmp(path, NAMES_JIT))
-		add(l, "functions of %s have no names: its debug package has them, or DEBUGINFOD_URLS when they are looked up",
-		    show_path(path, shown));
-	else if (path)
+	else if (path && strcmp(path, NAMES_JIT)) {
+		if (why_unusable(a, path) && said && !strcmp(path, said))
+			return;
+		if (!add_unusable(l, a, path))
+			add(l, "functions of %s have no names: its debug package has them, or DEBUGINFOD_URLS when they are looked up",
+			    show_path(path, shown));
+	} else if (path)
 		add(l, "functions of a JIT have no names: let it write /tmp/perf-PID.map or a jitdump, as node does with --perf-basic-prof or --perf-prof");
 }
 
-static void add_file_advice(struct list *l, const struct record_account *a)
+/* The file that it is about, or NULL. */
+static const char *add_file_advice(struct list *l, const struct record_account *a)
 {
 	const char *path = worst_file(a);
 	char shown[PATH_SHOWN];
-	int err;
 
 	if (!path || !matters(a->unexplained[USTACK_END_NO_RULE], a))
-		return;
+		return NULL;
 	if (!*path)
 		add(l, "chains end where nothing is known to be mapped");
 	else if (!strcmp(path, GO_SWITCHES))
@@ -303,12 +332,10 @@ static void add_file_advice(struct list *l, const struct record_account *a)
 	else if (names_is_jit(path))
 		add(l,
 		    "code that is in no file, as a JIT's, has no unwind information: run it with frame pointers");
-	else if ((err = why_unusable(a, path)) == -EACCES || err == -EPERM)
-		add(l, "%s may not be read: be root, or who may",
-		    show_path(path, shown));
-	else
+	else if (!add_unusable(l, a, path))
 		add(l, "%s lacks unwind information: its debug package may have it",
 		    show_path(path, shown));
+	return path;
 }
 
 static void add_stack_advice(struct list *l, const struct record_options *o,
@@ -351,8 +378,7 @@ static void add_advice(struct list *l, struct record_account *a,
 {
 	if (matters(a->unexplained[USTACK_END_TRUNCATED], a))
 		add_stack_advice(l, o, c);
-	add_file_advice(l, a);
-	add_names_advice(l, a);
+	add_names_advice(l, a, add_file_advice(l, a));
 	if (lost_records(a, st) && c->ring_size <= RING_MAX / 4)
 		add(l, "rings of -m %zuK, or %s", (c->ring_size >> 10) * 4,
 		    less_often(c));
