@@ -40,6 +40,11 @@ ends()
 }
 status 0 "$ustack" record --json --off-cpu -e cpu-clock -o f sh -c './naps & ./naps; wait'
 ends f
+# To move to another CPU in exec() is no wait: nor is it counted with what had no stack there.
+status 0 "$ustack" record --json --off-cpu -o f /usr/bin/python3 -c 'import os
+for i in range(300): os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)'
+[ "$(json '["in_exec"] + d["not_in_memory"] + d["unreadable"] <= sum(d["ends"].values()) - d["ends"]["finished"]')" = True ] ||
+	fail "chains that are not in the file: $(cat out)"
 perfmon="setpriv --reuid=65534 --inh-caps=-all,+cap_38 --ambient-caps=+cap_38"
 if [ "$(id -u)" = 0 ] && $perfmon true 2>err; then
 	chmod 755 .

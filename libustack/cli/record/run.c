@@ -178,7 +178,7 @@ int record_take_sample(struct recorder *r, const struct ustack_sample *s)
 		return ret ? record_fail(r, "", ret) : 0;
 	}
 	if (r->o->off_cpu && !strcmp(s->event, OFF_CPU_EVENT)) {
-		ret = waits_sample(&r->waits, r->file, s, &r->chain);
+		ret = waits_sample(&r->waits, r->file, s, &r->chain, cause);
 		return ret ? record_write_failed(r, ret) : 0;
 	}
 	cut = r->chain.unwound && r->chain.end != USTACK_END_FINISHED;
@@ -369,8 +369,12 @@ static int last_waits(struct recorder *r)
 
 	/* They are no samples that got lost on the way. */
 	r->account.samples -= r->waits.no_waits;
-	for (i = 0; i < NR_ENDS; i++)
+	for (i = 0; i < NR_ENDS; i++) {
 		r->account.ends[i] -= r->waits.no_wait_ends[i];
+		r->account.unexplained[i] -= r->waits.no_wait_unexplained[i];
+	}
+	for (i = 0; i < NR_CAUSES; i++)
+		r->account.causes.nr[i] -= r->waits.no_wait_causes[i];
 	return ret ? record_write_failed(r, ret) : 0;
 }
 

@@ -22,15 +22,21 @@ struct sched_switch {
 	bool in, preempted;
 };
 
+/* What is counted of a sample already. */
+struct told {
+	bool stack; /* it was to have one */
+	bool unwound;
+	enum ustack_end end; /* in the file, if it was to have a stack */
+	enum cause cause;
+};
+
 /* A sample whose thread has not come back. */
 struct held {
 	struct held *next;
 	struct ustack_sample s;
 	size_t nr;
-	bool unwound;
 	enum ustack_end end;
-	bool stack; /* it was to have one */
-	enum ustack_end told; /* in the file, if so */
+	struct told told;
 	struct line line[];
 };
 
@@ -104,7 +110,7 @@ static int write_held(struct record_waits *w, struct record_file *f,
 	int ret;
 
 	c->nr = h->nr;
-	c->unwound = h->unwound;
+	c->unwound = h->told.unwound;
 	c->end = h->end;
 	memcpy(c->line, h->line, h->nr * sizeof(*c->line));
 	h->s.period = until > h->s.time ? until - h->s.time : 0;
@@ -119,15 +125,17 @@ static void drop_held(struct thread *t)
 }
 
 /* A sample that is no wait, and not in the file. */
-static void no_wait(struct record_waits *w, bool stack, enum ustack_end end)
+static void no_wait(struct record_waits *w, const struct told *told)
 {
 	w->no_waits++;
-	w->no_wait_ends[end] += stack;
+	w->no_wait_ends[told->end] += told->stack;
+	w->no_wait_causes[told->cause]++;
+	w->no_wait_unexplained[told->end] += told->unwound && !told->cause;
 }
 
 static void drop_no_wait(struct record_waits *w, struct thread *t)
 {
-	no_wait(w, t->first->stack, t->first->told);
+	no_wait(w, &t->first->told);
 	drop_held(t);
 }
 
@@ -239,16 +247,17 @@ int waits_task(struct record_waits *w, const void *record)
 }
 
 int waits_sample(struct record_waits *w, struct record_file *f,
-		 const struct ustack_sample *s, const struct chain *c)
+		 const struct ustack_sample *s, const struct chain *c,
+		 enum cause cause)
 {
-	enum ustack_end end;
-	const bool stack = sample_end(s, c, &end);
+	struct told told = { .unwound = c->unwound, .cause = cause };
 	struct thread *t;
 	struct held *h;
 
+	told.stack = sample_end(s, c, &told.end);
 	/* The idle task, and one that has no number any more. */
 	if (!s->tid || s->tid == UINT32_MAX) {
-		no_wait(w, stack, end);
+		no_wait(w, &told);
 		return 0;
 	}
 	t = thread_of(w, s->tid);
@@ -260,10 +269,8 @@ int waits_sample(struct record_waits *w, struct record_file *f,
 	h->next = NULL;
 	h->s = *s;
 	h->nr = c->nr;
-	h->unwound = c->unwound;
 	h->end = c->end;
-	h->stack = stack;
-	h->told = end;
+	h->told = told;
 	memcpy(h->line, c->line, c->nr * sizeof(*h->line));
 	if (t->last)
 		t->last->next = h;

@@ -7,14 +7,19 @@
 #ifndef USTACK_CLI_RECORD_WAIT_H
 #define USTACK_CLI_RECORD_WAIT_H
 
+#include "cli/record/cause.h"
 #include "cli/record/file.h"
 #include "util/hash.h"
 
 struct record_waits {
 	struct hash_table threads;
 	uint64_t last; /* time of the last switch */
-	/* Samples of threads that were preempted, or at their end; and their chains. */
-	uint64_t no_waits, no_wait_ends[NR_ENDS];
+	/*
+	 * Samples of threads that were preempted, or at their end; and what was counted
+	 * of their chains, as in struct record_account.
+	 */
+	uint64_t no_waits, no_wait_ends[NR_ENDS], no_wait_unexplained[NR_ENDS];
+	uint64_t no_wait_causes[NR_CAUSES];
 	size_t forget_at; /* as many threads */
 	struct chain scratch;
 };
@@ -28,7 +33,8 @@ int waits_switch(struct record_waits *w, struct record_file *f,
 /* PERF_RECORD_FORK or _EXIT */
 int waits_task(struct record_waits *w, const void *record);
 int waits_sample(struct record_waits *w, struct record_file *f,
-		 const struct ustack_sample *s, const struct chain *c);
+		 const struct ustack_sample *s, const struct chain *c,
+		 enum cause cause);
 /* Who still waits has waited until then, or the last switch if that is later. */
 int waits_end(struct record_waits *w, struct record_file *f, uint64_t until);
 void waits_free(struct record_waits *w);
