@@ -21,6 +21,8 @@
 #include "util/note.h"
 
 #define NOTES_MAX 4096
+/* Against a copy of kallsyms that is damaged; a whole one has some MB. */
+#define COPY_MAX (256u << 20)
 
 /* The build-id among the notes in a file of sysfs. */
 static void read_notes(struct elf_id *id, const char *path)
@@ -190,11 +192,11 @@ static int open_copy(struct kallsyms *k, const struct image *image)
 					 "/kallsyms", &size);
 	if (fd < 0)
 		return -ESTALE;
-	k->file = fdopen(fd, "r");
+	k->file = size <= COPY_MAX ? fdopen(fd, "r") : NULL;
 	if (k->file)
 		return 0;
 	close(fd);
-	return -ENOMEM;
+	return size <= COPY_MAX ? -ENOMEM : -EBADMSG;
 }
 
 int kernel_open_kallsyms(struct kallsyms *k, const struct image *image,

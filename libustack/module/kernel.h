@@ -34,7 +34,7 @@ struct kallsyms {
 /*
  * running: that of the kernel that runs, which kernel_runs() knows to be it; else
  * perf's copy.  0, and the file is to be closed.  -ENOKEY: nobody recorded which
- * kernel it was; -ESTALE: there is no copy.
+ * kernel it was; -ESTALE: there is no copy; -EBADMSG: it is too large for one.
  */
 int kernel_open_kallsyms(struct kallsyms *k, const struct image *image,
 			 bool running);

@@ -43,7 +43,7 @@ mkdir -p "${copy%/*}"
 sed 's/ do_syscall_64$/ copied/' /proc/kallsyms >$copy
 HOME=$tmp "$ustack" fold -i data >folded 2>err || fail "fold with a copy"
 grep -q ';copied_\[k\];' folded || fail "a copy of kallsyms is not read"
-for damage in 'sed -i 50000q' 'sed -i s/^[0-9a-f]*/0000000000000000/' 'truncate -s 0' 'sed -i /_etext$/d'; do
+for damage in 'sed -i 50000q' 'sed -i s/^[0-9a-f]*/0000000000000000/' 'truncate -s 0' 'truncate -s 8G' 'sed -i /_etext$/d'; do
 	$damage $copy
 	HOME=$tmp "$ustack" script -F ip,sym,symoff -i data >other 2>err || fail "script with a copy by $damage"
 	cmp out other || fail "other names: a copy by $damage is taken for whole"
