@@ -252,7 +252,8 @@ USTACK_API int ustack_space_add_process(struct ustack_space *space,
 					uint32_t pid);
 /*
  * Adds the kernel that runs, and its modules.  -ENOENT: it tells no build-id;
- * -EACCES: nobody is to see where it is (kernel.kptr_restrict).
+ * -EACCES: nobody is to see where it is (kernel.kptr_restrict, or
+ * kernel.perf_event_paranoid above 1).
  */
 USTACK_API int ustack_space_add_kernel(struct ustack_space *space);
 /* fork: *out becomes a copy of parent. */

@@ -196,7 +196,7 @@ static const char *why_kernel(int err)
 	case -ENOKEY:
 		return "the recording does not say which kernel it was: record with build-ids";
 	case -EACCES:
-		return "/proc/kallsyms hides them: be root, or as root: sysctl kernel.kptr_restrict=0";
+		return "/proc/kallsyms hides them: be root, or as root: sysctl kernel.kptr_restrict=0 kernel.perf_event_paranoid=1";
 	case -ENOENT:
 		return "it is not loaded any more";
 	case -EBADMSG:
