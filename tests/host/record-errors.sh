@@ -178,6 +178,10 @@ if [ "$(id -u)" = 0 ] && [ "$(cat /proc/sys/kernel/perf_event_paranoid)" = 2 ] &
 		[ "$(grep -c 'rings of [0-9]* KiB instead of' err)" = 1 ] || fail "ulimit -l $kib: not one line on rings: $(cat err)"
 		[ "$(chains f2)" -gt 50 ] || fail "ulimit -l $kib: too few samples"
 	done
+	# To ask for more of them is no advice then.
+	status 0 bash -c 'ulimit -l 0; exec "$@"' - $nobody ./ustack record -e cpu-clock -F 1999 -m 16M -o f2 \
+		sh -c 'kill -STOP $PPID; ./work 300; kill -CONT $PPID; ./work 100'
+	said 'records lost in full rings.*to do: rings larger than kernel.perf_event_mlock_kb and ulimit -l allow, or a lower -F$'
 	for what in "-e cpu-clock:k" --off-cpu; do
 		status 255 $nobody ./ustack record $what -o f2 ./work 10
 		said 'no permission to sample the kernel: kernel.perf_event_paranoid is 2;.*sysctl kernel.perf_event_paranoid=1$'

@@ -290,7 +290,8 @@ static int open_rings(struct capture *c)
 		return c->ring_refused ?
 			       refusal_say_ring(c, asked, c->ring_refused) :
 			       1;
-	if (c->ring_size < asked)
+	c->ring_cut = c->ring_size < asked;
+	if (c->ring_cut)
 		fprintf(stderr,
 			"ustack: rings of %zu KiB instead of %zu: kernel.perf_event_mlock_kb and ulimit -l allow no more\n",
 			c->ring_size >> 10, asked >> 10);

@@ -46,6 +46,7 @@ struct capture {
 	bool data_maps; /* whoever unwinds later may need more than the code */
 	uint32_t stack; /* bytes that are asked for; 0: what is usual */
 	size_t ring_size; /* bytes of data; 0: by the rate */
+	bool ring_cut; /* the kernel allows no larger ones */
 	int ring_refused; /* -errno of a ring that could not be mapped */
 
 	/* What the kernel agreed to; stack and ring_size are what it took. */

@@ -317,7 +317,8 @@ static void add_names_advice(struct list *l, struct record_account *a,
 }
 
 /* The file that it is about, or NULL. */
-static const char *add_file_advice(struct list *l, const struct record_account *a)
+static const char *add_file_advice(struct list *l, const struct record_account *a,
+				   const struct ustack_stats *st)
 {
 	const char *path = worst_file(a);
 	char shown[PATH_SHOWN];
@@ -332,7 +333,8 @@ static const char *add_file_advice(struct list *l, const struct record_account *
 	else if (names_is_jit(path))
 		add(l,
 		    "code that is in no file, as a JIT's, has no unwind information: run it with frame pointers");
-	else if (!add_unusable(l, a, path))
+	else if (!add_unusable(l, a, path) && !lost_records(a, st))
+		/* Where records were lost, the caller's map may be among them. */
 		add(l, "%s lacks unwind information: its debug package may have it",
 		    show_path(path, shown));
 	return path;
@@ -378,8 +380,11 @@ static void add_advice(struct list *l, struct record_account *a,
 {
 	if (matters(a->unexplained[USTACK_END_TRUNCATED], a))
 		add_stack_advice(l, o, c);
-	add_names_advice(l, a, add_file_advice(l, a));
-	if (lost_records(a, st) && c->ring_size <= RING_MAX / 4)
+	add_names_advice(l, a, add_file_advice(l, a, st));
+	if (lost_records(a, st) && c->ring_cut)
+		add(l, "rings larger than kernel.perf_event_mlock_kb and ulimit -l allow, or %s",
+		    less_often(c));
+	else if (lost_records(a, st) && c->ring_size <= RING_MAX / 4)
 		add(l, "rings of -m %zuK, or %s", (c->ring_size >> 10) * 4,
 		    less_often(c));
 	else if (lost_records(a, st))
