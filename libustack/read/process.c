@@ -296,6 +296,26 @@ static bool is_program(const struct ustack_space *space, const char *path)
 	return true;
 }
 
+/*
+ * u8 size, three reserved bytes, id[20], zeroes behind size; or major, minor, inode
+ * and generation.  Up to Linux 6.18 the bit may be that of the record that another
+ * event got of the same mapping.
+ */
+static bool has_build_id(const struct record *r)
+{
+	const uint8_t *at = r->data + 40;
+	size_t i;
+
+	if (record_type(r) != PERF_RECORD_MMAP2 ||
+	    !(record_misc(r) & PERF_RECORD_MISC_MMAP_BUILD_ID) || !at[0] ||
+	    at[0] > 20 || at[1] || at[2] || at[3])
+		return false;
+	for (i = at[0]; i < 20; i++)
+		if (at[4 + i])
+			return false;
+	return true;
+}
+
 /* Is it a JIT's memory?  A memfd can be that, or a program or library. */
 static bool is_jit(const struct ustack_map *map, const struct record *r,
 		   const struct ustack_space *space)
@@ -303,8 +323,7 @@ static bool is_jit(const struct ustack_map *map, const struct record *r,
 	if (!path_is_anonymous(map->path) || !(map->prot & PROT_EXEC))
 		return false;
 	return !path_is_memfd(map->path) ||
-	       !(record_misc(r) & PERF_RECORD_MISC_MMAP_BUILD_ID ||
-		 is_program(space, map->path));
+	       !(has_build_id(r) || is_program(space, map->path));
 }
 
 static void find_build_id(struct ustack_map *map, const struct build_ids *ids)
@@ -320,12 +339,10 @@ static void find_build_id(struct ustack_map *map, const struct build_ids *ids)
 /* The record's own build-id; false: it has none. */
 static bool own_build_id(struct ustack_map *map, const struct record *r)
 {
-	if (record_type(r) != PERF_RECORD_MMAP2 ||
-	    !(record_misc(r) & PERF_RECORD_MISC_MMAP_BUILD_ID))
+	if (!has_build_id(r))
 		return false;
-	/* u8 size, three reserved bytes, id[20] */
 	map->build_id = r->data + 44;
-	map->build_id_size = r->data[40] <= 20 ? r->data[40] : 0;
+	map->build_id_size = r->data[40];
 	return true;
 }
 

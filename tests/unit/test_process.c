@@ -161,6 +161,8 @@ static void what_maps_tell(void **state)
 	/* maj and min, ino, generation; size and bytes of a build-id */
 	static const uint64_t inode[3] = { 8 | 2ULL << 32, 77, 5 };
 	static const uint64_t build_id[3] = { 20 | 0xabULL << 32, 0xcd, 0xef };
+	static const uint64_t short_id[3] = { 8 | 0xabULL << 32, 0xcd, 0 };
+	static const uint32_t major[] = { 0, 7, 8, 254, 259 };
 	uint8_t table[8 + 4 + 24 + 8] = { [12] = 0x99, [36] = '/', [37] = 'x' };
 	struct processes ps = { 0 };
 	struct build_ids ids = { 0 };
@@ -184,6 +186,20 @@ static void what_maps_tell(void **state)
 	assert_int_equal(m->origin->build_id.size, 20);
 	assert_memory_equal(m->origin->build_id.bytes, (uint8_t *)build_id + 4,
 			    20);
+	put_map(&pd, 0x40a000, PERF_RECORD_MISC_MMAP_BUILD_ID, short_id, "/s");
+	m = take_map(&ps, &ids, &pd);
+	assert_int_equal(m->origin->build_id.size, 8);
+	/* The bit is another event's: disks of these numbers, and one without. */
+	for (size_t i = 0; i < sizeof(major) / sizeof(*major); i++) {
+		const uint64_t disk[3] = { major[i] | 2ULL << 32, 77, 5 };
+
+		put_map(&pd, 0x410000 + 0x1000 * i,
+			PERF_RECORD_MISC_MMAP_BUILD_ID, disk, "/d");
+		m = take_map(&ps, &ids, &pd);
+		assert_int_equal(m->origin->build_id.size, 0);
+		assert_true(m->origin->maj == major[i] && m->origin->min == 2 &&
+			    m->origin->ino == 77 && m->origin->generation == 5);
+	}
 	/* perf collected it for a path. */
 	put_map(&pd, 0x404000, 0, inode, "/x");
 	m = take_map(&ps, &ids, &pd);
