@@ -162,6 +162,32 @@ kill $pid
 [ "$(number samples)" = "$("$ustack" stat -i f 2>/dev/null | sed -n 's/^samples //p')" ] || fail "not as many samples as told"
 echo "stopped: $(cat out)"
 
+# --- a cgroup of either version, and one below it, but nothing that runs elsewhere
+mkdir groups
+cp work inside
+cp work below
+for type in 'cgroup2 -o rw' 'cgroup -o perf_event'; do
+	mount -t $type none groups
+	# Those of version 2 count for events only when controllers were set once, as at any boot.
+	[ ! -e groups/cgroup.subtree_control ] || echo +memory >groups/cgroup.subtree_control
+	mkdir -p groups/sampled/below
+	./work 1000000 & pids=($!)
+	sh -c 'echo 0 >groups/sampled/cgroup.procs && exec ./inside 1000000' & pids+=($!)
+	sh -c 'echo 0 >groups/sampled/below/cgroup.procs && exec ./below 1000000' & pids+=($!)
+	until grep -q below /proc/${pids[2]}/comm && grep -q inside /proc/${pids[1]}/comm; do sleep 0.1; done
+	record --json -G "$PWD/groups/sampled" -e nmi_clock// -F 997 -o f sleep 2
+	whole 100 "$type"
+	# Its events begin while the task that makes room is still switching: no user code of others.
+	"$ustack" script -i f -F comm,ip 2>/dev/null | awk '/^[^ \t]/ { c = $1; getline; n[c " " ($1 ~ /^ffff/ ? "kernel" : "user")]++ }
+		END { for (c in n) print c, n[c] }' >comms
+	awk '$1 != "inside" && $1 != "below" && $2 == "user" { other++ } $3 > 25 && $2 == "user" { n++ } END { exit n != 2 || other }' comms || { cat comms; fail "not those of the cgroup"; }
+	"$ustack" fold -i f 2>/dev/null | grep '^inside;.*;main;work;.*;leaf ' >/dev/null || fail "no chains of the cgroup"
+	kill "${pids[@]}"
+	wait "${pids[@]}" 2>/dev/null || :
+	rmdir groups/sampled/below groups/sampled
+	umount groups
+done
+
 # --- where threads wait: one stack for the whole stay in the kernel.  The time of a
 # sleep runs before its thread is away.
 record --json --off-cpu -o f sh -c 'for i in 1 2 3 4 5; do sleep 0.1; done; exec ./work 50'
