@@ -45,7 +45,7 @@ static void sampled(uint32_t tid, uint64_t time)
 	const struct ustack_sample s = { .tid = tid, .time = time, .period = 1 };
 
 	c.line[0].lookup = time;
-	assert_int_equal(waits_sample(&waits, file, &s, &c), 0);
+	assert_int_equal(waits_sample(&waits, file, &s, &c, CAUSE_NONE), 0);
 }
 
 static void task(uint32_t tid, uint64_t time, uint32_t type)
