@@ -63,7 +63,9 @@ strip work
 id=$(readelf -n work | sed -n 's/.*Build ID: //p')
 mkdir -p "elsewhere/.build-id/${id:0:2}" empty
 mv work.debug "elsewhere/.build-id/${id:0:2}/${id:2}.debug"
-"$ustack" fold --inline --debug-dir empty:elsewhere -i data | cmp - inlined || fail "--debug-dir"
+# What calls main() may have had its names in /usr/lib/debug.
+"$ustack" fold --inline --debug-dir empty:elsewhere -i data | sed -n 's/.*;main;/main;/p' >out
+sed -n 's/.*;main;/main;/p' inlined | diff - out || fail "--debug-dir"
 ! "$ustack" fold --inline --debug-dir empty -i data | grep twice || fail "a debug file from nowhere"
 
 # --- files that lie
