@@ -130,14 +130,14 @@ void cli_say_none(struct cli *cli);
 /* Says of which events there are samples, too. */
 void cli_say_events(struct cli *cli);
 
-/* --- given.c: files that options name --------------------------------------  */
+/* --- given.c: files that options name -------------------------------------- */
 
 /* 0 if the file is a vDSO, else exit status 1 after an error line. */
 int cli_check_vdso(const char *path);
 /* The same of an ELF file: whether it is of the recorded kernel is seen later. */
 int cli_check_vmlinux(const char *path);
-/* Of directories with colons between: all are there. */
-int cli_check_dirs(const char *option, const char *dirs);
+/* Of directories with one of the characters in between between them: all are there. */
+int cli_check_dirs(const char *option, const char *dirs, const char *between);
 
 /* --- recording.c: the file that is read -------------------------------------- */
 

@@ -118,14 +118,14 @@ int cli_check_vdso(const char *path)
 		     "is not a vDSO, a shared object named linux-vdso.so.1 or linux-gate.so.1");
 }
 
-int cli_check_dirs(const char *option, const char *dirs)
+int cli_check_dirs(const char *option, const char *dirs, const char *between)
 {
 	char path[PATH_MAX];
 	struct stat st;
 	size_t len;
 
-	for (; *dirs; dirs += len + (dirs[len] == ':')) {
-		len = strcspn(dirs, ":");
+	for (; *dirs; dirs += len + !!dirs[len]) {
+		len = strcspn(dirs, between);
 		snprintf(path, sizeof(path), "%.*s", (int)len, dirs);
 		errno = ENOTDIR;
 		if (!len || (!stat(path, &st) && S_ISDIR(st.st_mode)))

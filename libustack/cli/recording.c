@@ -87,9 +87,10 @@ int cli_open(struct cli *cli)
 		return 1;
 	if (cli->vmlinux && cli_check_vmlinux(cli->vmlinux))
 		return 1;
-	if (cli->symfs && cli_check_dirs("--symfs", cli->symfs))
+	if (cli->symfs && cli_check_dirs("--symfs", cli->symfs, ""))
 		return 1;
-	if (cli->debug_dirs && cli_check_dirs("--debug-dir", cli->debug_dirs))
+	if (cli->debug_dirs &&
+	    cli_check_dirs("--debug-dir", cli->debug_dirs, ":"))
 		return 1;
 	ret = ustack_images_new(&cli->images, &opts);
 	if (!ret)

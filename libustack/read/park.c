@@ -94,6 +94,7 @@ int datafile_park(struct datafile *df, struct record *r, uint64_t *where)
 	r->data = NULL;
 	return 0;
 }
+
 /* Room for size bytes in the chunk of those that come back.  0 or -errno. */
 static int fetch_room(struct datafile *df, uint32_t size)
 {

@@ -87,6 +87,8 @@ cp third_of_all "root$tmp/taken"
 for name in first third_of_all; do grep -q "${name}_leaf " folds || fail "--symfs: no $name: $(cat err)"; done
 ! grep -E 'host_|other_one' folds || fail "--symfs: names of another file"
 said "^ustack: f: no frames and names from $tmp/hidden/program: it is another file now than was recorded, .* --symfs$"
+ln -s root a:root
+"$ustack" fold --symfs a:root -i f 2>err | cmp - folds || fail "--symfs of a name with a colon"
 for option in --symfs --debug-dir; do
 	status 1 "$ustack" fold $option /nowhere -i f
 	said "^ustack: $option /nowhere: No such file or directory"
