@@ -175,7 +175,7 @@ for type in 'cgroup2 -o rw' 'cgroup -o perf_event'; do
 	sh -c 'echo 0 >groups/sampled/cgroup.procs && exec ./inside 1000000' & pids+=($!)
 	sh -c 'echo 0 >groups/sampled/below/cgroup.procs && exec ./below 1000000' & pids+=($!)
 	until grep -q below /proc/${pids[2]}/comm && grep -q inside /proc/${pids[1]}/comm; do sleep 0.1; done
-	record --json -G "$PWD/groups/sampled" -e nmi_clock// -F 997 -o f sleep 2
+	record --json -G "$PWD/groups/sampled" --stack 8192 -e nmi_clock// -F 499 -o f sleep 2
 	whole 100 "$type"
 	# Its events begin while the task that makes room is still switching: no user code of others.
 	"$ustack" script -i f -F comm,ip 2>/dev/null | awk '/^[^ \t]/ { c = $1; getline; n[c " " ($1 ~ /^ffff/ ? "kernel" : "user")]++ }
