@@ -44,5 +44,8 @@ echo "$(key samples) samples, $(key in_capture) in a capture, perf shows $(cat s
 [ "$(key in_capture)" -gt 0 ] && [ "$(key in_capture)" -lt "$(key samples)" ] ||
 	fail "not some of the samples"
 [ "$(key in_capture)" = "$(cat shown)" ] || fail "perf shows others"
+"$perf" report -i perf.data --stats 2>/dev/null >perf.stats
+grep -Eq "DEFERRED, IN CAPTURE samples: +$(cat shown)$" perf.stats ||
+	{ cat perf.stats; fail "perf report --stats counts others"; }
 # They have their stack as all others have.
 [ "$(key paired)" -gt "$(key in_capture)" ] || fail "$(key paired) are paired"
