@@ -52,8 +52,10 @@ gcc -O2 -g work.c -o work
 "$ustack" fold --inline --no-inline -i data | cmp - plain || fail "--no-inline"
 grep -q ';main;outer;leaf;twice;spin [1-9]' inlined || fail "nothing is inlined: $(head -n 3 inlined)"
 awk '/;leaf;twice;spin [0-9]+$/ { spin += $NF } { all += $NF } END { exit !(spin > all / 2) }' inlined || fail "hardly anything is inlined"
-sed -E 's/;leaf(;twice)?(;spin)? /;leaf /' inlined | awk '{ n = $NF; sub(/ [0-9]+$/, ""); count[$0] += n }
-	END { for (c in count) print c, count[c] }' | sort | cmp - <(sort plain) || fail "other chains with inlined functions"
+# What calls main() may have inlined functions of its own, where libc has debug information.
+from_main() { sed -nE 's/.*;main;/main;/; s/;leaf(;twice)?(;spin)? /;leaf /; /^main;/p' "$1" | awk '{ n = $NF; sub(/ [0-9]+$/, ""); count[$0] += n }
+	END { for (c in count) print c, count[c] }' | sort; }
+cmp <(from_main inlined) <(from_main plain) || fail "other chains with inlined functions"
 "$ustack" script --inline -F ip,sym,srcline -i data >out 2>err || fail "script --inline"
 grep -A 1 ' spin (inlined)$' out | grep "^  $tmp/work.c:2$" >/dev/null || fail "no line of spin()"
 "$ustack" script --inline -F ip,sym -i data -j 3 | cmp - <("$ustack" script --inline -F ip,sym -i data) || fail "threads say something else"
