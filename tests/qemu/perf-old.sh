@@ -50,3 +50,12 @@ done
 old converted || die "converted: the old perf fails"
 [ ! -s err ] || die "converted: the old perf complains"
 has_chain || die "converted: the old perf has no chain"
+
+# What perf record unwinds itself, and with stacks that cut many of the chains
+for size in 65528 512; do
+	"$perf" record -q --convert-callchain -o converted -e cpu-clock --call-graph "dwarf,$size,defer!" -- \
+		"$perf" test -w leafloop >/dev/null 2>err || die "perf record --convert-callchain, stacks of $size bytes"
+	old converted || die "stacks of $size bytes, converted: the old perf fails"
+	[ ! -s err ] || die "stacks of $size bytes, converted: the old perf complains"
+	has_chain || die "stacks of $size bytes, converted: the old perf has no chain"
+done
