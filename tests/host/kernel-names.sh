@@ -34,7 +34,6 @@ HOME=$tmp "$ustack" script -F ip,sym,symoff -i data >out 2>err || fail script
 grep -q ';do_syscall_64_\[k\];' folded || fail "fold does not mark functions of the kernel"
 
 # Who may not see where it is learns all that this takes.
-nobody="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all"
 if command -v setpriv >/dev/null && $nobody grep -qm 1 '^0* ' /proc/kallsyms; then
 	cp "$ustack" . && chmod 755 .
 	HOME=$tmp $nobody ./ustack fold -i - <data >folded 2>err || fail "fold as nobody"

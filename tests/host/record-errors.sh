@@ -162,7 +162,6 @@ status 255 "$ustack" record -e cpu-clock -o f -t 4194303
 said 'there is no process or thread 4194303'
 if [ "$(id -u)" = 0 ] && [ "$(cat /proc/sys/kernel/perf_event_paranoid)" = 2 ] && command -v setpriv >/dev/null; then
 	chmod 777 .
-	nobody="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all"
 	cp "$ustack" .
 	status 255 $nobody ./ustack record -e cpu-clock -a -o f2
 	said 'no permission: kernel.perf_event_paranoid is 2.*sysctl kernel.perf_event_paranoid=0'

@@ -73,7 +73,6 @@ wait $recorder $pid || fail "-p of what starts another program"
 [ "$(json '["unreadable"] < 10 and d["complete_pct"] > 90')" = True ] || fail "what an unreadable process starts: $(cat out)"
 
 # --- a program that may be run and not read
-perfmon="setpriv --reuid=65534 --inh-caps=-all,+cap_38 --ambient-caps=+cap_38"
 if [ "$(id -u)" = 0 ] && $perfmon true 2>err; then
 	chmod 755 .
 	mkdir -m 777 free
@@ -88,7 +87,6 @@ if [ "$(id -u)" = 0 ] && $perfmon true 2>err; then
 fi
 
 # --- programs that the kernel takes its events from, as nobody may trace them
-nobody="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all"
 if [ -d free ] && [ "$(cat /proc/sys/kernel/perf_event_paranoid)" -le 2 ]; then
 	install -m 4755 static setuid
 	for program in ./secret ./setuid; do

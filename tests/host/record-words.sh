@@ -45,7 +45,6 @@ status 0 "$ustack" record --json --off-cpu -o f /usr/bin/python3 -c 'import os
 for i in range(300): os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)'
 [ "$(json '["in_exec"] + d["not_in_memory"] + d["unreadable"] <= sum(d["ends"].values()) - d["ends"]["finished"]')" = True ] ||
 	fail "chains that are not in the file: $(cat out)"
-perfmon="setpriv --reuid=65534 --inh-caps=-all,+cap_38 --ambient-caps=+cap_38"
 if [ "$(id -u)" = 0 ] && $perfmon true 2>err; then
 	chmod 755 .
 	mkdir -m 777 free
@@ -72,7 +71,6 @@ if [ -d free ]; then
 fi
 
 # --- an error names what was given, and nothing that was not
-nobody="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all"
 if [ -d free ] && [ "$(cat /proc/sys/kernel/perf_event_paranoid)" = 2 ]; then
 	status 255 $nobody ./ustack record -a -o free/f
 	said '^ustack: \(cycles\|cpu-clock\): no permission: '

@@ -147,7 +147,7 @@ grep -q "of event 'offcpu-time'" out || fail "perf report does not know offcpu-t
 # Who waits all the time, from before until after: its stack is read from /proc.
 ./nap forever & pid=$!
 until [ "$(cat /proc/$pid/task/*/syscall | grep -c '^0 ')" = 2 ]; do sleep 0.02; done
-status 130 timeout --preserve-status -s INT 1 "$ustack" record --off-cpu -o f -p $pid
+status 130 interrupted INT "$ustack" record --off-cpu -o f -p $pid
 said ': 2 samples, .* 0 lost, 100.0 % complete'
 read -r ms n <<<"$(waited hang)"
 [ "$ms" -ge 500 ] && [ "$n" = 2 ] || fail "$n hung threads, $ms ms in all"
@@ -158,12 +158,11 @@ awk '/^nap;.*;hang;[^;]*$/ { n++; if ($NF < 250000000) exit 1 } END { exit n != 
 quiet perf script -i f -F comm,period,ip,sym
 grep -q ' hang$' out || fail "perf script of threads that wait"
 # One whose stack may not be read has its time for all that.
-perfmon="setpriv --reuid=65534 --inh-caps=-all,+cap_38 --ambient-caps=+cap_38"
 if [ "$(id -u)" = 0 ] && $perfmon true 2>err; then
 	chmod 755 .
 	mkdir -m 777 free
 	cp "$ustack" .
-	status 130 timeout --preserve-status -s INT 1 $perfmon ./ustack record --off-cpu -o free/f -p $pid
+	status 130 interrupted INT $perfmon ./ustack record --off-cpu -o free/f -p $pid
 	said ': 2 samples, .*2 stacks of threads that wait lost (no permission.*to do: .*be their user or root, with kernel.yama.ptrace_scope'
 	"$ustack" fold -i free/f >folds 2>err
 	grep -q '^[^;]*;\[cut short\];\[unknown\] [0-9]*$' folds || fail "not marked: $(cat folds)"
@@ -201,11 +200,11 @@ until grep -q '^State:.*Z' /proc/$pid/status && grep -qs '^0 ' /proc/$pid/task/*
 done
 rm headless
 for target in "-p $pid" "-t $(ls /proc/$pid/task | paste -sd,)"; do
-	status 130 timeout --preserve-status -s INT 1 "$ustack" record -e cpu-clock -o f $target
+	status 130 interrupted INT "$ustack" record -e cpu-clock -o f $target
 	said ', 100.0 % complete'
 	"$ustack" fold -i f >folds
 	grep -q '^headless;.*;runs;leaf [0-9]*$' folds || fail "$target without a main thread: $(cat folds)"
-	status 130 timeout --preserve-status -s INT 1 "$ustack" record --off-cpu -o f $target
+	status 130 interrupted INT "$ustack" record --off-cpu -o f $target
 	"$ustack" fold -i f >folds
 	grep -q '^headless;.*;waits;hang;.* [0-9]\{9,\}$' folds || fail "--off-cpu $target without a main thread: $(cat folds)"
 done
@@ -246,7 +245,8 @@ grep -A 1 ' leaf$' out >callers
 grep -q ' often$' callers || fail "perf does not unwind the stacks"
 status 0 "$ustack" record --json --raw=cut -e cpu-clock -F 997 --stack 256 -o raw ./work 300
 "$ustack" stat -i raw >stats
-[ "$(sed -n 's/^legacy //p' stats)" = "$(json '["ends"]["truncated"]')" ] && [ "$(json '["ends"]["truncated"]')" -gt 50 ] ||
+# One may be of the exec, where nothing is mapped yet.
+[ "$(sed -n 's/^legacy //p' stats)" = "$(json '["samples"] - d["ends"]["finished"]')" ] && [ "$(json '["ends"]["truncated"]')" -gt 50 ] ||
 	fail "not the samples whose chain is cut have their stack"
 [ "$(sed -n 's/^finished //p' stats)" = "$(json '["ends"]["finished"]')" ] || fail "another end with --raw=cut"
 misused "'all' is not cut" --raw=all true

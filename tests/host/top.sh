@@ -38,7 +38,7 @@ status 0 timeout 60 "$ustack" top -e cpu-clock -d 100 ./work 300
 [ "$(grep -c samples/s out)" = 1 ] && rows 1 | grep -q '^leaf ' || { cat out; fail "no table of what ends before the first one"; }
 for end in INT:0 TERM:143; do
 	./work 100000 & pid=$!
-	status ${end#*:} timeout --preserve-status -s "${end%:*}" 1 "$ustack" top -e cpu-clock -d 100 -p $pid
+	status ${end#*:} interrupted ${end%:*} "$ustack" top -e cpu-clock -d 100 -p $pid
 	kill $pid
 	wait $pid 2>/dev/null || :
 	[ "$(grep -c samples/s out)" = 1 ] && rows 1 | grep -q '^leaf ' || { cat out; fail "SIG${end%:*}: no table"; }
