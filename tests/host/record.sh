@@ -154,7 +154,7 @@ read -r ms n <<<"$(waited hang)"
 "$ustack" fold -i f >folds
 # Times are times, of however few samples.
 awk '/^nap;.*;hang;[^;]*$/ { n++; if ($NF < 250000000) exit 1 } END { exit n != 2 }' folds || fail "fold of waits: $(cat folds)"
-[ "$("$ustack" stat -i f | sed -n 's/^waited_ns //p')" = "$(awk '{ n += $NF } END { print n }' folds)" ] || fail "stat of waits"
+[ "$("$ustack" stat -i f | sed -n 's/^waited_ns //p')" = "$(awk '{ n += $NF } END { printf "%.0f\n", n }' folds)" ] || fail "stat of waits"
 quiet perf script -i f -F comm,period,ip,sym
 grep -q ' hang$' out || fail "perf script of threads that wait"
 # One whose stack may not be read has its time for all that.
