@@ -32,6 +32,18 @@ static void add(struct chain *c, uint64_t ip, bool kernel, bool is_return)
 }
 
 /*
+ * The mark of the kernel without a frame, before the user's part or in its place:
+ * as ustack record writes what is of a later state.  That of a guest has it where
+ * the kernel cannot walk.
+ */
+static bool marks_later(const struct ustack_sample *s, size_t i)
+{
+	return s->chain[i] == (uint64_t)PERF_CONTEXT_KERNEL &&
+	       (i + 1 == s->nr_chain ||
+		s->chain[i + 1] == (uint64_t)PERF_CONTEXT_USER);
+}
+
+/*
  * Adds the callchain in the sample; returns whether it has user frames.  Those of
  * ustack record have marks that tell how it ended, and that its addresses are to
  * be looked up as they are: record/sample.c has the rules.
@@ -41,6 +53,7 @@ static bool add_sampled(struct chain *c, const struct ustack_sample *s,
 {
 	bool kernel = !sample_is_user(s), user = false, ours = false;
 	bool guest = sample_is_guest(s), first = true;
+	bool later = false;
 	size_t i;
 
 	for (i = 0; i < s->nr_chain; i++) {
@@ -49,6 +62,7 @@ static bool add_sampled(struct chain *c, const struct ustack_sample *s,
 		if (ip == CONTEXT_USER_DEFERRED)
 			break; /* the cookie follows */
 		if (ip >= (uint64_t)PERF_CONTEXT_MAX) {
+			later |= marks_later(s, i) && !sample_is_guest(s);
 			kernel = ip != (uint64_t)PERF_CONTEXT_USER;
 			guest = kernel && ip != (uint64_t)PERF_CONTEXT_KERNEL;
 			first |= kernel;
@@ -67,6 +81,7 @@ static bool add_sampled(struct chain *c, const struct ustack_sample *s,
 		user |= !kernel;
 	}
 	c->unwound |= ours;
+	c->changed |= later && c->unwound;
 	return user || ours;
 }
 
@@ -88,6 +103,7 @@ void chain_fill(struct chain *c, struct ustack_unwinder *unwinder,
 	c->nr = 0;
 	c->end = USTACK_END_FINISHED;
 	c->unwound = captured;
+	c->changed = captured && s->stack_changed;
 	user = add_sampled(c, s, !captured);
 	if (!captured) {
 		/* The sample still has the innermost address. */

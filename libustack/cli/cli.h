@@ -216,6 +216,7 @@ struct chain {
 	size_t nr;
 	bool unwound; /* its user part comes from a captured stack, now or when recorded */
 	enum ustack_end end; /* if unwound */
+	bool changed; /* if unwound: it is of a later state than the sample */
 };
 
 /* The kernel's frames, then the user's; frames is scratch. */

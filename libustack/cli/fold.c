@@ -110,7 +110,7 @@ static void fold_sample(struct worker *w, const struct ustack_sample *s)
 		put(cli, &w->out, "[stack lost]", "");
 	else if (c->unwound && c->end != USTACK_END_FINISHED)
 		put(cli, &w->out, "[cut short]", "");
-	if (s->stack_changed)
+	if (c->changed)
 		put(cli, &w->out, "[changed]", "");
 	for (i = c->nr; i--;) {
 		k = named_line(w, s, &c->line[i], cli->inlines);

@@ -385,7 +385,7 @@ static void add_chain(struct path *path, struct worker *w,
 		step_mark(path, "[stack lost]");
 	else if (c->unwound && c->end != USTACK_END_FINISHED)
 		step_mark(path, "[cut short]");
-	if (s->stack_changed)
+	if (c->changed)
 		step_mark(path, "[changed]");
 	for (size_t i = c->nr; i--;) {
 		k = named_line(w, s, &c->line[i], w->cli->inlines);

@@ -274,7 +274,7 @@ static char *put_stack(char *p, const struct ustack_sample *s,
 		p = text(text(p, "lost="), ustack_lost_name(s->lost));
 		*p++ = ' ';
 	}
-	if (which & BIT(CHANGED) && s->stack_changed)
+	if (which & BIT(CHANGED) && c->changed)
 		p = text(p, "changed ");
 	if (which & BIT(UIP) && sample_is_user(s)) {
 		p = hex(text(p, "uip=0x"), s->ip);

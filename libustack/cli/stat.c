@@ -148,7 +148,7 @@ static void stat_sample(struct worker *w, const struct ustack_sample *s)
 	c->st.samples++;
 	c->st.sample_bytes += s->record_size;
 	count_pair(&c->st, s);
-	c->changed += !!s->stack_changed;
+	c->changed += w->chain.changed;
 	if (!strcmp(s->event, OFF_CPU_EVENT))
 		c->waited += s->period;
 	c->in_capture += hit_capture(&w->chain, s);

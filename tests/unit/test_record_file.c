@@ -417,6 +417,66 @@ static void large_stack(void **state)
 	close(fd);
 }
 
+/* Of a later state: a mark of the kernel before the user's frames, or a stack. */
+static void later_state(void **state)
+{
+	static struct ustack_frame frames[FRAMES_MAX];
+	static struct chain later, got;
+	const struct record_event ev = event();
+	struct ustack_sample s = sample;
+	const struct ustack_sample *read;
+	struct ustack_unwinder *unwinder;
+	struct ustack_images *images;
+	struct ustack_reader *reader;
+	struct record_file *f;
+	char path[64];
+	uint8_t *p;
+	size_t n;
+	int fd = tmp_file();
+
+	(void)state;
+	later = *chain();
+	later.unwound = later.changed = true;
+	s.regs.abi = USTACK_ABI_64;
+	s.regs.mask = ev.attr.sample_regs_user;
+	assert_int_equal(record_file_new(&f, fd, &ev, 1, RECORD_STACKS), 0);
+	assert_int_equal(record_file_sample(f, &s, &later, false), 0);
+	assert_int_equal(record_file_sample(f, &s, &later, true), 0);
+	assert_int_equal(record_file_sample(f, &s, chain(), true), 0);
+	assert_int_equal(record_file_end(f), 0);
+	record_file_free(f);
+
+	p = contents(fd, &n);
+	assert_int_equal(get16(p + 264 + 6), SAMPLE_SIZE + 8 + 16);
+	assert_int_equal(get64(p + 264 + 56), 8);
+	assert_words(p + 264 + 64, sample_words + 8, 3);
+	assert_int_equal(get64(p + 264 + 88), (uint64_t)PERF_CONTEXT_KERNEL);
+	assert_words(p + 264 + 96, sample_words + 11, 4);
+	n = 264 + SAMPLE_SIZE + 8 + 16;
+	assert_int_equal(get64(p + n + 56), 4);
+	assert_words(p + n + 64, sample_words + 8, 3);
+	assert_int_equal(get64(p + n + 88), (uint64_t)PERF_CONTEXT_KERNEL);
+	assert_int_equal(get64(p + n + 96), USTACK_ABI_64);
+	free(p);
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	assert_int_equal(ustack_images_new(&images, NULL), 0);
+	assert_int_equal(ustack_unwinder_new(&unwinder), 0);
+	assert_int_equal(ustack_reader_new(&reader, images), 0);
+	assert_int_equal(ustack_reader_open(reader, path), 0);
+	for (n = 0; n < 3; n++) {
+		assert_int_equal(ustack_reader_next(reader, &read), 1);
+		chain_fill(&got, unwinder, frames, read);
+		assert_true(got.unwound);
+		assert_int_equal(got.changed, n < 2);
+		assert_int_equal(got.nr, n ? 3 : 4);
+	}
+	ustack_reader_free(reader);
+	ustack_unwinder_free(unwinder);
+	ustack_images_free(images);
+	close(fd);
+}
+
 /* --- read again --------------------------------------------------------------- */
 
 /* A chain of up to 40 lines, the kernel's before the user's. */
@@ -428,6 +488,7 @@ static void random_chain(struct chain *c, struct ustack_sample *s)
 	c->nr = kernel + rand() % 35;
 	c->unwound = rand() % 4;
 	c->end = c->unwound ? rand() % NR_ENDS : USTACK_END_FINISHED;
+	c->changed = c->unwound && !(rand() % 4);
 	s->misc = kernel ? PERF_RECORD_MISC_KERNEL : PERF_RECORD_MISC_USER;
 	for (i = 0; i < c->nr; i++) {
 		struct line *l = &c->line[i];
@@ -484,6 +545,7 @@ static void again(void **state)
 		assert_int_equal(read->time, i + 1);
 		chain_fill(&got, NULL, frames, read);
 		assert_int_equal(got.unwound, user || c.end);
+		assert_int_equal(got.changed, user && c.changed);
 		assert_int_equal(got.nr, alone ? 1 : c.nr);
 		assert_int_equal(got.end, c.end);
 		for (j = 0; j < c.nr; j++) {
@@ -745,6 +807,7 @@ int main(void)
 		cmocka_unit_test(killed),
 		cmocka_unit_test(stacks),
 		cmocka_unit_test(large_stack),
+		cmocka_unit_test(later_state),
 		cmocka_unit_test(again),
 		cmocka_unit_test(compressed),
 		cmocka_unit_test(compressed_killed),

@@ -24,7 +24,9 @@ static uint8_t *put32x2(uint8_t *p, uint32_t a, uint32_t b)
  * it goes from the kernel to the user, which others pass over.  Then addresses of
  * the user are those to look up, as perf's own unwinders give them: in the call,
  * not behind it, where another function may begin.  If it does not end at the
- * outermost frame, as many marks follow as enum ustack_end says.
+ * outermost frame, as many marks follow as enum ustack_end says.  If what it has
+ * of the user, frames or stack, is of a later state than the sample, the mark of
+ * the kernel stands before it, with no frame of the kernel.
  */
 
 /* Marks before line i. */
@@ -34,7 +36,7 @@ static size_t marks(const struct chain *c, size_t i)
 
 	if (i && l->kernel == l[-1].kernel)
 		return 0;
-	return l->kernel ? 1 : 2;
+	return l->kernel ? 1 : 2 + c->changed;
 }
 
 /* Entries for all lines, or as many of them as make no more than max. */
@@ -52,11 +54,9 @@ static size_t chain_entries(const struct chain *c, size_t max, size_t *lines)
 	return n;
 }
 
-static uint8_t *put_marks(uint8_t *p, uint64_t mark, size_t nr)
+static uint8_t *put_mark(uint8_t *p, bool kernel)
 {
-	while (nr--)
-		p = put64(p, mark);
-	return p;
+	return put64(p, kernel ? PERF_CONTEXT_KERNEL : PERF_CONTEXT_USER);
 }
 
 static uint8_t *put_lines(uint8_t *p, const struct chain *c, size_t lines)
@@ -65,10 +65,10 @@ static uint8_t *put_lines(uint8_t *p, const struct chain *c, size_t lines)
 
 	for (i = 0; i < lines; i++) {
 		const struct line *l = &c->line[i];
+		size_t n = marks(c, i);
 
-		p = put_marks(p, l->kernel ? PERF_CONTEXT_KERNEL :
-					     PERF_CONTEXT_USER,
-			      marks(c, i));
+		for (; n; n--)
+			p = put_mark(p, l->kernel || n == 3);
 		p = put64(p, l->kernel ? l->ip : l->lookup);
 	}
 	return p;
@@ -164,9 +164,9 @@ static void plan_stack(struct sample_plan *p, const struct ustack_sample *s,
 
 	p->stack = true;
 	while (p->lines < c->nr && c->line[p->lines].kernel &&
-	       (p->lines + 2) * 8 <= room)
+	       (p->lines + 3) * 8 <= room)
 		p->lines++;
-	p->nr = p->lines ? p->lines + 1 : 0;
+	p->nr = (p->lines ? p->lines + 1 : 0) + c->changed;
 	p->size = SAMPLE_FIXED + p->nr * 8;
 	p->stack_size = stack_size(s, RECORD_MAX - p->size -
 					      stack_room(p->mask, 8) + 8);
@@ -205,6 +205,8 @@ void sample_put(uint8_t *to, const struct sample_plan *p,
 		const struct ustack_sample *s, const struct chain *c,
 		uint64_t id)
 {
+	size_t i;
+
 	*(struct perf_event_header *)to = (struct perf_event_header){
 		.type = PERF_RECORD_SAMPLE,
 		.misc = s->misc & (PERF_RECORD_MISC_CPUMODE_MASK |
@@ -219,7 +221,10 @@ void sample_put(uint8_t *to, const struct sample_plan *p,
 	to = put64(to, s->period);
 	to = put64(to, p->nr);
 	to = put_lines(to, c, p->lines);
-	to = put_marks(to, PERF_CONTEXT_USER, p->end_marks);
+	for (i = 0; i < p->end_marks; i++)
+		to = put_mark(to, false);
+	if (p->stack && c->changed)
+		to = put_mark(to, true);
 	if (p->stack)
 		put_stack(to, p->mask, s, p->stack_size);
 	else
