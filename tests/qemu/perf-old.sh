@@ -28,6 +28,17 @@ has_chain() { grep -A1 ' leaf$' old | grep -q ' parent$'; }
 
 die() { echo "$*"; head -n 5 err; exit 1; }
 
+# reads WHAT: the old perf script and perf report of the file "converted", in silence
+reads()
+{
+	old converted || die "$1: the old perf fails"
+	[ ! -s err ] || die "$1: the old perf complains"
+	has_chain || die "$1: the old perf has no chain"
+	/usr/bin/perf report --stdio -G -i converted >old 2>err || die "$1: the old perf report fails"
+	[ ! -s err ] || die "$1: the old perf report complains"
+	grep -A9 ' leaf$' old | grep -q 'parent$' || die "$1: the old perf report has no chain"
+}
+
 for mode in fp dwarf dwarf,defer!; do
 	"$perf" record -q -o "$mode" -e cpu-clock --call-graph "$mode" -- \
 		"$perf" test -w leafloop >/dev/null 2>err || die "perf record --call-graph $mode"
@@ -47,15 +58,14 @@ for command in script 'report --stdio'; do
 done
 
 "$perf" inject --convert-callchain -i dwarf,defer! -o converted 2>err || die "perf inject"
-old converted || die "converted: the old perf fails"
-[ ! -s err ] || die "converted: the old perf complains"
-has_chain || die "converted: the old perf has no chain"
+reads converted
+"$perf" record -q -o - -e cpu-clock -F 199 --call-graph dwarf,defer! -- "$perf" test -w leafloop 2>err |
+	"$perf" inject --convert-callchain -o converted 2>>err || die "perf inject of a pipe"
+reads "converted from a pipe"
 
 # What perf record unwinds itself, and with stacks that cut many of the chains
 for size in 65528 512; do
 	"$perf" record -q --convert-callchain -o converted -e cpu-clock --call-graph "dwarf,$size,defer!" -- \
 		"$perf" test -w leafloop >/dev/null 2>err || die "perf record --convert-callchain, stacks of $size bytes"
-	old converted || die "stacks of $size bytes, converted: the old perf fails"
-	[ ! -s err ] || die "stacks of $size bytes, converted: the old perf complains"
-	has_chain || die "stacks of $size bytes, converted: the old perf has no chain"
+	reads "stacks of $size bytes, converted"
 done
