@@ -306,7 +306,7 @@ static void make_holey(void)
 	punch();
 	for (int tries = 0; !is_swapped(holey + 8 * PAGE); tries++) {
 		/* On a busy machine it takes a while. */
-		check(tries < 1000);
+		check(tries < 10000);
 		usleep(1000);
 		punch();
 	}
