@@ -27,9 +27,12 @@ gcc -O1 -o forks forks.c
 for plain in "" --plain; do
 	status 0 "$ustack" record --json $plain -e cpu-clock -F 199 -o f sh -c 'i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i + 1)); done; ./forks; ./work 200'
 	"$ustack" stat -i f >stats 2>err
-	[ ! -s err ] && samples=$(sed -n 's/^samples //p' stats) && [ "$samples" = "$(json '["samples"]')" ] && [ "$samples" -gt 100 ] || fail "samples: $(cat stats)"
-	[ "$(json '["bytes"]')" -lt $((300 * samples)) ] || fail "$plain: $(($(json '["bytes"]') / samples)) bytes a sample"
+	[ ! -s err ] && samples=$(sed -n 's/^samples //p' stats) && [ "$samples" = "$(json '["samples"]')" ] && [ "$samples" -gt 60 ] || fail "samples: $(cat stats)"
+	bytes=$(json '["bytes"]')
 	quiet perf script -i f -F comm,pid,ip,sym
+	# Of a process with samples its maps are told: on a slow machine, of some true.
+	bound=$((200 * samples + 2000 * $(awk '!/^[ \t]/ && NF { print $1, $2 }' out | sort -u | wc -l)))
+	[ "$bytes" -lt $bound ] || fail "$plain: $bytes bytes of $samples samples, not below $bound"
 	for comm in forks work; do
 		"$ustack" fold --comm $comm -i f >folds
 		ours=$(awk '/;leaf [0-9]+$/ { n += $NF } END { print n + 0 }' folds)
