@@ -318,7 +318,10 @@ patch_test = tests/host/kernel-source.sh
 # While somebody records all CPUs with build-ids, every other perf record takes what
 # is none for one and aborts: a fault of Linux 6.18.
 alone := tests/host/record-soak.sh
-host_tests = $(filter-out $(patch_test) $(alone),$(wildcard tests/host/*.sh)) $(unit_programs)
+# What decides about input alone gets no second try.
+fuzzers := $(wildcard tests/host/fuzz-*.sh)
+host_tests = --again 0 $(fuzzers) $(unit_programs) \
+	--again 1 $(filter-out $(patch_test) $(alone) $(fuzzers),$(wildcard tests/host/*.sh))
 
 check-unit: deps ## only the tests that need no guest and no kernel
 	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 300 $(host_tests) \
@@ -327,7 +330,7 @@ check-unit: deps ## only the tests that need no guest and no kernel
 
 check: deps ## all tests: unit tests, all series apply and build, guest tests
 	@tests/run --limit 600 tests/build/library.sh --jobs $(jobs) --limit 300 $(host_tests) \
-		--jobs 1 $(alone) --limit 3600 $(patch_test) tests/build/kernel.sh tests/build/perf.sh \
+		--jobs 1 $(alone) --limit 3600 --again 0 $(patch_test) tests/build/kernel.sh tests/build/perf.sh \
 		tests/build/documentation.sh --again 1 tests/build/demo.sh tests/build/deb.sh tests/build/deb-ustack.sh \
 		--jobs 2 --limit 1200 $(wildcard tests/qemu/*.sh)
 .PHONY: check
